@@ -1,0 +1,141 @@
+/* tesserae.h - the whole public C API.
+ *
+ * A model turns an image into a grid of tokens (codebook indices, levels x h x w) and back; an encoder writes those
+ * tokens as a .tess file, a decoder reads one; a trainer makes a model.
+ *
+ * Rules that hold everywhere:
+ *   - Handles are opaque and own everything they return a pointer to; such a pointer is good until the next call on
+ *     that handle. `*_free(NULL)` is allowed. A handle may be used by one thread at a time; there are no globals.
+ *   - Status codes are negative for errors. After an error, `*_message(handle)` is one sentence that names the fault
+ *     and the cure; the handle stays valid and may be freed or given a new job.
+ *   - Nothing here aborts, prints, exits, reads a file or asks the clock.
+ *   - Pixels are 8-bit sRGB, interleaved, rows top to bottom without padding; channels is 1 (grey), 3 (RGB) or 4
+ *     (RGBA, straight alpha). Byte counts are size_t.
+ *   - Long work is stepped: a `*_step` does one tile or one training step (tens of milliseconds) and returns
+ *     TESS_MORE while there is more to do and TESS_DONE when the result can be read.
+ */
+#ifndef TESSERAE_H
+#define TESSERAE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum tess_status {
+    TESS_OK = 0,
+    TESS_MORE = 1,           /* call step again */
+    TESS_DONE = 2,           /* the job is finished */
+    TESS_ERR_MEMORY = -1,    /* an allocation failed */
+    TESS_ERR_FORMAT = -2,    /* damaged or foreign bytes */
+    TESS_ERR_VERSION = -3,   /* made by a newer format */
+    TESS_ERR_MODEL = -4,     /* needs another model, or the model is unfit */
+    TESS_ERR_CHECKSUM = -5,  /* a checksum does not match */
+    TESS_ERR_TOO_LARGE = -6, /* over a stated limit */
+    TESS_ERR_OPTION = -7,    /* an option's name or value is out of range */
+    TESS_ERR_INPUT = -8,     /* pixels, config or data not usable */
+    TESS_ERR_STATE = -9,     /* calls in the wrong order */
+    TESS_ERR_NUMERIC = -10   /* non-finite numbers that could not be recovered from */
+} tess_status;
+
+const char *tess_version(void);                 /* "0.1.0" */
+const char *tess_backend(void);                 /* "scalar", "simd128", "relaxed", "sse4.1", "avx2", "avx512", "neon" */
+const char *tess_status_name(tess_status code); /* "ERR_FORMAT" and so on; never NULL */
+void *tess_alloc(size_t bytes);                 /* for callers without a malloc of their own (JavaScript) */
+void tess_free(void *memory);
+
+/* ---- model ------------------------------------------------------------------------------------------------- */
+typedef struct tess_model tess_model;
+
+tess_model *tess_model_new(void); /* an empty handle; NULL only if memory is out */
+void tess_model_free(tess_model *model);
+const char *tess_model_message(const tess_model *model);
+/* Reads a model file (docs/FORMAT.md). The bytes are copied and may be freed afterwards. */
+tess_status tess_model_load(tess_model *model, const void *bytes, size_t size);
+/* JSON: name, hash (16 hex digits), params, bytes, factor, levels, codebook {size, dim}, tasks, licence, trainedOn. */
+const char *tess_model_info(const tess_model *model);
+/* Writes the model file into memory owned by the handle; half != 0 stores weights as f16. */
+tess_status tess_model_save(tess_model *model, int half, const uint8_t **bytes, size_t *size);
+/* The code vectors of one level: [size][dim] floats. */
+const float *tess_model_codebook(const tess_model *model, int level, int *size, int *dim);
+
+/* ---- encoder: pixels -> tokens -> .tess -------------------------------------------------------------------- */
+typedef struct tess_encoder tess_encoder;
+
+tess_encoder *tess_encoder_new(const tess_model *model); /* the model must outlive the encoder */
+void tess_encoder_free(tess_encoder *encoder);
+const char *tess_encoder_message(const tess_encoder *encoder);
+/* Options: "quality" 0..100, "bpp" > 0, "size" bytes (the last one set of these three rules), "effort" 0..9,
+ * "alpha" 0 drop / 1 keep, "threads" >= 1, "tokens_only" 0/1. */
+tess_status tess_encoder_set(tess_encoder *encoder, const char *option, double value);
+/* Starts a job: returns where to write width*height*channels bytes of pixels, or NULL (see message). */
+uint8_t *tess_encoder_begin(tess_encoder *encoder, int width, int height, int channels);
+tess_status tess_encoder_step(tess_encoder *encoder);
+double tess_encoder_progress(const tess_encoder *encoder); /* 0..1 */
+const uint8_t *tess_encoder_bytes(const tess_encoder *encoder, size_t *size);
+/* The chosen tokens, [levels][height][width]. */
+const uint16_t *tess_encoder_tokens(const tess_encoder *encoder, int *levels, int *height, int *width);
+
+/* ---- decoder: .tess (or tokens) -> pixels ------------------------------------------------------------------ */
+typedef struct tess_decoder tess_decoder;
+
+tess_decoder *tess_decoder_new(const tess_model *model);
+void tess_decoder_free(tess_decoder *decoder);
+const char *tess_decoder_message(const tess_decoder *decoder);
+/* Options: "levels" 1..L (decode only a prefix), "x" "y" "width" "height" (a region, in pixels), "threads",
+ * "strict" 1: a damaged tile is an error, 0 (default): it is concealed and counted. */
+tess_status tess_decoder_set(tess_decoder *decoder, const char *option, double value);
+/* Starts a job from a file of `size` bytes: returns where to write them, or NULL. */
+uint8_t *tess_decoder_begin(tess_decoder *decoder, size_t size);
+/* Starts a job from tokens: returns where to write levels*height*width uint16 values, or NULL. Pixels: width_px x height_px. */
+uint16_t *tess_decoder_begin_tokens(tess_decoder *decoder, int levels, int height, int width, int height_px, int width_px);
+tess_status tess_decoder_step(tess_decoder *decoder);
+double tess_decoder_progress(const tess_decoder *decoder);
+/* The whole picture; before TESS_DONE only finished tiles hold pixels. */
+const uint8_t *tess_decoder_pixels(const tess_decoder *decoder, int *width, int *height, int *channels);
+/* The rectangle that the last step painted: rect = x, y, width, height. */
+void tess_decoder_painted(const tess_decoder *decoder, int rect[4]);
+const uint16_t *tess_decoder_tokens(const tess_decoder *decoder, int *levels, int *height, int *width);
+int tess_decoder_damaged(const tess_decoder *decoder); /* tiles concealed */
+/* What a .tess header says, as JSON written into `json` (capacity bytes, always terminated). No model needed. */
+tess_status tess_file_info(const void *bytes, size_t size, char *json, size_t capacity);
+
+/* ---- trainer ----------------------------------------------------------------------------------------------- */
+typedef struct tess_trainer tess_trainer;
+
+tess_trainer *tess_trainer_new(void);
+void tess_trainer_free(tess_trainer *trainer);
+const char *tess_trainer_message(const tess_trainer *trainer);
+/* Builds nets and optimizer from a JSON config (docs/FORMAT.md, "Config"); weights are random from its seed. */
+tess_status tess_trainer_config(tess_trainer *trainer, const char *json, size_t size);
+/* Instead of config: continue from a checkpoint (bit-exact), or start from a model file's weights after config. */
+tess_status tess_trainer_resume(tess_trainer *trainer, const void *checkpoint, size_t size);
+tess_status tess_trainer_init(tess_trainer *trainer, const void *model, size_t size);
+/* A feature net for LPIPS (SqueezeNet 1.1) and its heads, both safetensors. */
+tess_status tess_trainer_features(tess_trainer *trainer, const void *net, size_t net_size, const void *heads, size_t heads_size);
+/* Adds a picture to the training (validation = 0) or validation set: returns where to write its pixels, or NULL. */
+uint8_t *tess_trainer_add_image(tess_trainer *trainer, int validation, int width, int height, int channels);
+/* Live changes: "lr" (multiplies nothing: replaces the schedule's base), "batch", "threads", "l1", "l2", "lpips", "ms_ssim", "commitment". */
+tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double value);
+tess_status tess_trainer_step(tess_trainer *trainer); /* MORE, DONE (all steps done) or an error */
+/* Figures of the last step by name: step, steps, total, l1, l2, lpips, ms_ssim, commitment, codebook, psnr, bpp, perplexity,
+ * used, dead, lr, grad_norm, skipped, images. NaN for an unknown name. */
+double tess_trainer_stat(const tess_trainer *trainer, const char *name);
+/* Reconstructs validation picture i (with EMA weights): RGB pixels of input and output, same size, and its tokens. */
+tess_status tess_trainer_preview(tess_trainer *trainer, int i, const uint8_t **input, const uint8_t **output, int *width, int *height,
+                                 const uint16_t **tokens, int *levels, int *token_height, int *token_width);
+const uint32_t *tess_trainer_usage(const tess_trainer *trainer, int level, int *size); /* code counts over the rolling window */
+tess_status tess_trainer_checkpoint(tess_trainer *trainer, const uint8_t **bytes, size_t *size);
+/* The model file as it stands (EMA weights, codebook, entropy tables fitted on the training set). */
+tess_status tess_trainer_model(tess_trainer *trainer, int half, const uint8_t **bytes, size_t *size);
+
+/* ---- measures ---------------------------------------------------------------------------------------------- */
+/* out = mse (0..255 scale), psnr (dB), ssim, ms_ssim, over RGB; ms_ssim uses fewer scales on pictures under 161 px. */
+tess_status tess_compare(const uint8_t *a, const uint8_t *b, int width, int height, int channels, double out[4]);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
