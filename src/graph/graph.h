@@ -1,0 +1,105 @@
+/* graph.h - a static graph of nodes for fixed shapes: build, plan, allocate, run forward, run backward.
+ *
+ * Tensors are NHWC float32. A builder appends nodes; the graph infers shapes; ts_graph_plan decides which nodes run
+ * fused or in place and where every tensor lies in one block of memory, by liveness; ts_graph_bytes tells what that
+ * block takes before ts_graph_alloc takes it. After that a graph runs any number of times without allocating.
+ * Build once per (net, shape): same-size tiles reuse a graph. Results never depend on the number of threads.
+ *
+ * Errors while building are sticky: a failing builder returns TS_NONE, later builders given TS_NONE do the same, and
+ * ts_graph_plan reports the first fault. Gradients: parameter gradients accumulate (+=) into the weights' grads store,
+ * which the caller zeroes; gradients of tensors are overwritten. A tensor that needs no gradient (nothing below it is
+ * trainable) gets none computed. */
+#ifndef TS_GRAPH_GRAPH_H
+#define TS_GRAPH_GRAPH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "graph/params.h"
+
+typedef struct ts_pool ts_pool;
+
+typedef int ts_tensor; /* an index into its graph */
+#define TS_NONE (-1)
+
+typedef struct ts_shape {
+    int n, h, w, c;
+} ts_shape;
+
+static inline size_t ts_shape_count(ts_shape s) {
+    return (size_t)s.n * (size_t)s.h * (size_t)s.w * (size_t)s.c;
+}
+
+typedef enum ts_graph_mode {
+    TS_GRAPH_INFERENCE, /* memory is reused as soon as a tensor is dead; fusions on; no backward */
+    TS_GRAPH_TRAINING   /* what some backward needs is kept */
+} ts_graph_mode;
+
+/* What TS_OP_QUANTIZE calls: z, zq, dzq, dz are [rows][dim]. The graph knows no quantizer. */
+typedef struct ts_quantize_hooks {
+    void *self;
+    void (*forward)(void *self, const float *z, float *zq, size_t rows, int dim, ts_pool *pool);
+    void (*backward)(void *self, const float *z, const float *dzq, float *dz, size_t rows, int dim, ts_pool *pool);
+} ts_quantize_hooks;
+
+typedef struct ts_graph ts_graph;
+
+tess_status ts_graph_new(ts_graph_mode mode, ts_graph **out, ts_error *err);
+void ts_graph_free(ts_graph *graph);
+
+/* ---- building ---------------------------------------------------------------------------------------------- */
+/* `grad`: also compute the gradient with respect to this input (ts_graph_grad). */
+ts_tensor ts_graph_input(ts_graph *g, ts_shape shape, bool grad);
+/* w: TS_PARAM_CONV [out][in][k][k]; b: [out] or -1. */
+ts_tensor ts_graph_conv2d(ts_graph *g, ts_tensor x, ts_weights *weights, int w, int b, int stride, int pad);
+/* w: TS_PARAM_TCONV [in][out][k][k]; output size (h - 1) * stride - 2 * pad + k, as PyTorch. */
+ts_tensor ts_graph_conv_transpose2d(ts_graph *g, ts_tensor x, ts_weights *weights, int w, int b, int stride, int pad);
+ts_tensor ts_graph_group_norm(ts_graph *g, ts_tensor x, ts_weights *weights, int gamma, int beta, int groups, float eps);
+ts_tensor ts_graph_silu(ts_graph *g, ts_tensor x);
+ts_tensor ts_graph_gelu(ts_graph *g, ts_tensor x); /* tanh form */
+ts_tensor ts_graph_relu(ts_graph *g, ts_tensor x);
+ts_tensor ts_graph_leaky_relu(ts_graph *g, ts_tensor x, float slope);
+ts_tensor ts_graph_tanh(ts_graph *g, ts_tensor x);
+ts_tensor ts_graph_add(ts_graph *g, ts_tensor a, ts_tensor b);
+ts_tensor ts_graph_mul(ts_graph *g, ts_tensor a, ts_tensor b);
+/* y = x * scale[c] + shift[c]; the arrays hold c floats and are copied. */
+ts_tensor ts_graph_scale(ts_graph *g, ts_tensor x, const float *scale, const float *shift);
+ts_tensor ts_graph_concat(ts_graph *g, ts_tensor a, ts_tensor b);                 /* along channels */
+ts_tensor ts_graph_slice(ts_graph *g, ts_tensor x, int channel, int channels);    /* channels [channel, channel + channels) */
+ts_tensor ts_graph_pad(ts_graph *g, ts_tensor x, int top, int left, int bottom, int right); /* zeros */
+ts_tensor ts_graph_upsample_nearest(ts_graph *g, ts_tensor x, int factor);
+ts_tensor ts_graph_pixel_shuffle(ts_graph *g, ts_tensor x, int factor);   /* channel order c*f*f + fy*f + fx */
+ts_tensor ts_graph_pixel_unshuffle(ts_graph *g, ts_tensor x, int factor);
+ts_tensor ts_graph_max_pool(ts_graph *g, ts_tensor x, int kernel, int stride); /* no padding, last window may overhang (ceil mode) */
+ts_tensor ts_graph_quantize(ts_graph *g, ts_tensor z, ts_quantize_hooks hooks);
+/* Losses are means, shape 1x1x1x1; the gradient goes to x, never to target (a target is a constant: "stop gradient"). */
+ts_tensor ts_graph_l1(ts_graph *g, ts_tensor x, ts_tensor target);
+ts_tensor ts_graph_l2(ts_graph *g, ts_tensor x, ts_tensor target);
+ts_tensor ts_graph_ms_ssim(ts_graph *g, ts_tensor x, ts_tensor target, float range); /* 1 - MS-SSIM */
+/* One LPIPS head: mean over n, h, w of sum_c lin[c] (x/|x| - target/|target|)^2; lin is a TS_PARAM_PLAIN entry of c floats. */
+ts_tensor ts_graph_lpips(ts_graph *g, ts_tensor x, ts_tensor target, ts_weights *weights, int lin);
+
+/* Keeps a tensor readable after forward (it is never placed under another). */
+void ts_graph_output(ts_graph *g, ts_tensor t);
+ts_shape ts_graph_shape(const ts_graph *g, ts_tensor t);
+
+/* ---- running ----------------------------------------------------------------------------------------------- */
+/* Ends building. `threads`: the most that forward and backward will be given (sets workspace). */
+tess_status ts_graph_plan(ts_graph *g, int threads, ts_error *err);
+size_t ts_graph_bytes(const ts_graph *g);                  /* of ts_graph_alloc, known after plan */
+tess_status ts_graph_alloc(ts_graph *g, ts_error *err);    /* takes the memory and the weights' prepared forms */
+/* Where a tensor's values lie: inputs are written before every forward (their memory is reused), outputs and losses
+ * read after it. NULL for a tensor that is neither. */
+float *ts_graph_data(ts_graph *g, ts_tensor t);
+const float *ts_graph_grad(const ts_graph *g, ts_tensor t); /* of an input made with grad, after backward */
+/* d total / d loss = weight. 0 (the start) switches a loss off: nodes that only serve it are not run. */
+void ts_graph_seed(ts_graph *g, ts_tensor loss, float weight);
+/* Training: seed from a tensor instead of a loss: the caller fills ts_graph_data_grad(t) before backward. For tests. */
+float *ts_graph_seed_tensor(ts_graph *g, ts_tensor t);
+void ts_graph_forward(ts_graph *g, ts_pool *pool);
+void ts_graph_backward(ts_graph *g, ts_pool *pool);
+uint64_t ts_graph_macs(const ts_graph *g); /* multiply-adds of one forward */
+
+#endif

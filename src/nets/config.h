@@ -1,0 +1,102 @@
+/* config.h - the JSON config of a net, its quantizer and its training (ARCHITECTURE.md, "Config").
+ *
+ * Parsing is strict: an unknown key, a wrong type or a value out of range is TESS_ERR_INPUT and a sentence that names
+ * the key by its path ("encoder[3].kernel"). Layer lists are checked to fit together: channels, factors, latent width. */
+#ifndef TS_NETS_CONFIG_H
+#define TS_NETS_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+#define TS_LAYERS_MAX 64
+#define TS_LEVELS_MAX 16
+#define TS_BINS_MAX 8
+#define TS_CODES_MAX 65536
+#define TS_CHANNELS_MAX 4096
+
+typedef enum ts_layer_kind {
+    TS_LAYER_CONV,
+    TS_LAYER_TCONV,
+    TS_LAYER_RES,
+    TS_LAYER_SILU,
+    TS_LAYER_RELU,
+    TS_LAYER_LEAKY_RELU,
+    TS_LAYER_GELU,
+    TS_LAYER_TANH,
+    TS_LAYER_NORM,
+    TS_LAYER_UP,
+    TS_LAYER_SHUFFLE,
+    TS_LAYER_UNSHUFFLE
+} ts_layer_kind;
+
+typedef struct ts_layer {
+    ts_layer_kind kind;
+    int in, out;        /* channels before and after (filled in by the parser) */
+    int kernel, stride; /* conv, tconv */
+    int pad;
+    bool bias;
+    int kernels[2];    /* res */
+    int hidden;        /* res */
+    ts_layer_kind act; /* res: one of the activations */
+    int groups;        /* norm */
+    float eps;         /* norm */
+    int factor;        /* up, shuffle, unshuffle */
+} ts_layer;
+
+typedef enum ts_quantizer_type { TS_QUANTIZER_VQ, TS_QUANTIZER_FSQ } ts_quantizer_type;
+
+typedef struct ts_quantizer_config {
+    ts_quantizer_type type;
+    bool gradient; /* vq: codes trained by gradient, else by EMA */
+    int levels;    /* fsq: 1 */
+    int size;      /* codes per level; fsq: product of the bins */
+    int dim;       /* channels of a latent; fsq: number of bins */
+    float decay, commitment, restart;
+    int bins[TS_BINS_MAX]; /* fsq */
+} ts_quantizer_config;
+
+typedef struct ts_loss_config {
+    float l1, l2, ms_ssim, lpips;
+    int lpips_from; /* step from which LPIPS counts */
+} ts_loss_config;
+
+typedef struct ts_train_config {
+    int size, batch, steps, warmup, quantize_from;
+    float lr, lr_final; /* lr_final: fraction of lr at the end of the cosine */
+    float betas[2], eps, weight_decay;
+    float clip; /* global gradient norm, 0: off */
+    float ema;
+    uint64_t seed;
+    bool flip;
+    ts_loss_config loss;
+    float level_weights[TS_LEVELS_MAX]; /* of drawing 1..levels levels; all equal when not given */
+    float lambda[2];
+} ts_train_config;
+
+typedef struct ts_config {
+    char name[64], licence[128], trained_on[256];
+    float range[2]; /* what pixels 0 and 255 become */
+    ts_layer encoder[TS_LAYERS_MAX], decoder[TS_LAYERS_MAX];
+    int encoder_count, decoder_count;
+    ts_quantizer_config quantizer;
+    ts_train_config train;
+} ts_config;
+
+/* Parses `size` bytes of JSON (no terminator needed) into *config. Keys left out take the defaults of ARCHITECTURE.md. */
+tess_status ts_config_parse(const char *json, size_t size, ts_config *config, ts_error *err);
+
+/* Pixels per latent along one side: product of strides and unshuffles of the encoder (the decoder must undo it). */
+int ts_config_factor(const ts_config *config);
+/* How far an output reaches into its input, in latents (rounded up): a decoder tile with this many latents of context
+ * on every side gives the pixels of the whole picture, an encoder tile its latents. TS_RADIUS_WHOLE for nets with `norm`. */
+#define TS_RADIUS_WHOLE 1000000
+int ts_config_encoder_radius(const ts_config *config);
+int ts_config_decoder_radius(const ts_config *config);
+/* Multiply-adds per picture pixel. */
+double ts_config_encoder_macs(const ts_config *config);
+double ts_config_decoder_macs(const ts_config *config);
+
+#endif

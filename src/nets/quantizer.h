@@ -1,0 +1,42 @@
+/* quantizer.h - latents to codes and back, behind one interface: VQ (EMA or gradient trained), residual VQ, FSQ.
+ *
+ * Level l works on the residual r_0 = z, r_{l+1} = r_l - e_l; z_q is the sum of the chosen codes. Choice:
+ * k = argmin |r - e_k|^2 + lambda * bits_k, ties to the lowest k; all in float32. In levels >= 1 code 0 is the zero
+ * vector. FSQ has one level; its code k is the mixed-radix number of its bins (first channel fastest).
+ * Tokens are uint16, level-major: token (level, row) is tokens[level * rows + row]. */
+#ifndef TS_NETS_QUANTIZER_H
+#define TS_NETS_QUANTIZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/rng.h"
+#include "base/status.h"
+#include "nets/config.h"
+
+typedef struct ts_pool ts_pool;
+typedef struct ts_quantizer ts_quantizer;
+
+/* The caller owns *out; untouched on failure. VQ codes start at zero until set, loaded or initialised from data. */
+tess_status ts_quantizer_new(const ts_quantizer_config *config, ts_quantizer **out, ts_error *err);
+void ts_quantizer_free(ts_quantizer *quantizer);
+
+int ts_quantizer_levels(const ts_quantizer *quantizer);
+int ts_quantizer_size(const ts_quantizer *quantizer);
+int ts_quantizer_dim(const ts_quantizer *quantizer);
+/* [levels][size][dim]. Say ts_quantizer_changed after writing. FSQ: the grid, read only. */
+float *ts_quantizer_codebook(ts_quantizer *quantizer);
+/* Code lengths in bits, [levels][size]; zeros until set. */
+float *ts_quantizer_bits(ts_quantizer *quantizer);
+void ts_quantizer_changed(ts_quantizer *quantizer);
+
+/* ---- coding: const, allocates nothing, safe from several threads at once -------------------------------------- */
+/* z [rows][dim] -> tokens [levels][rows] (first `levels` levels), and zq [rows][dim] if not NULL (may be z). */
+void ts_quantizer_encode(const ts_quantizer *quantizer, const float *z, size_t rows, int levels, float lambda,
+                         uint16_t *tokens, float *zq, ts_pool *pool);
+/* tokens [levels][rows] -> zq [rows][dim]. Tokens must be < size (check them where they come in). */
+void ts_quantizer_decode(const ts_quantizer *quantizer, const uint16_t *tokens, size_t rows, int levels, float *zq,
+                         ts_pool *pool);
+
+#endif
