@@ -27,13 +27,14 @@ __attribute__((unused, format(printf, 1, 2))) static void test_row(const char *f
     va_end(args);
 }
 
-__attribute__((unused, format(printf, 4, 5))) static int test_check(int ok, const char *file, int line, const char *format, ...) {
+__attribute__((unused, format(printf, 4, 5))) static int test_check(int ok, const char *file, int line,
+                                                                    const char *format, ...) {
     test_state.checks++;
     if (ok) return 1;
     test_state.failures++;
     if (test_state.failures > 20) return 0; /* counted, no longer printed */
-    printf("%s:%d: %s%s%s%s: ", file, line, test_state.name ? test_state.name : "?", test_state.row[0] ? " [" : "", test_state.row,
-           test_state.row[0] ? "]" : "");
+    printf("%s:%d: %s%s%s%s: ", file, line, test_state.name ? test_state.name : "?", test_state.row[0] ? " [" : "",
+           test_state.row, test_state.row[0] ? "]" : "");
     va_list args;
     va_start(args, format);
     vprintf(format, args);
@@ -44,14 +45,17 @@ __attribute__((unused, format(printf, 4, 5))) static int test_check(int ok, cons
 
 /* Every check returns its outcome, so that a test can stop where going on would crash: if (!CHECK(p)) return; */
 #define CHECK(condition) test_check(!!(condition), __FILE__, __LINE__, "%s", #condition)
-#define CHECK_INT(got, want)                                                                                                   \
-    test_check((long long)(got) == (long long)(want), __FILE__, __LINE__, "%s is %lld, not %lld", #got, (long long)(got), (long long)(want))
-#define CHECK_TEXT(got, want) test_check(strcmp((got), (want)) == 0, __FILE__, __LINE__, "%s is \"%s\", not \"%s\"", #got, (got), (want))
-#define CHECK_BYTES(got, want, n) test_check(memcmp((got), (want), (n)) == 0, __FILE__, __LINE__, "%s and %s differ", #got, #want)
+#define CHECK_INT(got, want)                                                                                           \
+    test_check((long long)(got) == (long long)(want), __FILE__, __LINE__, "%s is %lld, not %lld", #got,                \
+               (long long)(got), (long long)(want))
+#define CHECK_TEXT(got, want)                                                                                          \
+    test_check(strcmp((got), (want)) == 0, __FILE__, __LINE__, "%s is \"%s\", not \"%s\"", #got, (got), (want))
+#define CHECK_BYTES(got, want, n)                                                                                      \
+    test_check(memcmp((got), (want), (n)) == 0, __FILE__, __LINE__, "%s and %s differ", #got, #want)
 /* |got - want| <= tolerance; never true for NaN. */
-#define CHECK_NEAR(got, want, tolerance)                                                                                       \
-    test_check(fabs((double)(got) - (double)(want)) <= (tolerance), __FILE__, __LINE__, "%s is %.9g, not %.9g (+- %.3g)", #got, \
-               (double)(got), (double)(want), (double)(tolerance))
+#define CHECK_NEAR(got, want, tolerance)                                                                               \
+    test_check(fabs((double)(got) - (double)(want)) <= (tolerance), __FILE__, __LINE__,                                \
+               "%s is %.9g, not %.9g (+- %.3g)", #got, (double)(got), (double)(want), (double)(tolerance))
 #define RUN(test) (test_state.name = #test, test_state.row[0] = 0, test())
 
 /* Prints the summary; the value for main to return. A test program that checked nothing fails. */
