@@ -35,14 +35,14 @@ typedef enum ts_dtype {
 size_t ts_dtype_bytes(ts_dtype dtype);
 const char *ts_dtype_name(ts_dtype dtype); /* "F32" and so on, as the file spells it */
 
-typedef struct ts_tensor {
+typedef struct ts_file_tensor {
     const char *name; /* UTF-8, terminated */
     ts_dtype dtype;
     int rank;                       /* 0 (a scalar) .. TS_TENSOR_RANK */
     uint64_t shape[TS_TENSOR_RANK]; /* as in the file: PyTorch order */
     size_t count;                   /* elements: product of shape */
     const uint8_t *data; /* count * ts_dtype_bytes(dtype) little-endian bytes; alignment is the file's own (may be 1) */
-} ts_tensor;
+} ts_file_tensor;
 
 /* ---- reading ------------------------------------------------------------------------------------------------- */
 typedef struct ts_safetensors ts_safetensors;
@@ -53,24 +53,24 @@ tess_status ts_safetensors_open(ts_safetensors **file, const void *bytes, size_t
 void ts_safetensors_close(ts_safetensors *file);
 
 size_t ts_safetensors_count(const ts_safetensors *file);
-const ts_tensor *ts_safetensors_at(const ts_safetensors *file, size_t i); /* in header order; NULL past the end */
-const ts_tensor *ts_safetensors_find(const ts_safetensors *file, const char *name); /* NULL if there is none */
+const ts_file_tensor *ts_safetensors_at(const ts_safetensors *file, size_t i); /* in header order; NULL past the end */
+const ts_file_tensor *ts_safetensors_find(const ts_safetensors *file, const char *name); /* NULL if there is none */
 const char *ts_safetensors_metadata(const ts_safetensors *file, const char *key); /* terminated UTF-8, NULL if absent */
 size_t ts_safetensors_metadata_count(const ts_safetensors *file);
 const char *ts_safetensors_metadata_at(const ts_safetensors *file, size_t i, const char **value); /* returns the key */
 
 /* Converts all elements to float32: out[tensor->count]. Any dtype (integers round to nearest). */
-void ts_tensor_floats(const ts_tensor *tensor, float *out);
+void ts_file_tensor_floats(const ts_file_tensor *tensor, float *out);
 
 /* ---- writing ------------------------------------------------------------------------------------------------- */
 
 /* One tensor to write. tensor.data is in tensor.dtype, native (little) endian; or, with `from_float` set, points to
  * tensor.count float32 values, which are stored as tensor.dtype (F32, F16 or BF16, rounded to nearest even). tensor.count is filled in from
  * the shape by the writer and need not be set. */
-typedef struct ts_tensor_source {
-    ts_tensor tensor;
+typedef struct ts_file_tensor_source {
+    ts_file_tensor tensor;
     int from_float;
-} ts_tensor_source;
+} ts_file_tensor_source;
 
 typedef struct ts_metadata {
     const char *key, *value; /* terminated UTF-8 */
@@ -79,7 +79,7 @@ typedef struct ts_metadata {
 /* Writes a file: tensors in the order given, header padded with spaces so that data starts on 8 bytes. Sort the tensors by dtype size,
  * largest first, to have them all aligned. On success *bytes (free with ts_free) and *size. The bytes depend on the arguments alone.
  * Errors: OPTION (bad name, dtype or rank, a name twice), TOO_LARGE, MEMORY. */
-tess_status ts_safetensors_write(uint8_t **bytes, size_t *size, const ts_tensor_source *tensors, size_t count,
+tess_status ts_safetensors_write(uint8_t **bytes, size_t *size, const ts_file_tensor_source *tensors, size_t count,
                                  const ts_metadata *metadata, size_t metadata_count, ts_error *err);
 
 #endif
