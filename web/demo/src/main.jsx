@@ -1,0 +1,11 @@
+import { render } from 'preact';
+import './style/base.css';
+import './style/controls.css';
+import './style/layout.css';
+import './style/stage.css';
+import './style/train.css';
+import { App } from './app.jsx';
+import { startOffline } from './state/offline.js';
+
+render(<App />, document.getElementById('app'));
+startOffline();

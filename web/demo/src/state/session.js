@@ -1,0 +1,148 @@
+/* The compress session: one source picture, the settings, and what became of it. A change of either starts a new run and
+ * aborts the one before; the former result stays on screen until the new one is there. */
+import { batch, computed, effect, signal } from '@preact/signals';
+import { compare, readInfo } from 'tesserae';
+import { getCodec, modelId, openModelFile } from './codec.js';
+import { isModel, isTess } from '../lib/files.js';
+import { formatBytes } from '../lib/format.js';
+import { isAbort, notify, report, say } from './notice.js';
+import { settings } from './settings.js';
+
+/** null, or { id, name, blob, url, width, height, bytes, tess }: a picture (tess null) or an opened .tess file (its bytes). */
+export const source = signal(null);
+/** Further pictures of the same drop: [{ id, name, blob, url }], the open one among them. */
+export const shelf = signal([]);
+/** null, or { sourceId, bytes, bpp, width, height, tokens, encodeMs, decodeMs, psnr, msSsim, decoded, rule }. */
+export const result = signal(null);
+/** null, or { stage, done, total } while a run is on. */
+export const job = signal(null);
+export const running = computed(() => job.value !== null);
+/** The result, if it belongs to the picture on screen. */
+export const shown = computed(() => (result.value?.sourceId === source.value?.id ? result.value : null));
+
+let controller = null;
+let nextId = 1;
+
+/** The encode options that the settings ask for. */
+export function ruleOptions() {
+  const { rule, quality, bpp, kilobytes, effort } = settings;
+  const size = { quality: { quality: quality.value }, bpp: { bpp: bpp.value }, size: { targetSize: Math.round(kilobytes.value * 1000) } };
+  return { ...size[rule.value], effort: effort.value };
+}
+
+/** Opens what the user dropped, pasted or chose: pictures, .tess files or a model; the first one is shown. */
+export async function openFiles(files) {
+  const models = files.filter(isModel);
+  const rest = files.filter((file) => !isModel(file));
+  try {
+    for (const file of models) await openModelFile(file);
+    if (!rest.length) return;
+    if (rest.length > 1) shelf.value = rest.map((blob) => ({ id: nextId++, name: blob.name || 'pasted picture', blob }));
+    else shelf.value = [];
+    await openFile(rest[0], shelf.value[0]?.id);
+  } catch (error) {
+    report(error, (models[0] ?? rest[0])?.name);
+  }
+}
+
+/** Opens one file under an id; shows an error and keeps what was open if it cannot be read. */
+export async function openFile(file, id = nextId++) {
+  try {
+    setSource({ id, ...(isTess(file) ? await describeTess(file) : await describePicture(file)) });
+  } catch (error) {
+    report(error);
+  }
+}
+
+async function describePicture(blob) {
+  const name = blob.name || 'pasted picture.png';
+  const bitmap = await createImageBitmap(blob).catch(() => {
+    throw new Error(`${name} is not a picture that this browser can read. Try a JPEG, PNG, WebP or AVIF file.`);
+  });
+  const { width, height } = bitmap;
+  bitmap.close();
+  return { name, blob, url: URL.createObjectURL(blob), width, height, bytes: blob.size, tess: null };
+}
+
+async function describeTess(file) {
+  const tess = new Uint8Array(await file.arrayBuffer());
+  let info;
+  try {
+    info = readInfo(tess);
+  } catch (error) {
+    throw new Error(`${file.name} cannot be opened: ${error.message}`, { cause: error });
+  }
+  return { name: file.name, blob: null, url: null, width: info.width, height: info.height, bytes: tess.length, tess };
+}
+
+function setSource(next) {
+  const former = source.peek();
+  batch(() => {
+    source.value = next;
+    result.value = null;
+  });
+  if (former?.url) URL.revokeObjectURL(former.url);
+}
+
+export function closeSource() {
+  cancel();
+  setSource(null);
+  shelf.value = [];
+}
+
+export function cancel() {
+  controller?.abort();
+}
+
+/** Encodes (or opens) the source, decodes it, measures it. */
+async function run() {
+  cancel();
+  const mine = (controller = new AbortController());
+  const { signal: stop } = mine;
+  const { id, blob, tess } = source.peek();
+  const onProgress = (p) => p.status === 'work' && controller === mine && (job.value = { stage: p.stage, done: p.done, total: p.total });
+  job.value = { stage: 'load', done: 0, total: 1 };
+  try {
+    const codec = await getCodec();
+    stop.throwIfAborted();
+    const encoded = tess ? await openTess(tess) : await codec.encode(blob, { ...ruleOptions(), signal: stop, onProgress });
+    const start = performance.now();
+    const decoded = await codec.decode(encoded.bytes, { signal: stop, onProgress });
+    const decodeMs = decoded.ms ?? performance.now() - start;
+    const plain = { sourceId: id, bytes: encoded.bytes, bpp: encoded.bpp, width: encoded.width, height: encoded.height,
+      tokens: encoded.tokens, encodeMs: encoded.ms, decodeMs, decoded, codec };
+    if (controller === mine) result.value = plain;
+    const quality = tess ? {} : await compare(blob, decoded);
+    stop.throwIfAborted();
+    if (controller === mine) result.value = { ...plain, psnr: quality.psnr, msSsim: quality.msSsim };
+    say(summary(result.value));
+  } catch (error) {
+    if (!isAbort(error)) report(error);
+    else if (controller === mine) notify('Cancelled. Change a setting to start again.');
+  } finally {
+    if (controller === mine) {
+      controller = null;
+      job.value = null;
+    }
+  }
+}
+
+async function openTess(bytes) {
+  const { width, height, bpp } = readInfo(bytes);
+  return { bytes, width, height, bpp, tokens: null, ms: undefined };
+}
+
+/** One sentence for a screen reader. */
+function summary({ bytes, bpp, psnr, msSsim }) {
+  const quality = psnr === undefined ? '' : `, PSNR ${psnr.toFixed(1)} decibels, MS-SSIM ${msSsim.toFixed(3)}`;
+  return `Done: ${formatBytes(bytes.length)}, ${bpp.toFixed(3)} bits per pixel${quality}.`;
+}
+
+let timer;
+effect(() => {
+  const open = source.value;
+  modelId.value;
+  if (!open?.tess) ruleOptions();
+  clearTimeout(timer);
+  if (open) timer = setTimeout(run, 200);
+});
