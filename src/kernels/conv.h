@@ -1,0 +1,79 @@
+/* conv.h - 2-D convolution, forward and backward, on NHWC float32; transposed convolution is its backward.
+ *
+ * Memory order of weights and of their gradients: [kh][kw][in][out] (files hold OIHW: one transpose at loading).
+ * A plan (ts_conv_plan) fixes shape and algorithm; packing turns weights into the panels that the plan's algorithm
+ * wants, once per change of weights. Everything is implicit GEMM on the tile of gemm.h: no im2col.
+ *
+ * Every output is one chain over (ky, kx, channel) starting from the bias: its bits depend only on the input under its
+ * window, never on where the window lies in the picture or on threads. So a tile with its halo gives the whole
+ * picture's pixels exactly. Borders are zeros that take part in the sum.
+ *
+ * Transposed convolution (PyTorch ConvTranspose2d, weight file order I O kh kw, in memory [kh][kw][O][I]): plan the
+ * convolution that maps its output to its input, then
+ *     forward   y  = ts_conv_backward_data(plan, panels of ts_conv_pack_back, x)      (+ bias by ts_add_bias)
+ *     dx        = ts_conv_forward(plan, dy, panels of ts_conv_pack, no bias)
+ *     dweight  += ts_conv_backward_weight(plan, x := dy, dy := x), dbias by ts_sum_rows of dy.
+ */
+#ifndef TS_KERNELS_CONV_H
+#define TS_KERNELS_CONV_H
+
+#include "base/parallel.h"
+#include "base/status.h"
+#include "kernels/act.h"
+
+#include <stddef.h>
+
+typedef struct ts_conv_shape {
+    int batch, height, width; /* input */
+    int in, out;              /* channels */
+    int kernel_h, kernel_w;   /* 1 .. 31 */
+    int stride;               /* 1 .. 8 */
+    int pad_top, pad_left, pad_bottom, pad_right; /* zeros; each below the kernel's extent */
+} ts_conv_shape;
+
+typedef enum ts_conv_algorithm {
+    TS_CONV_DIRECT, /* rows of x are used in place: 1x1, or no padding */
+    TS_CONV_STRIP   /* bands of x are copied into a zero-bordered strip first */
+} ts_conv_algorithm;
+
+typedef struct ts_conv {
+    ts_conv_shape shape;
+    int out_h, out_w;            /* (height + pads - kernel) / stride + 1 */
+    ts_conv_algorithm algorithm; /* of the forward pass */
+    int band;                    /* output rows per task, forward; depends on the shape alone */
+    size_t panels;               /* floats of ts_conv_pack's result */
+    size_t panels_back;          /* floats of ts_conv_pack_back's result */
+} ts_conv;
+
+/* Fills the plan. TESS_ERR_INPUT for sizes below 1, kernels larger than the padded input or anything out of the ranges
+ * above; TESS_ERR_TOO_LARGE when a tensor would exceed 2^40 bytes (2^31 on 32-bit machines). */
+tess_status ts_conv_plan(ts_conv *plan, const ts_conv_shape *shape, ts_error *err);
+
+/* Floats of scratch for each pass with the given number of threads (ts_pool_threads); may be 0. Scratch is 64-byte
+ * aligned and needs no clearing. */
+size_t ts_conv_scratch_forward(const ts_conv *plan, int threads);
+size_t ts_conv_scratch_data(const ts_conv *plan, int threads);
+size_t ts_conv_scratch_weight(const ts_conv *plan, int threads);
+
+/* weights [kh][kw][in][out] -> panels for the forward pass / for the backward pass to the input. */
+void ts_conv_pack(const ts_conv *plan, float *panels, const float *weights, ts_pool *pool);
+void ts_conv_pack_back(const ts_conv *plan, float *panels, const float *weights, ts_pool *pool);
+
+/* y [n][out_h][out_w][out] = act(conv(x) + bias) + add. bias [out] and add (same shape as y; may be y itself) may be
+ * NULL. y must not overlap x. slope: of leaky_relu. */
+void ts_conv_forward(const ts_conv *plan, float *y, const float *x, const float *panels, const float *bias, ts_act act,
+                     float slope, const float *add, float *scratch, ts_pool *pool);
+/* dx [n][height][width][in] is overwritten with the gradient with respect to the input. */
+void ts_conv_backward_data(const ts_conv *plan, float *dx, const float *dy, const float *panels_back, float *scratch,
+                           ts_pool *pool);
+/* dweights [kh][kw][in][out] and dbias [out] (may be NULL) accumulate. */
+void ts_conv_backward_weight(const ts_conv *plan, float *dweights, float *dbias, const float *x, const float *dy,
+                             float *scratch, ts_pool *pool);
+
+/* sums [columns] += column sums of x [rows][columns] (a bias gradient). scratch: ts_sum_rows_scratch floats. */
+void ts_sum_rows(float *sums, const float *x, size_t rows, int columns, float *scratch, ts_pool *pool);
+size_t ts_sum_rows_scratch(size_t rows, int columns);
+/* y [rows][columns] += bias [columns]. */
+void ts_add_bias(float *y, const float *bias, size_t rows, int columns, ts_pool *pool);
+
+#endif

@@ -1,0 +1,20 @@
+/* norm.h - group normalisation (Wu & He 2018) on NHWC float32, as PyTorch's GroupNorm. */
+#ifndef TS_KERNELS_NORM_H
+#define TS_KERNELS_NORM_H
+
+#include "base/parallel.h"
+
+#include <stddef.h>
+
+/* y = (x - mean) * rstd * gamma + beta, with mean and (biased) variance over the pixels and channels of a group.
+ * x, y: [batch][pixels][channels]; gamma, beta: [channels]; groups divides channels; y may be x.
+ * mean, rstd: [batch][groups], kept for the backward pass. Variance is taken in a second pass around the mean. */
+void ts_group_norm_forward(float *y, float *mean, float *rstd, const float *x, const float *gamma, const float *beta,
+                           int batch, size_t pixels, int channels, int groups, float eps, ts_pool *pool);
+/* dx is overwritten (may be dy); dgamma and dbeta accumulate (NULL: frozen, not computed).
+ * scratch: 2 * batch * channels floats. */
+void ts_group_norm_backward(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x, const float *mean,
+                            const float *rstd, const float *gamma, int batch, size_t pixels, int channels, int groups,
+                            float *scratch, ts_pool *pool);
+
+#endif
