@@ -1,0 +1,72 @@
+// Builds what is missing or stale: the native programs, the WebAssembly modules, the page.
+//   node scripts/build.mjs [native] [wasm] [page]      all three by default
+
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { ensureTools } from './setup.mjs';
+import { Failure, isMain, main, root, run, say } from './lib/run.mjs';
+
+/** The time (ms) of the newest file under these paths; 0 without any. */
+export function newest(...paths) {
+    let latest = 0;
+    for (const name of paths) {
+        const full = path.resolve(root, name);
+        if (!existsSync(full)) continue;
+        const info = statSync(full);
+        if (!info.isDirectory()) latest = Math.max(latest, info.mtimeMs);
+        else latest = Math.max(latest, newest(...readdirSync(full).map((entry) => path.join(full, entry))));
+    }
+    return latest;
+}
+
+/** Configures (once) and builds one CMake preset; Ninja knows what is stale. `wrap` goes before cmake (emcmake). */
+export function cmake(preset, { targets = [], wrap = [], options = [] } = {}) {
+    const folder = preset === 'release' ? 'native' : preset;
+    if (!existsSync(path.join(root, 'build', folder, 'build.ninja'))) {
+        const [command, ...args] = [...wrap, 'cmake', '--preset', preset, ...options];
+        run(command, args, { quiet: true });
+    }
+    const chosen = targets.length ? ['--target', ...targets] : [];
+    run('cmake', ['--build', path.join('build', folder), ...chosen], { env: { NINJA_STATUS: `[${folder} %f/%t] ` } });
+}
+
+/** build/native/tesserae and tesserae-scalar. */
+export function buildNative() {
+    say('building the native programs (build/native)');
+    cmake('release', { targets: ['tesserae', 'tesserae-scalar'] });
+}
+
+/** dist/tesserae-simd.wasm, dist/tesserae-relaxed.wasm and the command line for Node, dist/cli. */
+export function buildWasm() {
+    say('building WebAssembly (dist/*.wasm, dist/cli)');
+    cmake('wasm-simd', { wrap: ['emcmake'], targets: ['web-core', 'tesserae-cli'] });
+    cmake('wasm-relaxed', { wrap: ['emcmake'], targets: ['web-core'] });
+}
+
+/** dist/page, the page as static files. */
+export function buildPage() {
+    const built = newest('dist/page/index.html');
+    if (built && built > newest('web', 'models', 'package-lock.json', 'dist/tesserae-simd.wasm', 'dist/tesserae-relaxed.wasm')) return;
+    say('building the page (dist/page)');
+    run('node', ['node_modules/vite/bin/vite.js', 'build', 'web/demo', '--logLevel', 'warn']);
+    if (!newest('dist/page/index.html')) throw new Failure('the page build left no dist/page/index.html');
+}
+
+const parts = { native: buildNative, wasm: buildWasm, page: buildPage };
+
+/** Installs what building needs and builds everything. */
+export function buildAll() {
+    ensureTools('build');
+    for (const build of Object.values(parts)) build();
+}
+
+if (isMain(import.meta.url)) {
+    await main(() => {
+        const chosen = process.argv.slice(2);
+        const unknown = chosen.find((name) => !parts[name]);
+        if (unknown) throw new Failure(`unknown part ${unknown}: take ${Object.keys(parts).join(', ')}`);
+        if (!chosen.length) return buildAll();
+        ensureTools('build');
+        for (const name of chosen) parts[name]();
+    });
+}
