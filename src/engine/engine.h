@@ -1,0 +1,44 @@
+/* engine.h - what the handles of include/tesserae.h hold, shared inside src/engine. */
+#ifndef TS_ENGINE_ENGINE_H
+#define TS_ENGINE_ENGINE_H
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "codec/entropy.h"
+#include "graph/params.h"
+#include "nets/config.h"
+#include "nets/quantizer.h"
+
+enum { TS_MAX_SIDE = 65535 }; /* pixels along a side */
+
+#define TS_MAX_PIXELS ((size_t)1 << 28) /* width * height */
+
+/* A loaded model. After tess_model_load nothing in it changes, so encoders and decoders of several threads share it. */
+struct tess_model {
+    ts_error error;
+    bool loaded;
+    ts_config config;
+    char *json; /* the config as it stands in the file, terminated */
+    ts_params *params;
+    float *values; /* one store of params */
+    ts_quantizer *quantizer;
+    ts_entropy_model *entropy;
+    uint8_t *tables[TS_LEVELS_MAX]; /* entropy.{level} as in the file, or NULL */
+    size_t table_bytes[TS_LEVELS_MAX];
+    uint64_t hash;     /* fingerprint: ts_model_hash */
+    size_t file_bytes; /* of the file it came from */
+    ts_writer info;    /* tess_model_info's text */
+    uint8_t *saved;    /* tess_model_save's bytes */
+};
+
+/* Forgets the last failure's sentence, at the start of a call. */
+static inline void ts_clear(ts_error *error) {
+    error->text[0] = 0;
+}
+
+/* The fingerprint of what decoding depends on: decoder layers, pixel range, quantizer, decoder weights, codebook and
+ * entropy tables as loaded (see model_hash.c). Two model files with one hash decode every .tess file alike.
+ * Errors: MEMORY. */
+tess_status ts_model_hash(const tess_model *model, uint64_t *hash, ts_error *err);
+
+#endif

@@ -1,0 +1,142 @@
+/* model_file.c - tensors of a model to and from safetensors, every one checked. */
+#include "engine/model_file.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+/* ---- reading ------------------------------------------------------------------------------------------------- */
+
+const char *ts_model_file_config(const ts_safetensors *file, ts_error *err) {
+    const char *json = ts_safetensors_metadata(file, "tesserae");
+    if (!json)
+        ts_fail(err, TESS_ERR_MODEL,
+                "This safetensors file holds no Tesserae model (its metadata has no \"tesserae\"); take one made by "
+                "`tesserae train`.");
+    return json;
+}
+
+static bool all_finite(const float *values, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i])) return false;
+    return true;
+}
+
+static void shape_text(const int *dims, int rank, char *text, size_t capacity) {
+    size_t used = (size_t)snprintf(text, capacity, "[");
+    for (int i = 0; i < rank && used < capacity; i++)
+        used += (size_t)snprintf(text + used, capacity - used, i ? ", %d" : "%d", dims[i]);
+    if (used < capacity) snprintf(text + used, capacity - used, "]");
+}
+
+/* The tensor `name` of the shape wanted, as floats in `out` (product of dims); `needed` false: absent is fine. */
+static tess_status read_floats(const ts_safetensors *file, const char *name, int rank, const int *dims, bool needed,
+                               float *out, ts_error *err) {
+    const ts_file_tensor *tensor = ts_safetensors_find(file, name);
+    if (!tensor) {
+        if (!needed) return TESS_OK;
+        return ts_fail(err, TESS_ERR_MODEL, "The model has no tensor %s, which its config asks for; the file is incomplete.",
+                       name);
+    }
+    if (tensor->dtype != TS_F32 && tensor->dtype != TS_F16 && tensor->dtype != TS_BF16)
+        return ts_fail(err, TESS_ERR_MODEL, "Tensor %s is %s; weights are F32, F16 or BF16.", name,
+                       ts_dtype_name(tensor->dtype));
+    bool same = tensor->rank == rank;
+    for (int i = 0; same && i < rank; i++) same = tensor->shape[i] == (uint64_t)dims[i];
+    if (!same) {
+        char wanted[64], found[64];
+        int have[TS_TENSOR_RANK];
+        for (int i = 0; i < tensor->rank; i++) have[i] = tensor->shape[i] > 1000000000 ? 1000000000 : (int)tensor->shape[i];
+        shape_text(dims, rank, wanted, sizeof wanted);
+        shape_text(have, tensor->rank, found, sizeof found);
+        return ts_fail(err, TESS_ERR_MODEL, "Tensor %s has shape %s; the config asks for %s.", name, found, wanted);
+    }
+    ts_file_tensor_floats(tensor, out);
+    if (!all_finite(out, tensor->count))
+        return ts_fail(err, TESS_ERR_MODEL, "Tensor %s holds a number that is not finite; the model is damaged.", name);
+    return TESS_OK;
+}
+
+tess_status ts_model_file_read_params(const ts_safetensors *file, const ts_params *params, float *values, ts_error *err) {
+    size_t largest = 1;
+    for (int i = 0; i < ts_params_count(params); i++)
+        if (ts_params_at(params, i)->count > largest) largest = ts_params_at(params, i)->count;
+    float *room = ts_alloc_floats(largest);
+    if (!room) return ts_fail_memory(err, largest * sizeof(float));
+    tess_status status = TESS_OK;
+    for (int i = 0; i < ts_params_count(params) && !status; i++) {
+        const ts_param *param = ts_params_at(params, i);
+        status = read_floats(file, param->name, param->rank, param->dims, true, room, err);
+        if (!status) ts_param_read(param, values, room);
+    }
+    ts_free(room);
+    return status;
+}
+
+tess_status ts_model_file_read_quantizer(const ts_safetensors *file, ts_quantizer *quantizer,
+                                         const ts_quantizer_config *config, ts_error *err) {
+    if (config->type == TS_QUANTIZER_FSQ) return TESS_OK;
+    const int dims[3] = {config->levels, config->size, config->dim};
+    tess_status status = read_floats(file, "quantizer.codebook", 3, dims, true, ts_quantizer_codebook(quantizer), err);
+    if (!status) status = read_floats(file, "quantizer.bits", 2, dims, false, ts_quantizer_bits(quantizer), err);
+    ts_quantizer_changed(quantizer);
+    return status;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------- */
+
+static ts_file_tensor_source source(const char *name, ts_dtype dtype, int rank, const int *dims, const void *data) {
+    ts_file_tensor_source s = {{0}, dtype == TS_F32 || dtype == TS_F16};
+    s.tensor.name = name;
+    s.tensor.dtype = dtype;
+    s.tensor.rank = rank;
+    s.tensor.count = 1;
+    for (int i = 0; i < rank; i++) {
+        s.tensor.shape[i] = (uint64_t)dims[i];
+        s.tensor.count *= (size_t)dims[i];
+    }
+    s.tensor.data = data;
+    return s;
+}
+
+typedef char table_name[24];
+
+tess_status ts_model_file_write(const ts_model_content *content, int half, uint8_t **bytes, size_t *size, ts_error *err) {
+    const int levels = ts_quantizer_levels(content->quantizer);
+    const float *codebook = ts_quantizer_codebook(content->quantizer);
+    const int dims[3] = {levels, ts_quantizer_size(content->quantizer), ts_quantizer_dim(content->quantizer)};
+    const size_t most = (size_t)ts_params_count(content->params) + 2 + (size_t)levels;
+    const size_t floats = ts_params_floats(content->params);
+
+    ts_file_tensor_source *sources = ts_calloc(most, sizeof *sources);
+    table_name *names = ts_calloc((size_t)levels, sizeof *names);
+    float *room = ts_alloc_floats(floats + 1);
+    tess_status status = sources && names && room ? TESS_OK : ts_fail_memory(err, floats * sizeof(float));
+    size_t count = 0;
+    if (!status) {
+        /* F32 first, then F16, then bytes: so everything lies aligned */
+        sources[count++] = source("quantizer.codebook", TS_F32, 3, dims, codebook);
+        sources[count++] = source("quantizer.bits", TS_F32, 2, dims, ts_quantizer_bits(content->quantizer));
+        size_t used = 0;
+        for (int i = 0; i < ts_params_count(content->params); i++) {
+            const ts_param *param = ts_params_at(content->params, i);
+            ts_param_write(param, content->values, room + used);
+            sources[count++] = source(param->name, half ? TS_F16 : TS_F32, param->rank, param->dims, room + used);
+            used += param->count;
+        }
+        for (int level = 0; level < levels; level++) {
+            if (!content->tables || !content->tables[level]) continue;
+            const int length = (int)content->table_bytes[level];
+            snprintf(names[level], sizeof names[level], "entropy.%d", level);
+            sources[count++] = source(names[level], TS_U8, 1, &length, content->tables[level]);
+        }
+        const ts_metadata metadata[] = {{"format", "pt"}, {"tesserae", content->json}};
+        status = ts_safetensors_write(bytes, size, sources, count, metadata, 2, err);
+    }
+    ts_free(room);
+    ts_free(names);
+    ts_free(sources);
+    return status;
+}
