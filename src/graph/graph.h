@@ -54,7 +54,7 @@ void ts_graph_free(ts_graph *graph);
 ts_tensor ts_graph_input(ts_graph *g, ts_shape shape, bool grad);
 /* w: TS_PARAM_CONV [out][in][k][k]; b: [out] or -1. */
 ts_tensor ts_graph_conv2d(ts_graph *g, ts_tensor x, ts_weights *weights, int w, int b, int stride, int pad);
-/* w: TS_PARAM_TCONV [in][out][k][k]; output size (h - 1) * stride - 2 * pad + k, as PyTorch. */
+/* w: TS_PARAM_CONV, file order [in][out][k][k]; output size (h - 1) * stride - 2 * pad + k, as PyTorch. */
 ts_tensor ts_graph_conv_transpose2d(ts_graph *g, ts_tensor x, ts_weights *weights, int w, int b, int stride, int pad);
 ts_tensor ts_graph_group_norm(ts_graph *g, ts_tensor x, ts_weights *weights, int gamma, int beta, int groups, float eps);
 ts_tensor ts_graph_silu(ts_graph *g, ts_tensor x);
@@ -81,23 +81,26 @@ ts_tensor ts_graph_ms_ssim(ts_graph *g, ts_tensor x, ts_tensor target, float ran
 /* One LPIPS head: mean over n, h, w of sum_c lin[c] (x/|x| - target/|target|)^2; lin is a TS_PARAM_PLAIN entry of c floats. */
 ts_tensor ts_graph_lpips(ts_graph *g, ts_tensor x, ts_tensor target, ts_weights *weights, int lin);
 
-/* Keeps a tensor readable after forward (it is never placed under another). */
+/* Keeps a tensor readable after forward (it is never placed under another), and always computed. */
 void ts_graph_output(ts_graph *g, ts_tensor t);
+/* Backward starts from this tensor too: its gradient comes from the caller, who fills ts_graph_grad_data before every
+ * backward. Also makes it an output. */
+void ts_graph_start(ts_graph *g, ts_tensor t);
 ts_shape ts_graph_shape(const ts_graph *g, ts_tensor t);
 
 /* ---- running ----------------------------------------------------------------------------------------------- */
-/* Ends building. `threads`: the most that forward and backward will be given (sets workspace). */
+/* Ends building. `threads`: workspace is kept for so many; a larger pool is not used (1 .. TS_MAX_THREADS). */
 tess_status ts_graph_plan(ts_graph *g, int threads, ts_error *err);
 size_t ts_graph_bytes(const ts_graph *g);                  /* of ts_graph_alloc, known after plan */
 tess_status ts_graph_alloc(ts_graph *g, ts_error *err);    /* takes the memory and the weights' prepared forms */
 /* Where a tensor's values lie: inputs are written before every forward (their memory is reused), outputs and losses
  * read after it. NULL for a tensor that is neither. */
 float *ts_graph_data(ts_graph *g, ts_tensor t);
-const float *ts_graph_grad(const ts_graph *g, ts_tensor t); /* of an input made with grad, after backward */
-/* d total / d loss = weight. 0 (the start) switches a loss off: nodes that only serve it are not run. */
+/* The gradient of an input made with grad (after backward), or of a ts_graph_start tensor (to be filled); else NULL. */
+float *ts_graph_grad_data(ts_graph *g, ts_tensor t);
+/* d total / d loss = weight. 0 (the start) switches a loss off: in a training graph nodes that only serve it are not
+ * run, unless the loss is an output. */
 void ts_graph_seed(ts_graph *g, ts_tensor loss, float weight);
-/* Training: seed from a tensor instead of a loss: the caller fills ts_graph_data_grad(t) before backward. For tests. */
-float *ts_graph_seed_tensor(ts_graph *g, ts_tensor t);
 void ts_graph_forward(ts_graph *g, ts_pool *pool);
 void ts_graph_backward(ts_graph *g, ts_pool *pool);
 uint64_t ts_graph_macs(const ts_graph *g); /* multiply-adds of one forward */

@@ -16,8 +16,7 @@
 
 typedef enum ts_param_layout {
     TS_PARAM_PLAIN, /* memory order = file order */
-    TS_PARAM_CONV,  /* file O I kh kw */
-    TS_PARAM_TCONV  /* file I O kh kw */
+    TS_PARAM_CONV   /* file [A][B][kh][kw], memory [kh][kw][B][A]: conv O I kh kw, transposed conv I O kh kw */
 } ts_param_layout;
 
 typedef struct ts_param {

@@ -25,16 +25,17 @@ void ts_quantizer_free(ts_quantizer *quantizer);
 int ts_quantizer_levels(const ts_quantizer *quantizer);
 int ts_quantizer_size(const ts_quantizer *quantizer);
 int ts_quantizer_dim(const ts_quantizer *quantizer);
-/* [levels][size][dim]. Say ts_quantizer_changed after writing. FSQ: the grid, read only. */
+/* [levels][size][dim]. FSQ: the grid, read only. */
 float *ts_quantizer_codebook(ts_quantizer *quantizer);
 /* Code lengths in bits, [levels][size]; zeros until set. */
 float *ts_quantizer_bits(ts_quantizer *quantizer);
-void ts_quantizer_changed(ts_quantizer *quantizer);
 
-/* ---- coding: const, allocates nothing, safe from several threads at once -------------------------------------- */
+/* ---- coding: const, allocates nothing, safe from several threads at once with a scratch each -------------------- */
+/* Floats of scratch for ts_quantizer_encode. */
+size_t ts_quantizer_scratch(const ts_quantizer *quantizer, size_t rows);
 /* z [rows][dim] -> tokens [levels][rows] (first `levels` levels), and zq [rows][dim] if not NULL (may be z). */
 void ts_quantizer_encode(const ts_quantizer *quantizer, const float *z, size_t rows, int levels, float lambda,
-                         uint16_t *tokens, float *zq, ts_pool *pool);
+                         uint16_t *tokens, float *zq, float *scratch, ts_pool *pool);
 /* tokens [levels][rows] -> zq [rows][dim]. Tokens must be < size (check them where they come in). */
 void ts_quantizer_decode(const ts_quantizer *quantizer, const uint16_t *tokens, size_t rows, int levels, float *zq,
                          ts_pool *pool);
