@@ -37,8 +37,10 @@ typedef struct ts_json {
     int count;
 } ts_json;
 
-/* Strict JSON (quoted keys, no trailing text, numbers well formed, strings with valid escapes), at most
- * TS_JSON_MAX_BYTES and TS_JSON_MAX_DEPTH. On error the document is empty and needs no freeing. */
+/* Checks that keys are quoted and have one value each, that primitives are true, false, null or well-formed numbers,
+ * that strings hold valid escapes and no control characters, and that nothing but white space follows the root. Missing
+ * or extra commas are forgiven. At most TS_JSON_MAX_BYTES and TS_JSON_MAX_DEPTH. On error (TESS_ERR_FORMAT,
+ * TESS_ERR_TOO_LARGE, TESS_ERR_MEMORY) the document is empty and needs no freeing. */
 tess_status ts_json_parse(ts_json *doc, const char *text, size_t size, ts_error *err);
 void ts_json_free(ts_json *doc);
 
