@@ -19,28 +19,36 @@ export function newest(...paths) {
     return latest;
 }
 
-/** Configures (once) and builds one CMake preset; Ninja knows what is stale. `wrap` goes before cmake (emcmake). */
-export function cmake(preset, { targets = [], wrap = [], options = [] } = {}) {
-    const folder = preset === 'release' ? 'native' : preset;
-    if (!existsSync(path.join(root, 'build', folder, 'build.ninja'))) {
-        const [command, ...args] = [...wrap, 'cmake', '--preset', preset, ...options];
+const folderOf = (preset) => path.join('build', preset === 'release' ? 'native' : preset);
+
+/** Configures a CMake preset, once, with `wrap` before cmake (emcmake for WebAssembly); returns its build folder. */
+export function configure(preset) {
+    const folder = folderOf(preset);
+    if (!existsSync(path.join(root, folder, 'build.ninja'))) {
+        const [command, ...args] = [...(preset.startsWith('wasm') ? ['emcmake'] : []), 'cmake', '--preset', preset];
         run(command, args, { quiet: true });
     }
+    return folder;
+}
+
+/** Builds targets (all by default) of a CMake preset; Ninja knows what is stale. */
+export function cmake(preset, ...targets) {
+    const folder = configure(preset);
     const chosen = targets.length ? ['--target', ...targets] : [];
-    run('cmake', ['--build', path.join('build', folder), ...chosen], { env: { NINJA_STATUS: `[${folder} %f/%t] ` } });
+    run('cmake', ['--build', folder, ...chosen], { env: { NINJA_STATUS: `[${preset} %f/%t] ` } });
 }
 
 /** build/native/tesserae and tesserae-scalar. */
 export function buildNative() {
     say('building the native programs (build/native)');
-    cmake('release', { targets: ['tesserae', 'tesserae-scalar'] });
+    cmake('release', 'tesserae', 'tesserae-scalar');
 }
 
 /** dist/tesserae-simd.wasm, dist/tesserae-relaxed.wasm and the command line for Node, dist/cli. */
 export function buildWasm() {
     say('building WebAssembly (dist/*.wasm, dist/cli)');
-    cmake('wasm-simd', { wrap: ['emcmake'], targets: ['web-core', 'tesserae-cli'] });
-    cmake('wasm-relaxed', { wrap: ['emcmake'], targets: ['web-core'] });
+    cmake('wasm-simd', 'web-core', 'tesserae-cli');
+    cmake('wasm-relaxed', 'web-core');
 }
 
 /** dist/page, the page as static files. */

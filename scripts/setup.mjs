@@ -27,7 +27,7 @@ const needs = {
         { there: () => header('jsmn.h'), packages: ['libjsmn-dev'], why: 'reads JSON' },
     ],
     test: [
-        { there: () => which('clang') && clangRuntime(), packages: ['clang', 'libclang-rt-14-dev'], why: 'builds the fuzzers' },
+        { there: () => which('clang') && clangRuntime(), packages: ['clang', 'libclang-rt-dev'], why: 'builds the fuzzers' },
         { there: () => which('clang-format'), packages: ['clang-format'], why: 'checks the C style' },
         { there: () => which('clang-tidy'), packages: ['clang-tidy'], why: 'checks the C code' },
         { there: chromium, packages: ['chromium'], why: 'runs the page tests' },

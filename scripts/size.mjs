@@ -1,0 +1,25 @@
+// What a visitor downloads: the package's JavaScript (as published, not minified) and one .wasm, in brotli bytes; with the
+// check of package.json by publint. The model is counted apart.
+
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { brotliCompressSync, constants } from 'node:zlib';
+import { sources } from './lib/files.mjs';
+import { Failure, isMain, main, root, run } from './lib/run.mjs';
+
+const limit = 150_000;
+
+const brotli = (name) => brotliCompressSync(readFileSync(path.join(root, name)), { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }).length;
+
+/** Prints the sizes; throws a Failure over the limit, or when publint finds a fault. */
+export function measure() {
+    const code = sources(/^web\/[^/]*\.js$/).reduce((sum, name) => sum + brotli(name), 0);
+    for (const name of ['dist/tesserae-simd.wasm', 'dist/tesserae-relaxed.wasm']) {
+        const core = brotli(name);
+        console.log(`JavaScript ${code} + ${name} ${core} = ${code + core} bytes brotli (limit ${limit})`);
+        if (code + core > limit) throw new Failure(`the download is ${code + core - limit} bytes over its limit`);
+    }
+    run('node', ['node_modules/publint/src/cli.js', '.', '--strict']);
+}
+
+if (isMain(import.meta.url)) await main(measure);
