@@ -1,0 +1,50 @@
+// Proves that the tests can fail: in a copy of the sources, one fault at a time is put in, and its test must go red.
+// The same copy without a fault must be green first, so that red means the fault.
+
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { Failure, isMain, main, root, run, start } from './lib/run.mjs';
+
+/** Each fault: the file, the text that stands there once, what replaces it, and the CTest programs that must notice. */
+const faults = [
+    {
+        what: 'a CRC over another polynomial',
+        file: 'src/base/hash.c', from: '0xEDB88320, 0xF00F9344', to: '0xEDB88321, 0xF00F9344', tests: ['test-base-hash'],
+    },
+];
+
+const copy = path.join(root, 'build/prove/checkout');
+const built = path.join(root, 'build/prove/build');
+
+/** Builds some tests of the copy and runs them; true if all pass. A copy that doesn't compile proves nothing. */
+async function green(tests) {
+    run('cmake', ['--build', built, '--target', ...tests], { quiet: true });
+    const { status } = await start('ctest', ['--test-dir', built, '-R', `^(${tests.join('|')})$`, '--no-tests=error', '--timeout', '120', '-j2']);
+    return status === 0;
+}
+
+/** Runs all faults; throws a Failure naming those that no test noticed. */
+export async function proveTests() {
+    rmSync(copy, { recursive: true, force: true });
+    mkdirSync(copy, { recursive: true });
+    for (const name of ['CMakeLists.txt', 'cmake', 'include', 'src', 'tests', 'models']) {
+        if (existsSync(path.join(root, name))) cpSync(path.join(root, name), path.join(copy, name), { recursive: true });
+    }
+    run('cmake', ['-S', copy, '-B', built, '-G', 'Ninja', '-DCMAKE_BUILD_TYPE=None', '-DCMAKE_C_FLAGS=-O1', '-DTESSERAE_SIMD=sse4.1', '-DTESSERAE_BENCH=OFF'], { quiet: true });
+    const tests = [...new Set(faults.flatMap((fault) => fault.tests))];
+    if (!(await green(tests))) throw new Failure('the tests fail without any fault put in');
+    const unseen = [];
+    for (const { what, file, from, to, tests: watching } of faults) {
+        const full = path.join(copy, file);
+        const text = readFileSync(full, 'utf8');
+        if (text.split(from).length !== 2) throw new Failure(`${file} doesn't hold exactly one "${from}": bring scripts/prove-tests.mjs up to date`);
+        writeFileSync(full, text.replace(from, () => to));
+        const missed = await green(watching);
+        writeFileSync(full, text);
+        console.log(`${missed ? 'NOT SEEN' : 'seen'}: ${what} (${file})`);
+        if (missed) unseen.push(what);
+    }
+    if (unseen.length) throw new Failure(`no test noticed: ${unseen.join('; ')}`);
+}
+
+if (isMain(import.meta.url)) await main(proveTests);
