@@ -1,0 +1,65 @@
+/**
+ * Every message between the page's side (channel.js) and the core's side (server.js), and what each one transfers.
+ *
+ *   to the core    { id, op, args }         a request; `op` is a key of OPS
+ *                  { cancel: id }           stop that request between two steps; it is still answered
+ *   from the core  { hello: version }       once, when the other side listens
+ *                  { id, progress }         any number, in order, before the answer
+ *                  { id, value }            the answer, or
+ *                  { id, error }            a WireError (errors.js)
+ *
+ * An unknown op is answered with an error, so no caller waits for ever.
+ *
+ * @typedef {{id: number, op: string, args: any}} Request
+ * @typedef {{cancel: number}} Cancel
+ * @typedef {{hello: string} | {id: number, progress: any} | {id: number, value: any} | {id: number, error: import('./errors.js').WireError}} Reply
+ * @typedef {{data: Uint8ClampedArray | Uint8Array, width: number, height: number, channels: 1 | 3 | 4}} Pixels
+ * @typedef {{width: number, height: number, levels: number, size: number, data: Uint16Array, pixelWidth: number, pixelHeight: number}} Tokens
+ * @typedef {{simd?: string, relaxed?: string}} WasmURLs
+ * @typedef {{module?: WebAssembly.Module, bytes?: ArrayBuffer | Uint8Array, wasmURL?: string, fallback?: WasmURLs, timeout: number}} InitArgs
+ */
+
+const pixels = (/** @type {any} */ a) => (a.transfer ? [a.pixels.data.buffer] : []);
+const none = () => [];
+
+/**
+ * The ops. `sends`: buffers of the arguments that move to the core; `returns`: buffers of the answer that move back.
+ * `serial`: jobs that share the encoder and decoder of a core, run one after another in the order of arrival.
+ * @type {Record<string, {serial?: boolean, sends: (args: any) => any[], returns: (value: any) => any[]}>}
+ */
+export const OPS = {
+  /** InitArgs -> { build, version } */
+  init: { sends: none, returns: none },
+  /** { bytes } -> { info, codebooks: Float32Array[] }; the core keeps one model, the last one loaded */
+  load: { sends: none, returns: (v) => v.codebooks.map((/** @type {Float32Array} */ c) => c.buffer) },
+  /** { pixels, transfer, options, measure } -> { bytes, tokens, ms, measures? } */
+  encode: { serial: true, sends: pixels, returns: (v) => [v.bytes.buffer, v.tokens.data.buffer] },
+  /** { pixels, transfer, options } -> Tokens */
+  tokenize: { serial: true, sends: pixels, returns: (v) => [v.data.buffer] },
+  /** { bytes, options, tiles } -> Pixels and { damaged }; progress may hold { tile, x, y } */
+  decode: { serial: true, sends: none, returns: (v) => [v.data.buffer] },
+  /** { tokens, options, tiles } -> Pixels */
+  detokenize: { serial: true, sends: none, returns: (v) => [v.data.buffer] },
+  /** { a, b } Pixels of one size -> { mse, psnr, ssim, msSsim } */
+  compare: { sends: none, returns: none },
+  /** { config } or { checkpoint }, { features? } -> { step, steps } */
+  'trainer.create': { sends: none, returns: none },
+  /** { bytes } of a model to start from -> undefined */
+  'trainer.init': { sends: none, returns: none },
+  /** { pixels, transfer, validation } -> undefined */
+  'trainer.add': { sends: pixels, returns: none },
+  /** { steps, every, lr?: Float64Array } -> { ran, done }; progress holds the figures of a step */
+  'trainer.run': { sends: none, returns: none },
+  /** { values: Record<string, number> } -> undefined */
+  'trainer.set': { sends: none, returns: none },
+  /** { count } -> { input, output, tokens }[] */
+  'trainer.preview': {
+    sends: none,
+    returns: (v) => v.flatMap((/** @type {any} */ p) => [p.input.data.buffer, p.output.data.buffer, p.tokens.data.buffer]),
+  },
+  /** { level } -> Uint32Array */
+  'trainer.usage': { sends: none, returns: (v) => [v.buffer] },
+  'trainer.checkpoint': { sends: none, returns: (v) => [v.buffer] },
+  /** { half } -> Uint8Array, a model file */
+  'trainer.model': { sends: none, returns: (v) => [v.buffer] },
+};

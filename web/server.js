@@ -1,0 +1,114 @@
+/**
+ * The core's side of the protocol: answers requests over one core. Runs in a worker or, as the last resort, on the
+ * caller's own thread. Long jobs let waiting messages in every few tens of milliseconds, so that a cancel is seen.
+ */
+import { Core } from './core.js';
+import { TesseraeError, toWire } from './errors.js';
+import { OPS } from './protocol.js';
+import { compileCore } from './wasm.js';
+
+const SLICE_MS = 30;
+
+/**
+ * @param {{post: (message: any, transfer?: any[]) => void, readBytes: import('./wasm.js').ReadBytes, urls: () => import('./protocol.js').WasmURLs}} host
+ *   `urls` names the builds that lie beside this file
+ * @returns {(message: any) => void} to be called with every message that comes
+ */
+export function serve({ post, readBytes, urls }) {
+  /** @type {Core | undefined} */
+  let core;
+  /** @type {Map<number, {cancelled: boolean}>} */
+  const jobs = new Map();
+  /** @type {Promise<unknown>} */
+  let queue = Promise.resolve();
+
+  const handlers = {
+    /** @param {import('./protocol.js').InitArgs} args */
+    async init(args) {
+      core = await Core.create(await compileCore(args, urls, readBytes));
+      return { build: core.build, version: core.version };
+    },
+    ...Object.fromEntries(Object.entries(table).map(([op, run]) => [op, (/** @type {any} */ args) => {
+      if (!core) throw new TesseraeError('ERR_STATE', `"${op}" came before "init".`);
+      return run(core, args);
+    }])),
+  };
+
+  /** Runs a generator to its end, reporting at the end of every slice and whenever there is more than plain progress.
+   * @param {number} id @param {{cancelled: boolean}} job @param {Generator<any, any>} steps */
+  async function drive(id, job, steps) {
+    let slice = performance.now();
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done) return value;
+      const pause = performance.now() - slice > SLICE_MS;
+      if (value && (pause || value.status !== 'work' || value.tile)) post({ id, progress: value }, value.tile ? [value.tile.pixels.data.buffer] : []);
+      if (!pause) continue;
+      await nextTurn();
+      if (job.cancelled) {
+        steps.return(undefined);
+        throw cancelled();
+      }
+      slice = performance.now();
+    }
+  }
+
+  /** @param {import('./protocol.js').Request} request @param {{cancelled: boolean}} job */
+  async function answer({ id, op, args }, job) {
+    try {
+      if (job.cancelled) throw cancelled();
+      const handler = handlers[op];
+      if (!handler) throw new TesseraeError('ERR_WORKER', `The worker knows no "${op}": it is of another version than the page's script. Reload the page.`);
+      let value = handler(args);
+      value = typeof value?.next === 'function' ? await drive(id, job, value) : await value;
+      post({ id, value }, OPS[op].returns(value));
+    } catch (error) {
+      post({ id, error: toWire(error) });
+    } finally {
+      jobs.delete(id);
+    }
+  }
+
+  return (message) => {
+    if (message.cancel !== undefined) {
+      const job = jobs.get(message.cancel);
+      if (job) job.cancelled = true;
+      return;
+    }
+    const job = { cancelled: false };
+    jobs.set(message.id, job);
+    if (OPS[message.op]?.serial) queue = queue.then(() => answer(message, job));
+    else answer(message, job);
+  };
+}
+
+/** @type {Record<string, (core: Core, args: any) => any>} */
+const table = {
+  load: (core, { bytes }) => core.load(bytes),
+  encode: (core, args) => core.encode(args),
+  tokenize: (core, args) => core.tokenize(args),
+  decode: (core, args) => core.decode(args),
+  detokenize: (core, args) => core.detokenize(args),
+  compare: (core, args) => core.compare(args),
+  'trainer.create': (core, args) => core.createTrainer(args),
+  'trainer.init': (core, { bytes }) => core.initTrainer(bytes),
+  'trainer.add': (core, { pixels, validation }) => core.addImage(pixels, validation),
+  'trainer.run': (core, args) => core.train(args),
+  'trainer.set': (core, { values }) => { for (const key of Object.keys(values)) core.set('trainer', key, values[key]); },
+  'trainer.preview': (core, { count }) => core.preview(count),
+  'trainer.usage': (core, { level }) => core.usage(level),
+  'trainer.checkpoint': (core) => core.checkpoint(),
+  'trainer.model': (core, { half }) => core.trainedModel(half),
+};
+
+const cancelled = () => new TesseraeError('ERR_STATE', 'The call was cancelled.');
+
+/** Resolves after the messages that are waiting now. @returns {Promise<void>} */
+function nextTurn() {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === 'function') return void setImmediate(resolve);
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => { port1.close(); resolve(); };
+    port2.postMessage(0);
+  });
+}

@@ -1,0 +1,229 @@
+/* The public API of the package: one surface for browser, worker, Node, Deno and Bun; only the loaders differ. */
+
+// ---------- inputs and outputs
+/** 8-bit sRGB, interleaved, rows top to bottom; channels is 1 (grey), 3 (RGB) or 4 (RGBA, straight alpha), by default what the length says. */
+export interface PixelData { data: Uint8ClampedArray | Uint8Array; width: number; height: number; channels?: 1 | 3 | 4 }
+/**
+ * Anything a page or a Node script has at hand. Encoded pictures (Blob, bytes, URL, path) are decoded by the platform in
+ * a browser; in Node by the built-in PNG and PPM reader, or by `sharp` where it is installed.
+ */
+export type ImageInput = PixelData | ImageData | ImageBitmap | Blob | HTMLImageElement | HTMLCanvasElement | OffscreenCanvas | VideoFrame
+  | ArrayBuffer | Uint8Array | URL | string;
+export type BytesInput = ArrayBuffer | ArrayBufferView | Blob | Response | ReadableStream<Uint8Array>;
+
+// ---------- options every call takes
+export interface TaskOptions {
+  /** Rejects with signal.reason (AbortError) at once; the core stops between two steps, tens of milliseconds later. */
+  signal?: AbortSignal;
+  onProgress?: (p: Progress) => void;
+  /** Move the pixel buffer instead of copying it (the caller's array is detached). */
+  transfer?: boolean;
+}
+export type Progress =
+  | { status: 'download'; file: string; loaded: number; total: number | undefined }
+  | { status: 'download-total'; loaded: number; total: number | undefined; files: Record<string, { loaded: number; total?: number }> }
+  | { status: 'ready'; backend: Backend }
+  | { status: 'work'; stage: 'encode' | 'decode'; done: number; total: number };
+export interface Backend {
+  where: 'worker' | 'blob-worker' | 'inline-worker' | 'same-thread' | 'node-worker' | 'node';
+  /** Which WebAssembly build runs. */
+  build: 'relaxed' | 'simd128' | (string & {});
+  simd: boolean;
+  workers: number;
+  version: string;
+}
+
+// ---------- loading
+export interface LoadOptions extends TaskOptions {
+  /** A bundled model's name, a URL, bytes, or a Model. Default 'photo'. */
+  model?: ModelInput;
+  /** Worker threads to run (whole images are dealt out). 0 = same thread. Default 1. Never needs SharedArrayBuffer. */
+  workers?: number;
+  /** Overrides for odd bundlers, CSPs and CDNs. */
+  workerURL?: string | URL;
+  wasmURL?: string | URL;
+  wasmModule?: WebAssembly.Module;
+  fetch?: typeof fetch;
+  /** Cache API bucket for models; false = none. Default 'tesserae-models-v1'. A full quota is not an error. */
+  cache?: string | false;
+  /** Give up loading when nothing has come for this many ms, with an error that names the URL. Default 30000. */
+  timeout?: number;
+}
+export function createCodec(options?: LoadOptions): Promise<Codec>;
+
+export interface Codec extends AsyncDisposable {
+  readonly model: ModelInfo;
+  readonly backend: Backend;
+  encode(image: ImageInput, options?: EncodeOptions): Promise<EncodeResult>;
+  decode(file: BytesInput, options?: DecodeOptions): Promise<ImageData>;
+  /** Tokens without entropy coding, for exploring, editing, priors. */
+  tokenize(image: ImageInput, options?: TokenizeOptions): Promise<TokenGrid>;
+  detokenize(tokens: TokenGrid, options?: DecodeOptions): Promise<ImageData>;
+  readonly codebook: Codebook;
+  /** Frees WASM memory and ends the workers. Pending calls reject with AbortError. */
+  dispose(): Promise<void>;
+}
+
+export interface EncodeOptions extends TaskOptions {
+  /** 0-100, as everywhere else. Excludes bpp and targetSize. Default 60. */
+  quality?: number;
+  /** Bits per pixel to aim at, whole file. */
+  bpp?: number;
+  /** Bytes, whole file. */
+  targetSize?: number;
+  /** 0 fast ... 9 slow. Default 4. */
+  effort?: number;
+  alpha?: 'keep' | 'drop';
+  /** Also decode and report the distortion (what a demo shows). */
+  measure?: boolean;
+}
+export interface TokenizeOptions extends TaskOptions { quality?: number; effort?: number }
+export interface EncodeResult {
+  bytes: Uint8Array<ArrayBuffer>;
+  readonly width: number; readonly height: number; readonly bpp: number;
+  readonly tokens: TokenGrid;
+  /** Time in the core: without loading, reading the input, and measuring. */
+  readonly ms: number;
+  /** With `measure`: dB, 0..1, 0..1. */
+  readonly psnr?: number; readonly ssim?: number; readonly msSsim?: number;
+  toBlob(): Blob;
+}
+export interface DecodeOptions extends TaskOptions {
+  region?: { x: number; y: number; width: number; height: number };
+  /** Decode only the first levels of the quantizer: a coarser picture, sooner. */
+  levels?: number;
+  /** Refuse a file with a damaged tile (ERR_CHECKSUM) instead of concealing the tile. */
+  strict?: boolean;
+  /** Paint tiles as they come (progressive display). */
+  onTile?: (tile: ImageData, x: number, y: number) => void;
+}
+
+/** Codebook indices, `data[(level * height + y) * width + x]`. */
+export interface TokenGrid {
+  readonly width: number; readonly height: number; readonly levels: number;
+  /** Codes per level. */
+  readonly size: number;
+  readonly data: Uint16Array;
+  /** The picture's own size: the grid may reach past its right and bottom edge. */
+  readonly pixelWidth: number; readonly pixelHeight: number;
+  toJSON(): object;
+}
+/** Makes a grid from plain parts, for instance from what toJSON gave. Checks lengths and ranges. */
+export function tokenGrid(parts: { width: number; height: number; levels?: number; size: number; data: ArrayLike<number>; pixelWidth?: number; pixelHeight?: number }): TokenGrid;
+export interface Codebook {
+  /** Codes, length of a code vector, and the quantizer level they belong to (of `levels`). */
+  readonly size: number; readonly dim: number; readonly index: number; readonly levels: number;
+  /** The codebook of another quantizer level. */
+  level(index: number): Codebook;
+  vector(i: number): Float32Array;
+  /** Decoded picture of one code alone. */
+  patch(i: number, options?: TaskOptions): Promise<ImageData>;
+  nearest(i: number, n?: number): { index: number; distance: number }[];
+  usage(tokens: TokenGrid | TokenGrid[]): { counts: Uint32Array; used: number; perplexity: number; bits: number };
+  /** x, y of every code on the two principal axes, [size][2]. */
+  project(method?: 'pca'): Float32Array;
+}
+
+// ---------- one-shot forms (a shared, lazily made codec; what a README shows first)
+export function encode(image: ImageInput, options?: EncodeOptions & Pick<LoadOptions, 'model'>): Promise<Uint8Array<ArrayBuffer>>;
+export function decode(file: BytesInput, options?: DecodeOptions & Pick<LoadOptions, 'model'>): Promise<ImageData>;
+/** Header only: no model, no WASM, a few microseconds. */
+export function readInfo(file: ArrayBuffer | ArrayBufferView): FileInfo;
+export interface FileInfo {
+  format: 'tess'; version: number; width: number; height: number; alpha: boolean;
+  model: { name: string; hash: string };
+  bytes: number; bpp: number;
+  /** Columns and rows of the token grid; levels in the file. */
+  tokens: [number, number]; levels: number;
+  /** Pixels per token, and entropy tiles. */
+  factor: number; tiles: number;
+}
+/** Pictures in, one .tess file per picture out (Node: Readable.fromWeb / toWeb). */
+export function encodeStream(options?: EncodeOptions & Pick<LoadOptions, 'model'>): TransformStream<ImageInput, Uint8Array>;
+/** Reads any ImageInput as plain RGBA (or grey, RGB) pixels. */
+export function readImage(image: ImageInput, options?: { signal?: AbortSignal; fetch?: typeof fetch }): Promise<PixelData>;
+
+// ---------- models
+export type ModelInput = 'photo' | (string & {}) | URL | BytesInput | Model;
+export interface ModelInfo {
+  name: string; hash: string; params: number; bytes: number;
+  codebook: { size: number; dim: number };
+  factor: number; levels: number; tasks: 'compress'[]; licence: string; trainedOn: string;
+}
+export interface Model {
+  readonly info: ModelInfo;
+  save(): Promise<Uint8Array<ArrayBuffer>>;
+  toBlob(): Promise<Blob>;
+  dispose(): void;
+}
+export function loadModel(source: ModelInput, options?: Pick<LoadOptions, 'cache' | 'fetch' | 'onProgress' | 'signal' | 'timeout'>): Promise<Model>;
+export const models: { list(): Promise<{ name: string; bytes: number; cached: boolean }[]>; clear(name?: string): Promise<void> };
+
+// ---------- training
+export interface TrainerOptions extends Pick<LoadOptions, 'workerURL' | 'wasmURL' | 'wasmModule' | 'fetch' | 'timeout' | 'workers' | 'signal' | 'onProgress'> {
+  data: Dataset;
+  /** Pictures for previews and PSNR; default: the first eight of `data`. */
+  validation?: Dataset;
+  init?: ModelInput | 'random';
+  /** Side of the training crops in pixels, a multiple of the net's factor. Default: the smallest picture's, at most 128. */
+  size?: number;
+  batch?: number; steps?: number;
+  lr?: number | ((step: number) => number);
+  codebook?: { size?: number; dim?: number; levels?: number; ema?: number; restartAfter?: number; commitment?: number };
+  loss?: TrainerLoss;
+  augment?: { flip?: boolean };
+  seed?: number;
+  name?: string; licence?: string; trainedOn?: string;
+  /** Channels of the nets made by the presets. Default 64 for crops up to 64 pixels, else 96. */
+  width?: number;
+  /** A whole model config (docs/FORMAT.md, "Config"); the options above are laid over its "quantizer" and "train" parts. */
+  config?: object;
+  /** Feature net and heads for the perceptual loss, safetensors each. */
+  features?: { net: BytesInput; heads: BytesInput };
+}
+export interface TrainerLoss { l1?: number; l2?: number; msSsim?: number; perceptual?: number; commitment?: number }
+export interface TrainStep {
+  step: number;
+  loss: { total: number; reconstruction: number; commitment: number; perceptual?: number };
+  psnr: number; bpp: number; perplexity: number; used: number; dead: number; lr: number; skipped: number;
+  msPerStep: number; etaMs: number;
+}
+export interface Trainer extends EventTarget, AsyncDisposable {
+  readonly state: 'idle' | 'running' | 'paused' | 'done' | 'failed';
+  readonly step: number;
+  /** Steps of the whole schedule. */
+  readonly steps: number;
+  readonly backend: Backend;
+  /** for await (const s of trainer.run({ steps: 1000, every: 10 })) chart.push(s) */
+  run(options?: { steps?: number; every?: number; signal?: AbortSignal }): AsyncIterable<TrainStep>;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  set(options: { lr?: number | ((step: number) => number); batch?: number; loss?: TrainerLoss }): void;
+  /** Reconstructions of fixed validation pictures, for the live view. */
+  preview(n?: number): Promise<{ input: ImageData; output: ImageData; tokens: TokenGrid }[]>;
+  /** How often each code was used over the rolling window. */
+  usage(level?: number): Promise<Uint32Array>;
+  checkpoint(): Promise<Uint8Array<ArrayBuffer>>;
+  model(): Promise<Model>;
+  addEventListener(type: 'step', listener: (e: CustomEvent<TrainStep>) => void, options?: AddEventListenerOptions): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: AddEventListenerOptions): void;
+  dispose(): Promise<void>;
+}
+export function createTrainer(options: TrainerOptions): Promise<Trainer>;
+/** Goes on from a checkpoint, bit for bit. `data` must be the same pictures in the same order. */
+export function resumeTrainer(checkpoint: BytesInput, options: Partial<TrainerOptions> & Pick<TrainerOptions, 'data'>): Promise<Trainer>;
+export type Dataset = Iterable<ImageInput> | AsyncIterable<ImageInput> | { length: number; get(i: number): Promise<ImageInput> };
+
+// ---------- quality numbers (used by demo, CLI and tests alike)
+export function compare(a: ImageInput, b: ImageInput, options?: TaskOptions): Promise<{ mse: number; psnr: number; ssim: number; msSsim: number }>;
+
+// ---------- environment and errors
+export function detect(): { wasm: boolean; simd: boolean; relaxed: boolean; workers: boolean; offscreenCanvas: boolean; crossOriginIsolated: boolean; canvasReadable: Promise<boolean> };
+export type ErrorCode = 'ERR_LOAD' | 'ERR_CSP' | 'ERR_TIMEOUT' | 'ERR_WORKER' | 'ERR_FORMAT' | 'ERR_VERSION' | 'ERR_MODEL' | 'ERR_CHECKSUM'
+  | 'ERR_TOO_LARGE' | 'ERR_MEMORY' | 'ERR_OPTION' | 'ERR_INPUT' | 'ERR_STATE' | 'ERR_NUMERIC' | 'ERR_DISPOSED';
+export class TesseraeError extends Error {
+  constructor(code: ErrorCode, message: string, options?: { url?: string; cause?: unknown });
+  readonly code: ErrorCode;
+  readonly url?: string;
+}
+export const version: string;
