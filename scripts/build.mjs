@@ -1,5 +1,5 @@
-// Builds what is missing or stale: the native programs, the WebAssembly modules, the page.
-//   node scripts/build.mjs [native] [wasm] [page]      all three by default
+// Builds what is missing or stale: the native programs, the WebAssembly modules, the npm package, the page.
+//   node scripts/build.mjs [native] [wasm] [package] [page]      all by default, in this order
 
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
@@ -51,16 +51,26 @@ export function buildWasm() {
     cmake('wasm-relaxed', 'web-core');
 }
 
-/** dist/page, the page as static files. */
+/** True when `made` exists and is newer than everything under `from`. */
+const fresh = (made, ...from) => newest(made) > newest(...from);
+
+/** dist/*.js and dist/*.d.ts: the npm package's JavaScript. */
+export function buildPackage() {
+    const from = readdirSync(path.join(root, 'web')).filter((name) => name !== 'demo').map((name) => `web/${name}`);
+    if (fresh('dist/index.js', ...from, 'package-lock.json', 'dist/tesserae-simd.wasm')) return;
+    say('building the package (dist/*.js)');
+    run('node', ['web/build.mjs']);
+}
+
+/** dist/page: the page as static files. */
 export function buildPage() {
-    const built = newest('dist/page/index.html');
-    if (built && built > newest('web', 'models', 'package-lock.json', 'dist/tesserae-simd.wasm', 'dist/tesserae-relaxed.wasm')) return;
+    if (fresh('dist/page/index.html', 'web', 'models', 'package-lock.json', 'dist/index.js', 'dist/tesserae-relaxed.wasm')) return;
     say('building the page (dist/page)');
     run('node', ['node_modules/vite/bin/vite.js', 'build', 'web/demo', '--logLevel', 'warn']);
     if (!newest('dist/page/index.html')) throw new Failure('the page build left no dist/page/index.html');
 }
 
-const parts = { native: buildNative, wasm: buildWasm, page: buildPage };
+const parts = { native: buildNative, wasm: buildWasm, package: buildPackage, page: buildPage };
 
 /** Installs what building needs and builds everything. */
 export function buildAll() {

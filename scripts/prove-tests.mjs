@@ -28,7 +28,7 @@ export async function proveTests() {
     rmSync(copy, { recursive: true, force: true });
     mkdirSync(copy, { recursive: true });
     for (const name of ['CMakeLists.txt', 'cmake', 'include', 'src', 'tests', 'models']) {
-        if (existsSync(path.join(root, name))) cpSync(path.join(root, name), path.join(copy, name), { recursive: true });
+        if (existsSync(path.join(root, name))) cpSync(path.join(root, name), path.join(copy, name), { recursive: true, preserveTimestamps: true });
     }
     run('cmake', ['-S', copy, '-B', built, '-G', 'Ninja', '-DCMAKE_BUILD_TYPE=None', '-DCMAKE_C_FLAGS=-O1', '-DTESSERAE_SIMD=sse4.1', '-DTESSERAE_BENCH=OFF'], { quiet: true });
     const tests = [...new Set(faults.flatMap((fault) => fault.tests))];
