@@ -5,7 +5,7 @@ QUANTIZER = {"type": "vq", "update": "ema", "levels": 1, "size": 1024, "dim": 16
              "restart": 0.02}
 TRAIN = {"size": 128, "batch": 16, "steps": 20000, "lr": 4e-4, "warmup": 200, "lr_final": 0.02, "betas": [0.9, 0.99],
          "eps": 1e-8, "weight_decay": 0, "clip": 1.0, "ema": 0.999, "seed": 1, "quantize_from": 150, "flip": True}
-LOSS = {"l1": 1.0, "l2": 0.0, "ms_ssim": 0.0, "lpips": 0.0, "lpips_from": 0}
+LOSS = {"l1": 1.0, "l2": 2.0, "ms_ssim": 0.0, "lpips": 0.0, "lpips_from": 400}
 
 
 def load(path):

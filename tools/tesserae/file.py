@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 TYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "U8": np.dtype("u1"), "I32": np.dtype("<i4"), "I64": np.dtype("<i8")}
+QUANTIZER = ("codebook", "count", "sum", "bits")  # state of a VQ; a model file has codebook and bits
 NAMES = {v: k for k, v in TYPES.items()}
 
 
@@ -54,7 +55,7 @@ def load_state(model, tensors):
     """Copy a model file's or checkpoint's tensors into `model`. Every parameter must be there; quantizer state
     (count, sum) that a plain model file lacks is rebuilt from codebook and bits. Raises KeyError, ValueError."""
     own = dict(model.named_parameters())
-    own.update({"quantizer." + k: v for k, v in model.quantizer.named_buffers() if k in ("codebook", "count", "sum", "bits")})
+    own.update({"quantizer." + k: v for k, v in model.quantizer.named_buffers() if k in QUANTIZER})
     for name, t in own.items():
         if name not in tensors and name in ("quantizer.count", "quantizer.sum", "quantizer.bits"):
             continue

@@ -11,18 +11,24 @@ MS_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
 @functools.lru_cache(None)
-def _band(n, device):
+def _band(n, like):
     """[n, n-10] matrix: right-multiplied, an 11-tap Gaussian (sigma 1.5) over 'valid' windows."""
     g = torch.exp(-(torch.arange(11, dtype=torch.float64) - 5) ** 2 / 4.5)
     g = g / g.sum()
     m = torch.zeros(n, n - 10, dtype=torch.float64)
     for i in range(n - 10):
         m[i:i + 11, i] = g
-    return m.float().to(device)
+    return m.to(like[0], like[1])
 
 
 def _blur(x):
-    return _band(x.shape[2], x.device).t() @ (x @ _band(x.shape[3], x.device))
+    like = (x.device, x.dtype)
+    return _band(x.shape[2], like).t() @ (x @ _band(x.shape[3], like))
+
+
+def _half(x):
+    """2x2 means; an odd last row or column counts twice."""
+    return F.avg_pool2d(F.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2), mode="replicate"), 2)
 
 
 def _ssim_cs(x, y):
@@ -36,18 +42,19 @@ def _ssim_cs(x, y):
 
 
 def ms_ssim(x, y):
-    """Wang et al. 2003: up to five scales (as many as leave 11 px), weights renormalised, 2x2 means between scales,
-    per channel product of terms clamped to >= 1e-4, mean over images and channels. Scalar; 1 = equal."""
+    """Wang et al. 2003 on values mapped to [0,1]: 11x11 Gaussian, 'valid' windows, up to five scales (as many as hold a
+    window: all from 161 px on), weights rescaled to sum 1, 2x2 means between scales, per channel product of terms
+    clamped to >= 1e-6, mean over images and channels. x, y: [B,C,H,W] in [-1,1], sides of 11 px at least. 1 = equal."""
     x, y = (x + 1) / 2, (y + 1) / 2
-    n = 1
-    while n < 5 and min(x.shape[2:]) >> n >= 11:
-        n += 1
+    side, n = min(x.shape[2:]), 1
+    while n < 5 and (side + 1) // 2 >= 11:
+        side, n = (side + 1) // 2, n + 1
     total, prod = sum(MS_WEIGHTS[:n]), 1.0
     for i in range(n):
         ssim, cs = _ssim_cs(x, y)
-        prod = prod * (ssim if i == n - 1 else cs).clamp(min=1e-4) ** (MS_WEIGHTS[i] / total)
+        prod = prod * (ssim if i == n - 1 else cs).clamp(min=1e-6) ** (MS_WEIGHTS[i] / total)
         if i < n - 1:
-            x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
+            x, y = _half(x), _half(y)
     return prod.mean()
 
 
@@ -88,10 +95,11 @@ class Lpips(nn.Module):
     def load(cls, trunk, heads):
         return cls(file.read(trunk)[0], file.read(heads)[0])
 
-    def to(self, device):
-        self.net = {k: v.to(device) for k, v in self.net.items()}
-        self.lin = [v.to(device) for v in self.lin]
-        self.shift, self.scale = self.shift.to(device), self.scale.to(device)
+    def to(self, like):
+        """Move to a device or a dtype."""
+        self.net = {k: v.to(like) for k, v in self.net.items()}
+        self.lin = [v.to(like) for v in self.lin]
+        self.shift, self.scale = self.shift.to(like), self.scale.to(like)
         return self
 
     def _conv(self, x, name, **kw):
@@ -119,6 +127,6 @@ class Lpips(nn.Module):
             fx = self.features(x)
         total = 0.0
         for a, b, w in zip(fx, self.features(y), self.lin):
-            rows = [f.float().permute(0, 2, 3, 1).reshape(-1, f.shape[1]) for f in (a, b)]
+            rows = [f.to(w).permute(0, 2, 3, 1).reshape(-1, f.shape[1]) for f in (a, b)]
             total = total + _Head.apply(*rows, w)
         return total

@@ -1,12 +1,12 @@
 """Layers and the autoencoder: nn.Sequential over a config's layer list, so tensor names count as ARCHITECTURE.md says."""
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 
 from . import config as configs
 from . import quantizers
 
-ACTS = {"silu": nn.SiLU, "relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2), "gelu": nn.GELU, "tanh": nn.Tanh}
+ACTS = {"silu": nn.SiLU, "relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2), "tanh": nn.Tanh,
+        "gelu": lambda: nn.GELU(approximate="tanh")}
 
 
 class Res(nn.Module):
@@ -28,9 +28,9 @@ def layer(spec, channels):
     """One layer of the list -> (module, output channels)."""
     op, out = spec["op"], spec.get("out")
     if op in ("conv", "tconv"):
-        k, bias = spec["kernel"], spec.get("bias", True)
-        kind = nn.Conv2d if op == "conv" else nn.ConvTranspose2d
-        return kind(channels, out, k, spec.get("stride", 1), spec.get("pad", (k - 1) // 2), bias=bias), out
+        k, stride, bias = spec["kernel"], spec.get("stride", 1), spec.get("bias", True)
+        kind, pad = (nn.Conv2d, (k - 1) // 2) if op == "conv" else (nn.ConvTranspose2d, max(0, k - stride) // 2)
+        return kind(channels, out, k, stride, spec.get("pad", pad), bias=bias), out
     if op == "res":
         return Res(channels, spec.get("hidden", channels), spec.get("kernels", [3, 3]), spec.get("act", "silu")), channels
     if op in ACTS:
@@ -76,29 +76,24 @@ class Autoencoder(nn.Module):
 
     def forward(self, x, levels=None, lam=0.0):
         """-> (reconstruction [B,3,H,W], quantizer result: see quantizers.Result)."""
-        q = self.quantizer(self.encoder(x).float(), levels, lam)
+        q = self.quantizer(self.encoder(x), levels, lam)
         return self.decoder(q.z), q
 
     @torch.no_grad()
     def tokens(self, x, levels=None, lam=0.0):
-        return self.quantizer(self.encoder(x).float(), levels, lam).tokens
+        return self.quantizer(self.encoder(x), levels, lam).tokens
 
 
-def macs_per_pixel(layers, channels):
-    """Multiply-adds per image pixel of a layer list, and the number of parameters."""
+@torch.no_grad()
+def cost(layers, channels, size=64):
+    """(multiply-adds per image pixel, parameters) of an encoder's (channels 3) or a decoder's layer list."""
     m, _ = net(layers, channels)
-    total, scale = 0.0, 1.0 if channels == 3 else None
-    size = 64
-    x = torch.zeros(1, channels, size, size)
-    pixels = None
-    with torch.no_grad():
-        for mod in m:
-            y = mod(x)
-            for c in ([mod.conv1, mod.conv2] if isinstance(mod, Res) else [mod]):
-                if isinstance(c, nn.Conv2d):
-                    total += c.weight.numel() * y.shape[2] * y.shape[3]
-                elif isinstance(c, nn.ConvTranspose2d):
-                    total += c.weight.numel() * x.shape[2] * x.shape[3]
-            x = y
-    pixels = size * size if channels == 3 else x.shape[2] * x.shape[3]
+    x, total = torch.zeros(1, channels, size, size), 0
+    for mod in m:
+        y = mod(x)
+        for c in [mod.conv1, mod.conv2] if isinstance(mod, Res) else [mod]:
+            if isinstance(c, (nn.Conv2d, nn.ConvTranspose2d)):
+                total += c.weight.numel() * (x if isinstance(c, nn.ConvTranspose2d) else y)[0, 0].numel()
+        x = y
+    pixels = size * size if channels == 3 else x[0, 0].numel()
     return total / pixels, sum(p.numel() for p in m.parameters())

@@ -173,7 +173,7 @@ class Fsq(nn.Module):
         b = torch.tensor(bins, dtype=torch.float32)
         half = (b - 1) * (1 + 1e-3) / 2
         offset = torch.where(b % 2 == 0, 0.5, 0.0)
-        self.register_buffer("half", half, persistent=False)
+        self.register_buffer("reach", half, persistent=False)
         self.register_buffer("offset", offset, persistent=False)
         self.register_buffer("shift", torch.atanh(offset / half), persistent=False)
         self.register_buffer("width", torch.div(b, 2, rounding_mode="floor"), persistent=False)
@@ -181,7 +181,7 @@ class Fsq(nn.Module):
 
     def forward(self, z, levels=None, lam=0.0):
         x = z.permute(0, 2, 3, 1)
-        bound = torch.tanh(x + self.shift) * self.half - self.offset
+        bound = torch.tanh(x + self.shift) * self.reach - self.offset
         digit = bound + (bound.round() - bound).detach()
         k = ((digit.detach() + self.width).round().long() * self.basis).sum(-1)
         zq = (digit / self.width).permute(0, 3, 1, 2)

@@ -52,13 +52,12 @@ class Trainer:
         w, m = self.t["loss"], self.model
         with torch.autocast(self.device, torch.bfloat16, enabled=amp):
             z = m.encoder(x)
-        z, q = z.float(), None
+        z, q = z.to(x), None
         if self.step_no >= self.t["quantize_from"]:
             q = m.quantizer(z, levels, lam)
             z = q.z
         with torch.autocast(self.device, torch.bfloat16, enabled=amp):
-            y = m.decoder(z)
-        y = y.float()
+            y = m.decoder(z).to(x)
         terms = {"l1": F.l1_loss(y, x), "l2": F.mse_loss(y, x)}
         if w["ms_ssim"]:
             terms["ms_ssim"] = 1 - losses.ms_ssim(x, y)
@@ -69,12 +68,8 @@ class Trainer:
         return total + (q.loss if q else 0.0), terms, q
 
     def step(self, x, levels, lam, amp=False):
-        """One AdamW step; a non-finite loss or gradient leaves everything but the step number as it was."""
-        if self.step_no == self.t["quantize_from"] and self.t["quantize_from"] > 0:
-            raise RuntimeError("call start_quantizer before this step")
-        return self._step(x, levels, lam, amp)
-
-    def _step(self, x, levels, lam, amp=False):
+        """One AdamW step -> (loss, terms, quantizer result); a non-finite loss or gradient leaves all weights alone.
+        EMA weights start fast: decay min(ema, (1 + step) / (10 + step))."""
         for g in self.opt.param_groups:
             g["lr"] = self.rate()
         total, terms, q = self.loss(x, levels, lam, amp)
@@ -107,7 +102,7 @@ class Trainer:
     def save(self, path):
         """Everything that going on needs; names as ARCHITECTURE.md lists them."""
         t = dict(self.params)
-        t.update({"quantizer." + k: v for k, v in self.model.quantizer.named_buffers() if k not in FSQ_TABLES})
+        t.update({"quantizer." + k: v for k, v in self.model.quantizer.named_buffers() if k in file.QUANTIZER})
         t.update({"ema." + k: v for k, v in self.ema.items()})
         for k, p in self.params.items():
             for name, key in (("m", "exp_avg"), ("v", "exp_avg_sq")):
@@ -127,9 +122,6 @@ class Trainer:
                                  "exp_avg_sq": t["adam.v." + k].to(self.device)}
         self.rng.seed(self.t["seed"] + self.step_no)
         torch.manual_seed(self.t["seed"] + self.step_no)
-
-
-FSQ_TABLES = ("half", "offset", "shift", "width", "basis")
 
 
 def until(text):
@@ -179,7 +171,7 @@ def main():
         if tr.step_no == t["quantize_from"]:
             tr.start_quantizer([batch() for _ in range(24)])
         levels, lam = tr.draw()
-        _, terms, q = tr._step(batch(), levels, lam, a.amp)
+        _, terms, q = tr.step(batch(), levels, lam, a.amp)
         seen += 1
         for k, v in terms.items():
             sums[k] = sums.get(k, 0.0) + v

@@ -1,0 +1,257 @@
+"""Write tests/fixtures/twin/*.safetensors, what the C core must reproduce: python3 tools/make_fixtures.py
+
+Every value is computed in float64 from float32 inputs and stored as float32. Training cases are also run in float32;
+a case whose two runs differ (a token near a tie, say) takes the next seed.
+"""
+import copy
+import json
+import os
+import random
+
+import numpy as np
+import torch
+
+from tesserae import config, file, losses, model
+from tesserae.train import Trainer
+
+OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "fixtures", "twin")
+STEPS, BATCH, SIDE = 10, 2, 32
+
+SHUFFLED = {
+    "encoder": [{"op": "unshuffle", "factor": 2}, {"op": "conv", "out": 8, "kernel": 3}, {"op": "res"}, {"op": "unshuffle", "factor": 2},
+                {"op": "conv", "out": 12, "kernel": 1}, {"op": "res", "kernels": [3, 1], "hidden": 8}, {"op": "silu"},
+                {"op": "conv", "out": 4, "kernel": 1}],
+    "decoder": [{"op": "conv", "out": 12, "kernel": 1}, {"op": "res", "kernels": [3, 1]}, {"op": "silu"},
+                {"op": "conv", "out": 32, "kernel": 1}, {"op": "shuffle", "factor": 2}, {"op": "res"}, {"op": "silu"},
+                {"op": "conv", "out": 12, "kernel": 3}, {"op": "shuffle", "factor": 2}]}
+STRIDED = {
+    "encoder": [{"op": "conv", "out": 8, "kernel": 4, "stride": 2, "pad": 1}, {"op": "norm", "groups": 2}, {"op": "gelu"},
+                {"op": "conv", "out": 10, "kernel": 3, "stride": 2, "pad": 1}, {"op": "res", "act": "leaky_relu"}, {"op": "tanh"},
+                {"op": "conv", "out": 4, "kernel": 3, "bias": False}],
+    "decoder": [{"op": "tconv", "out": 10, "kernel": 4, "stride": 2, "pad": 1}, {"op": "norm", "groups": 5}, {"op": "relu"},
+                {"op": "res", "act": "relu"}, {"op": "up", "factor": 2}, {"op": "conv", "out": 8, "kernel": 3},
+                {"op": "leaky_relu"}, {"op": "conv", "out": 3, "kernel": 5}]}
+VQ = {"type": "vq", "update": "ema", "levels": 1, "size": 16, "dim": 4, "decay": 0.9, "commitment": 0.25, "restart": 0}
+CASES = {
+    "vq_ema": (STRIDED, VQ),
+    "rvq_ema": (SHUFFLED, dict(VQ, levels=3)),
+    "vq_gradient": (SHUFFLED, dict(VQ, update="gradient")),
+    "rvq_gradient": (STRIDED, dict(VQ, update="gradient", levels=2)),
+    "fsq": (SHUFFLED, {"type": "fsq", "bins": [8, 5, 4, 3]}),
+}
+TRAIN = {"size": SIDE, "batch": BATCH, "steps": STEPS, "lr": 2e-3, "warmup": 3, "lr_final": 0.1, "betas": [0.9, 0.99], "eps": 1e-8,
+         "weight_decay": 0.01, "clip": 0.5, "ema": 0.95, "seed": 1, "quantize_from": 0, "flip": False,
+         "loss": {"l1": 1, "l2": 2, "ms_ssim": 0.5, "lpips": 0.7, "lpips_from": 0}, "lambda": [0, 0.05]}
+FIRES = {3: (8, 2, 4), 4: (8, 2, 4), 6: (8, 3, 6), 7: (12, 3, 6), 9: (12, 4, 8), 10: (16, 4, 8), 11: (16, 4, 8), 12: (16, 4, 8)}
+OPS = {
+    "conv3": (5, {"op": "conv", "out": 7, "kernel": 3}), "conv1": (5, {"op": "conv", "out": 9, "kernel": 1}),
+    "conv5": (3, {"op": "conv", "out": 4, "kernel": 5}), "conv3s2": (5, {"op": "conv", "out": 6, "kernel": 3, "stride": 2, "pad": 1}),
+    "conv4s2": (5, {"op": "conv", "out": 6, "kernel": 4, "stride": 2, "pad": 1}),
+    "conv3nobias": (4, {"op": "conv", "out": 4, "kernel": 3, "bias": False}),
+    "tconv4s2": (5, {"op": "tconv", "out": 6, "kernel": 4, "stride": 2, "pad": 1}),
+    "tconv2s2": (5, {"op": "tconv", "out": 3, "kernel": 2, "stride": 2, "pad": 0}),
+    "norm": (8, {"op": "norm", "groups": 2}), "norm_each": (5, {"op": "norm", "groups": 5}),
+    "up": (3, {"op": "up", "factor": 2}), "shuffle2": (12, {"op": "shuffle", "factor": 2}), "shuffle4": (32, {"op": "shuffle", "factor": 4}),
+    "unshuffle2": (3, {"op": "unshuffle", "factor": 2}), "unshuffle4": (2, {"op": "unshuffle", "factor": 4}),
+    "silu": (3, {"op": "silu"}), "relu": (3, {"op": "relu"}), "leaky_relu": (3, {"op": "leaky_relu"}), "gelu": (3, {"op": "gelu"}),
+    "tanh": (3, {"op": "tanh"}), "res": (6, {"op": "res"}), "res31": (6, {"op": "res", "kernels": [3, 1], "hidden": 4, "act": "gelu"})}
+
+
+def rounded(t):
+    """The float64 tensor that a float32 file will give back."""
+    return t.detach().float().double()
+
+
+def f32(tensors):
+    return {k: v if not v.is_floating_point() else v.detach().float() for k, v in tensors.items()}
+
+
+def pictures(seed, n, side):
+    """Smooth random pictures with some noise and edges: uint8 [n,side,side,3]."""
+    r = np.random.default_rng(seed)
+    yy, xx = np.mgrid[0:side, 0:side] / side
+    out = np.empty((n, side, side, 3))
+    for i in range(n):
+        for c in range(3):
+            a, b, p, q = r.uniform(-6, 6, 4)
+            out[i, ..., c] = np.sin(a * xx + b * yy + p) * 0.6 + 0.4 * (xx * np.cos(q) + yy * np.sin(q) > r.uniform(0, 0.7))
+        out[i] += r.normal(0, 0.08, (side, side, 1))
+    return np.clip(out * 90 + 110, 0, 255).astype(np.uint8)
+
+
+def images(bytes_):
+    return torch.from_numpy(bytes_.astype(np.float64)).movedim(-1, -3) / 127.5 - 1
+
+
+def randomise(m, seed):
+    """Every parameter random, none zero, so that every gradient matters."""
+    g = torch.Generator().manual_seed(seed)
+    for k, p in m.named_parameters():
+        fan = p[0].numel() if p.dim() > 1 else 1
+        t = torch.randn(p.shape, generator=g) * (0.8 / fan ** 0.5 if p.dim() > 1 else 0.1)
+        if p.dim() == 1 and k.endswith("weight"):
+            t += 1
+        p.data.copy_(t.float())
+
+
+def feature_net(seed):
+    """A SqueezeNet 1.1 in miniature: same names and taps, a tenth of the channels."""
+    g = torch.Generator().manual_seed(seed)
+    rand = lambda *s: torch.randn(*s, generator=g) / max(1, s[1] * s[2] * s[3] if len(s) == 4 else 8) ** 0.5 * 1.4
+    net = {"features.0.weight": rand(8, 3, 3, 3), "features.0.bias": rand(8)}
+    for i, (c, s, e) in FIRES.items():
+        for name, shape in (("squeeze", (s, c, 1, 1)), ("expand1x1", (e, s, 1, 1)), ("expand3x3", (e, s, 3, 3))):
+            net["features.%d.%s.weight" % (i, name)], net["features.%d.%s.bias" % (i, name)] = rand(*shape), rand(shape[0])
+    heads = {"lin%d.model.1.weight" % i: torch.rand(1, c, 1, 1, generator=g) for i, c in enumerate((8, 8, 12, 16, 16, 16, 16))}
+    return net, heads
+
+
+def start_codes(tr, batches, seed):
+    """Codebook fitted to the first batch's latents; rounded to float32."""
+    torch.manual_seed(seed)
+    q = tr.model.quantizer
+    if not hasattr(q, "fit"):
+        return
+    z = torch.cat([tr.model.encoder(b) for b in batches[:4]]).permute(0, 2, 3, 1).flatten(0, 2).detach()
+    q.fit(z, 3)
+    for t in (q.codebook.data, q.count, q.sum, q.bits):
+        t.copy_(rounded(t))
+
+
+def plan(c, seed):
+    """(levels, lambda) of each training step."""
+    r = random.Random(seed)
+    if c["quantizer"]["type"] == "fsq":
+        return [(None, 0.0)] * STEPS
+    lam = [0.0 if i % 3 == 0 else float(np.float32(r.uniform(0.002, 0.05))) for i in range(STEPS)]
+    return [(1 + i % c["quantizer"]["levels"] if i else c["quantizer"]["levels"], l) for i, l in enumerate(lam)]
+
+
+def prepared(c, net, batches, seed):
+    tr = Trainer(c, losses.Lpips(*net).to(torch.float64))
+    tr.model.double()
+    randomise(tr.model, seed)
+    start_codes(tr, batches, seed)
+    tr.ema = {k: v.detach().clone() for k, v in tr.params.items()}
+    return tr
+
+
+def run_steps(tr, batches, steps):
+    """Ten steps -> (loss per step, terms per step, tokens per step)."""
+    total, terms, tokens = [], [], []
+    for i, (levels, lam) in enumerate(steps):
+        tr.progress = i / STEPS
+        l, t, q = tr.step(batches[i], levels, lam)
+        total.append(l), terms.append(t), tokens.append(q.tokens.flatten())
+    return total, terms, torch.cat(tokens)
+
+
+def as_float32(tr):
+    other = copy.deepcopy(tr)
+    other.model.float()
+    other.params = other.model.weights()
+    t = other.t
+    other.opt = torch.optim.AdamW(other.params.values(), lr=t["lr"], betas=tuple(t["betas"]), eps=t["eps"], weight_decay=t["weight_decay"])
+    other.ema = {k: v.float() for k, v in other.ema.items()}
+    other.lpips.to(torch.float32)
+    return other
+
+
+def case(name, arch, quantizer, net, batches, seed):
+    """All tensors of one training case, or None where float32 takes other tokens than float64."""
+    c = config.complete({"format": 1, "name": name, "range": [-1, 1], **arch, "quantizer": quantizer, "train": TRAIN})
+    tr, steps = prepared(c, net, batches, seed), plan(c, seed)
+    single = as_float32(tr)
+    out = {"param." + k: v.detach().clone() for k, v in tr.params.items()}
+    state = [k for k in ("codebook", "count", "sum", "bits") if hasattr(tr.model.quantizer, k)]
+    state_of = lambda prefix: {prefix + "quantizer." + k: getattr(tr.model.quantizer, k).detach().clone() for k in state}
+    out.update(state_of("param."))
+
+    levels, lam = steps[0]
+    saved = copy.deepcopy(tr.model.state_dict())
+    total, terms, q = tr.loss(batches[0], levels, lam)
+    total.backward()
+    out.update({"grad." + k: v.grad.clone() for k, v in tr.params.items()})
+    norm = torch.sqrt(sum((v.grad ** 2).sum() for v in tr.params.values()))
+    tr.model.load_state_dict(saved)
+    out.update(latent=tr.model.encoder(batches[0]), zq=q.z, output=tr.model.decoder(q.z), tokens=q.tokens.int())
+    out.update({"loss." + k: v.reshape(1) for k, v in {**terms, **q.terms, "total": total, "grad_norm": norm}.items()})
+
+    single_total, _, single_tokens = run_steps(single, [b.float() for b in batches], steps)
+    losses_, step_terms, tokens = run_steps(tr, batches, steps)
+    worst = max(float((single.params[k] - v).abs().max()) for k, v in tr.params.items())
+    gap = max(abs(a - b) for a, b in zip(losses_, single_total))
+    print("%-13s seed %d: float32 differs by %.1e in the losses, %.1e in the weights, tokens %s"
+          % (name, seed, gap, worst, "equal" if torch.equal(tokens, single_tokens) else "DIFFER"))
+    if not torch.equal(tokens, single_tokens) or worst > 2e-5:
+        return None
+    out.update({"final." + k: v for k, v in tr.params.items()})
+    out.update(state_of("final."))
+    out["train.levels"] = torch.tensor([n or 1 for n, _ in steps], dtype=torch.int32)
+    out["train.lambda"] = torch.tensor([l for _, l in steps])
+    out["train.loss"] = torch.tensor(losses_)
+    for k in step_terms[0]:
+        out["train." + k] = torch.tensor([t[k] for t in step_terms])
+    return {k: v.contiguous() for k, v in f32(out).items()}, file.meta(c)
+
+
+def ops():
+    """Each layer op alone: x, y, a random dy, and the gradients of sum(y dy)."""
+    out = {}
+    for n, (name, (channels, spec)) in enumerate(OPS.items()):
+        g = torch.Generator().manual_seed(100 + n)
+        m, _ = model.layer(spec, channels)
+        m = m.double()
+        randomise(m, 200 + n)
+        x = rounded(torch.randn(1, channels, 4, 8, generator=g)).requires_grad_()
+        y = m(x)
+        dy = rounded(torch.randn(y.shape, generator=g))
+        y.backward(dy)
+        out.update({name + ".x": x, name + ".y": y, name + ".dy": dy, name + ".dx": x.grad})
+        for k, p in m.named_parameters():
+            out.update({"%s.%s" % (name, k): p, "%s.d%s" % (name, k): p.grad})
+    return f32(out), {"ops": json.dumps({k: dict(s, channels=c) for k, (c, s) in OPS.items()})}
+
+
+def loss_values(net):
+    """Values and gradients (to y) of each loss at several sizes; x is the reference. Images as bytes."""
+    lpips, out = losses.Lpips(*net).to(torch.float64), {}
+    for h, w in ((11, 16), (33, 47), (161, 162)):
+        a = pictures(h, 1, max(h, w))[:, :h, :w]
+        b = np.clip(a + np.random.default_rng(w).normal(0, 9, a.shape), 0, 255).astype(np.uint8)
+        x, y = images(a), images(b).requires_grad_()
+        key = "%dx%d." % (h, w)
+        out.update({key + "x": torch.from_numpy(a), key + "y": torch.from_numpy(b)})
+        values = {"l1": (x - y).abs().mean(), "l2": (x - y).square().mean(), "ms_ssim": losses.ms_ssim(x, y)}
+        if min(h, w) >= 32:
+            values["lpips"] = lpips(x, y)
+        for k, v in values.items():
+            out[key + k] = v.reshape(1)
+            if h < 100 and k in ("ms_ssim", "lpips"):
+                out[key + k + ".grad"] = torch.autograd.grad(v, y, retain_graph=True)[0]
+    return f32(out), {}
+
+
+def main():
+    os.makedirs(OUT, exist_ok=True)
+    put = lambda name, tensors, meta=None: file.write(os.path.join(OUT, name + ".safetensors"), tensors, meta)
+    net = feature_net(7)
+    put("squeezenet", net[0])
+    put("lpips", net[1])
+    raw = np.stack([pictures(40 + i, BATCH, SIDE) for i in range(STEPS)])
+    put("batches", {"batches": torch.from_numpy(raw)})
+    batches = list(images(raw))
+    for name, (arch, quantizer) in CASES.items():
+        for seed in range(1, 40):
+            made = case(name, arch, quantizer, net, batches, seed)
+            if made:
+                put(name, *made)
+                break
+        else:
+            raise SystemExit("no seed gives a well-conditioned " + name)
+    put("ops", *ops())
+    put("losses", *loss_values(net))
+
+
+if __name__ == "__main__":
+    main()
