@@ -1,7 +1,7 @@
 # Compile options: the same numerics everywhere (no contraction, no fast-math), and one flag set per SIMD back end.
 
 set(ts_warnings -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef -Wvla
-                -Wconversion -Wno-sign-conversion)
+                -Wconversion -Wno-sign-conversion -Wno-enum-float-conversion -Werror=implicit-function-declaration)
 set(ts_flags -ffp-contract=off -fno-math-errno ${ts_warnings})
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   list(APPEND ts_flags -O3)
