@@ -43,19 +43,31 @@ __attribute__((unused, format(printf, 4, 5))) static int test_check(int ok, cons
     return 0;
 }
 
+/* The typed checks are functions, so that each argument is evaluated once: it may be the call under test. */
+__attribute__((unused)) static int test_check_int(const char *file, int line, const char *what, long long got,
+                                                  long long want) {
+    return test_check(got == want, file, line, "%s is %lld, not %lld", what, got, want);
+}
+
+__attribute__((unused)) static int test_check_text(const char *file, int line, const char *what, const char *got,
+                                                   const char *want) {
+    return test_check(strcmp(got, want) == 0, file, line, "%s is \"%s\", not \"%s\"", what, got, want);
+}
+
+__attribute__((unused)) static int test_check_near(const char *file, int line, const char *what, double got,
+                                                   double want, double tolerance) {
+    return test_check(fabs(got - want) <= tolerance, file, line, "%s is %.9g, not %.9g (+- %.3g)", what, got, want,
+                      tolerance);
+}
+
 /* Every check returns its outcome, so that a test can stop where going on would crash: if (!CHECK(p)) return; */
 #define CHECK(condition) test_check(!!(condition), __FILE__, __LINE__, "%s", #condition)
-#define CHECK_INT(got, want)                                                                                           \
-    test_check((long long)(got) == (long long)(want), __FILE__, __LINE__, "%s is %lld, not %lld", #got,                \
-               (long long)(got), (long long)(want))
-#define CHECK_TEXT(got, want)                                                                                          \
-    test_check(strcmp((got), (want)) == 0, __FILE__, __LINE__, "%s is \"%s\", not \"%s\"", #got, (got), (want))
+#define CHECK_INT(got, want) test_check_int(__FILE__, __LINE__, #got, (long long)(got), (long long)(want))
+#define CHECK_TEXT(got, want) test_check_text(__FILE__, __LINE__, #got, (got), (want))
 #define CHECK_BYTES(got, want, n)                                                                                      \
     test_check(memcmp((got), (want), (n)) == 0, __FILE__, __LINE__, "%s and %s differ", #got, #want)
 /* |got - want| <= tolerance; never true for NaN. */
-#define CHECK_NEAR(got, want, tolerance)                                                                               \
-    test_check(fabs((double)(got) - (double)(want)) <= (tolerance), __FILE__, __LINE__,                                \
-               "%s is %.9g, not %.9g (+- %.3g)", #got, (double)(got), (double)(want), (double)(tolerance))
+#define CHECK_NEAR(got, want, tolerance) test_check_near(__FILE__, __LINE__, #got, (got), (want), (tolerance))
 #define RUN(test) (test_state.name = #test, test_state.row[0] = 0, test())
 
 /* Prints the summary; the value for main to return. A test program that checked nothing fails. */
