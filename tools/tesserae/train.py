@@ -7,6 +7,7 @@ import argparse
 import math
 import os
 import random
+import signal
 import time
 
 import torch
@@ -37,14 +38,14 @@ class Trainer:
         return self.t["lr"] * warm * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, self.progress))))
 
     def draw(self):
-        """(levels, lambda) of a step: level_weights; lambda uniform on a square-root scale, lambda[0] one time in five."""
+        """(levels, lambda) of a step: level_weights; lambda uniform on a square-root scale, lambda[0] every other time."""
         q, t = self.c["quantizer"], self.t
         if q["type"] == "fsq":
             return None, 0.0
         weights = t.get("level_weights") or [0] * (q["levels"] - 1) + [1]
         n = self.rng.choices(range(1, q["levels"] + 1), weights)[0]
         a, b = (math.sqrt(v) for v in t.get("lambda", [0.0, 0.0]))
-        u = max(0.0, 1.25 * self.rng.random() - 0.25)
+        u = max(0.0, 2 * self.rng.random() - 1)
         return n, (a + (b - a) * u) ** 2
 
     def loss(self, x, levels, lam, amp=False):
@@ -163,7 +164,9 @@ def main():
     batch = lambda: crops.batch(t["batch"]).to(device).contiguous(memory_format=torch.channels_last)
     end = until(a.until) if a.until else None
     t0, p0, saved, told, sums, seen = time.time(), tr.progress, time.time(), time.time(), {}, 0
-    while tr.progress < 1:
+    stop = []
+    signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+    while tr.progress < 1 and not stop:
         if end:
             tr.progress = min(1.0, p0 + (1 - p0) * (time.time() - t0) / max(1.0, end - t0))
         else:
