@@ -33,10 +33,3 @@ export function saveBlob(blob, name) {
   link.remove();
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
-
-/** ImageData -> PNG Blob, encoded by the platform off the main thread. */
-export async function toPng(image) {
-  const canvas = new OffscreenCanvas(image.width, image.height);
-  canvas.getContext('2d').putImageData(image, 0, 0);
-  return canvas.convertToBlob({ type: 'image/png' });
-}

@@ -5,10 +5,12 @@ import { compare, readInfo } from 'tesserae';
 import { getCodec, modelId, openModelFile } from './codec.js';
 import { isModel, isTess } from '../lib/files.js';
 import { formatBytes } from '../lib/format.js';
+import { readPixels } from '../lib/pictures.js';
 import { isAbort, notify, report, say } from './notice.js';
 import { settings } from './settings.js';
 
-/** null, or { id, name, blob, url, width, height, bytes, tess }: a picture (tess null) or an opened .tess file (its bytes). */
+/** null, or { id, name, blob, pixels, url, width, height, bytes, tess }: a picture (tess null) or an
+ * opened .tess file (its bytes; no blob, pixels and url). */
 export const source = signal(null);
 /** Further pictures of the same drop: [{ id, name, blob, url }], the open one among them. */
 export const shelf = signal([]);
@@ -56,12 +58,11 @@ export async function openFile(file, id = nextId++) {
 
 async function describePicture(blob) {
   const name = blob.name || 'pasted picture.png';
-  const bitmap = await createImageBitmap(blob).catch(() => {
-    throw new Error(`${name} is not a picture that this browser can read. Try a JPEG, PNG, WebP or AVIF file.`);
+  const pixels = await readPixels(blob).catch((cause) => {
+    throw new Error(`${name} is not a picture that this browser can read. Try a JPEG, PNG, WebP or AVIF file.`, { cause });
   });
-  const { width, height } = bitmap;
-  bitmap.close();
-  return { name, blob, url: URL.createObjectURL(blob), width, height, bytes: blob.size, tess: null };
+  const { width, height } = pixels;
+  return { name, blob, pixels, url: URL.createObjectURL(blob), width, height, bytes: blob.size, tess: null };
 }
 
 async function describeTess(file) {
@@ -72,7 +73,7 @@ async function describeTess(file) {
   } catch (error) {
     throw new Error(`${file.name} cannot be opened: ${error.message}`, { cause: error });
   }
-  return { name: file.name, blob: null, url: null, width: info.width, height: info.height, bytes: tess.length, tess };
+  return { name: file.name, blob: null, pixels: null, url: null, width: info.width, height: info.height, bytes: tess.length, tess };
 }
 
 function setSource(next) {
@@ -99,20 +100,20 @@ async function run() {
   cancel();
   const mine = (controller = new AbortController());
   const { signal: stop } = mine;
-  const { id, blob, tess } = source.peek();
+  const { id, pixels, tess } = source.peek();
   const onProgress = (p) => p.status === 'work' && controller === mine && (job.value = { stage: p.stage, done: p.done, total: p.total });
   job.value = { stage: 'load', done: 0, total: 1 };
   try {
     const codec = await getCodec();
     stop.throwIfAborted();
-    const encoded = tess ? await openTess(tess) : await codec.encode(blob, { ...ruleOptions(), signal: stop, onProgress });
+    const encoded = tess ? await openTess(tess) : await codec.encode(pixels, { ...ruleOptions(), signal: stop, onProgress });
     const start = performance.now();
     const decoded = await codec.decode(encoded.bytes, { signal: stop, onProgress });
     const decodeMs = decoded.ms ?? performance.now() - start;
     const plain = { sourceId: id, bytes: encoded.bytes, bpp: encoded.bpp, width: encoded.width, height: encoded.height,
       tokens: encoded.tokens, encodeMs: encoded.ms, decodeMs, decoded, codec };
     if (controller === mine) result.value = plain;
-    const quality = tess ? {} : await compare(blob, decoded);
+    const quality = tess ? {} : await compare(pixels, decoded);
     stop.throwIfAborted();
     if (controller === mine) result.value = { ...plain, psnr: quality.psnr, msSsim: quality.msSsim };
     say(summary(result.value));

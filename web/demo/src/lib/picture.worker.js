@@ -1,0 +1,53 @@
+/* Canvas work that would hold up the page: reading a picture's pixels, writing PNG, and coding it as JPEG or WebP at a
+ * given size. One request { id, op, ...args } in, one { id, value } or { id, error } out. */
+
+/** Blob -> ImageData, upright as its EXIF says; the longer side shrunk to `limit` pixels if given. */
+async function read({ blob, limit = Infinity }) {
+  const whole = await createImageBitmap(blob);
+  const scale = Math.min(1, limit / Math.max(whole.width, whole.height));
+  const width = Math.max(1, Math.round(whole.width * scale)), height = Math.max(1, Math.round(whole.height * scale));
+  const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+  context.imageSmoothingQuality = 'high';
+  context.drawImage(whole, 0, 0, width, height);
+  whole.close();
+  return context.getImageData(0, 0, width, height);
+}
+
+/** ImageData -> PNG Blob. */
+function png({ image }) {
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  canvas.getContext('2d').putImageData(image, 0, 0);
+  return canvas.convertToBlob({ type: 'image/png' });
+}
+
+/**
+ * The best JPEG or WebP of at most `bytes` that the browser's own encoder writes, by bisection over its quality; its
+ * smallest file if even that is larger. null if the browser does not write the format.
+ */
+async function baseline({ blob, type, bytes }) {
+  const bitmap = await createImageBitmap(blob);
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  canvas.getContext('2d').drawImage(bitmap, 0, 0);
+  bitmap.close();
+  const write = (quality) => canvas.convertToBlob({ type, quality: quality / 100 });
+  let best = await write(0);
+  if (best.type !== type) return null;
+  for (let low = 0, high = 100; high - low > 1 && best.size <= bytes; ) {
+    const middle = (low + high) >> 1;
+    const next = await write(middle);
+    if (next.size <= bytes) [best, low] = [next, middle];
+    else high = middle;
+  }
+  return best;
+}
+
+const ops = { read, png, baseline };
+
+onmessage = async ({ data: { id, op, ...args } }) => {
+  try {
+    const value = await ops[op](args);
+    postMessage({ id, value }, value instanceof ImageData ? [value.data.buffer] : []);
+  } catch (error) {
+    postMessage({ id, error: error.message });
+  }
+};

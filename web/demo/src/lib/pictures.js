@@ -1,0 +1,34 @@
+/* Asks picture.worker.js; see there for what each call does. */
+let worker = null;
+let last = 0;
+const waiting = new Map(); // id -> { resolve, reject }
+
+function start() {
+  worker = new Worker(new URL('./picture.worker.js', import.meta.url), { type: 'module' });
+  worker.onmessage = ({ data: { id, value, error } }) => {
+    const { resolve, reject } = waiting.get(id);
+    waiting.delete(id);
+    if (error === undefined) resolve(value);
+    else reject(new Error(error));
+  };
+  worker.onerror = (event) => {
+    for (const { reject } of waiting.values()) reject(new Error(event.message || 'The picture worker stopped.'));
+    waiting.clear();
+    worker = null; // the next call starts another
+  };
+}
+
+function ask(op, args, transfer = []) {
+  if (!worker) start();
+  return new Promise((resolve, reject) => {
+    waiting.set(++last, { resolve, reject });
+    worker.postMessage({ id: last, op, ...args }, transfer);
+  });
+}
+
+/** @returns {Promise<ImageData>} */
+export const readPixels = (blob, limit) => ask('read', { blob, limit });
+/** @returns {Promise<Blob>} */
+export const writePng = (image) => ask('png', { image });
+/** @returns {Promise<Blob | null>} */
+export const codeAtSize = (blob, type, bytes) => ask('baseline', { blob, type, bytes });

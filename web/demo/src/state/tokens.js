@@ -1,0 +1,101 @@
+/* What the Tokens tab looks at: the token grid of the open picture, the codebook of one level, and the code in focus. */
+import { computed, effect, signal } from '@preact/signals';
+import { coloursOf, meanColour } from '../lib/colour.js';
+import { codec } from './codec.js';
+import { report } from './notice.js';
+import { shown } from './session.js';
+import { settings, tab } from './settings.js';
+
+/** The TokenGrid of the picture on screen, or null. */
+export const grid = computed(() => shown.value?.tokens ?? null);
+/** The level on view, within what the model has. */
+export const level = computed(() => Math.min(settings.level.value, (codec.value?.codebook.levels ?? 1) - 1));
+/** The Codebook of that level, or null. */
+export const book = computed(() => codec.value?.codebook.level(level.value) ?? null);
+/** This level's codes, [height][width], or null. */
+export const codes = computed(() => {
+  if (!grid.value || level.value >= grid.value.levels) return null;
+  const { data, width, height } = grid.value;
+  return data.subarray(level.value * width * height, (level.value + 1) * width * height);
+});
+
+/** { counts, used, perplexity, bits } of this level over the picture, or null. */
+export const usage = computed(() => {
+  if (!codes.value) return null;
+  const size = book.value.size;
+  const counts = new Uint32Array(size);
+  for (const code of codes.value) counts[code]++;
+  let used = 0, bits = 0;
+  for (const count of counts) {
+    if (!count) continue;
+    used++;
+    bits -= (count / codes.value.length) * Math.log2(count / codes.value.length);
+  }
+  return { counts, used, bits, perplexity: 2 ** bits };
+});
+
+/** Codes in the order of the atlas. */
+export const order = computed(() => {
+  const size = book.value?.size ?? 0;
+  const codes = Uint16Array.from({ length: size }, (_, i) => i);
+  const counts = usage.value?.counts;
+  return settings.order.value === 'use' && counts ? codes.sort((i, j) => counts[j] - counts[i] || i - j) : codes;
+});
+
+/** Colour of each code by its place in the codebook, 0xAABBGGRR. */
+export const placeColours = computed(() => (book.value ? coloursOf(book.value.project()) : new Uint32Array(0)));
+
+/** { cell, code }: the token or code under pointer or focus; cell is -1 when it came from the atlas. null: none. */
+export const focus = signal(null);
+export const focusCell = (cell) => codes.value && (focus.value = { cell, code: codes.value[cell] });
+export const focusCode = (code) => (focus.value = { cell: -1, code });
+
+/** Decoded patches by code: { book, list: (ImageData | undefined)[], done }. They come in as they are decoded. */
+export const patches = signal({ book: null, list: [], done: 0 });
+export const patchColours = computed(() => {
+  const colours = new Uint32Array(placeColours.value);
+  patches.value.list.forEach((patch, code) => patch && (colours[code] = meanColour(patch)));
+  return colours;
+});
+
+let stop = null;
+const kept = new WeakMap(); // codec -> list per level
+
+/** Decodes every patch of the book, the picture's most used first, a few at a time. */
+async function fill(from, ranked) {
+  stop?.abort();
+  const { signal: aborted } = (stop = new AbortController());
+  const levels = kept.get(codec.peek()) ?? [];
+  kept.set(codec.peek(), levels);
+  const list = (levels[from.index] ??= new Array(from.size));
+  const show = () => (patches.value = { book: from, list, done: list.reduce((n, patch) => n + (patch ? 1 : 0), 0) });
+  show();
+  try {
+    const missing = ranked.filter((code) => !list[code]);
+    let shownAt = performance.now();
+    for (let i = 0; i < missing.length; i += 16) {
+      const part = missing.slice(i, i + 16);
+      const images = await Promise.all(part.map((code) => from.patch(code, { signal: aborted })));
+      part.forEach((code, j) => (list[code] = images[j]));
+      if (performance.now() - shownAt < 120 && i + 16 < missing.length) continue;
+      show();
+      shownAt = performance.now();
+    }
+  } catch (error) {
+    if (!aborted.aborted) report(error, 'The codebook could not be shown');
+  }
+}
+
+effect(() => {
+  const from = book.value;
+  if (tab.value !== 'tokens' || !from) return stop?.abort();
+  const counts = usage.value?.counts;
+  const ranked = Array.from({ length: from.size }, (_, i) => i);
+  if (counts) ranked.sort((i, j) => counts[j] - counts[i]);
+  fill(from, ranked);
+});
+effect(() => {
+  level.value;
+  grid.value;
+  focus.value = null;
+});

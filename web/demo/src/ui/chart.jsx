@@ -1,0 +1,91 @@
+/* A uPlot chart in the page's colours, with its data in words and, on request, as a table. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import { formatFigure } from '../lib/format.js';
+import { theme } from '../state/theme.js';
+
+const HEIGHT = 168;
+
+/** Reads a CSS colour variable of the page, as uPlot draws on a canvas. */
+function ink(element, name) {
+  const probe = document.createElement('i');
+  probe.style.color = `var(${name})`;
+  element.append(probe);
+  const colour = getComputedStyle(probe).color;
+  probe.remove();
+  return colour;
+}
+
+function axes(element) {
+  const common = { stroke: ink(element, '--soft'), font: '11px Inter, Arial, sans-serif', ticks: { show: false }, grid: { stroke: ink(element, '--line'), width: 1 } };
+  return [{ ...common, grid: { show: false }, size: 26, gap: 4 }, { ...common, size: 50, gap: 4, values: (_, ticks) => ticks.map((t) => (t === null ? '' : formatFigure(t))) }];
+}
+
+/**
+ * @param {{ title: string, x: ArrayLike<number>, series: { label: string, colour: string, values: ArrayLike<number>, scale?: string }[],
+ *   log?: boolean, bars?: boolean, summary: string, xLabel: string }} props   colour: a CSS variable's name
+ */
+export function Chart({ title, x, series, log = false, bars = false, summary, xLabel, children }) {
+  const frame = useRef();
+  const plot = useRef(null);
+  const [table, setTable] = useState(false);
+  const shape = `${series.map((s) => s.label).join()} ${log} ${bars} ${theme.value}`;
+
+  useEffect(() => {
+    const element = frame.current;
+    const options = {
+      width: element.clientWidth || 300, height: HEIGHT, padding: [10, 10, 0, 0],
+      legend: { show: false }, cursor: { y: false, points: { size: 6 } },
+      scales: { x: { time: false }, y: log ? { distr: 3 } : { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.05 : 1] } },
+      axes: axes(element),
+      series: [{}, ...series.map(({ label, colour }) => ({
+        label, stroke: ink(element, colour), width: 1.6, points: { show: false },
+        ...(bars && { fill: ink(element, colour), width: 0, paths: uPlot.paths.bars({ size: [0.9, 40, 1] }) }),
+      }))],
+    };
+    plot.current = new uPlot(options, [[], ...series.map(() => [])], element);
+    const observer = new ResizeObserver(() => plot.current.setSize({ width: element.clientWidth, height: HEIGHT }));
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      plot.current.destroy();
+    };
+  }, [shape]);
+
+  useEffect(() => {
+    const positive = (values) => (log ? Array.from(values, (v) => (v > 0 ? v : null)) : values);
+    plot.current.setData([x, ...series.map((s) => positive(s.values))]);
+  }, [x, shape, ...series.map((s) => s.values), ...series.map((s) => s.values.length)]);
+
+  return (
+    <figure class="chart">
+      <figcaption>
+        <h3>{title}</h3>
+        <span class="keys">
+          {series.length > 1 && series.map((s) => <span key={s.label}><i style={{ background: `var(${s.colour})` }} />{s.label}</span>)}
+          {children}
+          <button type="button" class="link" aria-pressed={table} onClick={() => setTable(!table)}>Table</button>
+        </span>
+      </figcaption>
+      <div ref={frame} role="img" aria-label={`${title}. ${summary}`} hidden={table} />
+      {table && <Table x={x} series={series} xLabel={xLabel} title={title} />}
+    </figure>
+  );
+}
+
+/** At most a dozen evenly spaced rows: enough to follow a curve by ear. */
+function Table({ x, series, xLabel, title }) {
+  const rows = Math.min(12, x.length);
+  const at = Array.from({ length: rows }, (_, i) => (rows === 1 ? 0 : Math.round((i * (x.length - 1)) / (rows - 1))));
+  return (
+    <div class="table" tabIndex={0} role="region" aria-label={`${title}, table`}>
+      <table>
+        <thead><tr><th scope="col">{xLabel}</th>{series.map((s) => <th key={s.label} scope="col">{s.label}</th>)}</tr></thead>
+        <tbody>
+          {at.map((i) => <tr key={i}><th scope="row">{x[i]}</th>{series.map((s) => <td key={s.label}>{formatFigure(s.values[i])}</td>)}</tr>)}
+        </tbody>
+      </table>
+    </div>
+  );
+}

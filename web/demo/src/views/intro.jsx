@@ -1,0 +1,43 @@
+/* What stands in place of the picture before there is one. */
+import { pickFiles } from '../lib/files.js';
+import { report } from '../state/notice.js';
+import { fetchSample, samples } from '../state/samples.js';
+import { openFile, openFiles } from '../state/session.js';
+import { Button } from '../ui/controls.jsx';
+
+export const ACCEPT = 'image/*,.tess,.safetensors';
+export const choose = async () => openFiles(await pickFiles({ accept: ACCEPT, multiple: true }));
+const openSample = (sample) => fetchSample(sample).then((file) => openFile(file), report);
+
+export function Intro() {
+  return (
+    <div class="intro">
+      <div class="intro-text">
+        <h2>Turn a photo into tokens</h2>
+        <p>A small neural codec, running here. It writes a photo as a grid of codebook entries, packs them into a <code>.tess</code> file and paints the photo back.</p>
+        <div class="intro-open">
+          <Button kind="primary" icon="open" onClick={choose}>Choose a photo</Button>
+          <p class="hint">or drop one anywhere, or paste. A <code>.tess</code> file opens too.</p>
+        </div>
+      </div>
+      {samples.length > 0 && (
+        <div class="samples">
+          <h3>Or start from a sample</h3>
+          <ul>
+            {samples.map((sample) => {
+              const label = sample.name.replace(/\.[^.]+$/, '').replace(/[-_]+/g, ' ');
+              return (
+                <li key={sample.name}>
+                  <button type="button" onClick={() => openSample(sample)} aria-label={`Open the sample ${label}`} title={label}>
+                    <img src={sample.url} alt="" loading="lazy" decoding="async" />
+                  </button>
+                </li>
+              );
+            })}
+          </ul>
+        </div>
+      )}
+      <p class="hint privacy">Nothing leaves this machine: there is no server.</p>
+    </div>
+  );
+}

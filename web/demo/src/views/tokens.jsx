@@ -1,0 +1,138 @@
+/* The Tokens tab: the open picture as codes, the codebook, and the code in focus. */
+import { computed } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { saveBlob } from '../lib/files.js';
+import { cssColour } from '../lib/colour.js';
+import { formatCount, formatFixed, formatPercent, withExtension } from '../lib/format.js';
+import { writePng } from '../lib/pictures.js';
+import { codec, getCodec } from '../state/codec.js';
+import { report } from '../state/notice.js';
+import { running, source } from '../state/session.js';
+import { settings } from '../state/settings.js';
+import { book, codes, focus, focusCode, grid, level, order, patches, placeColours, usage } from '../state/tokens.js';
+import { Chart } from '../ui/chart.jsx';
+import { Button, Choice, Figures, Section, Segmented } from '../ui/controls.jsx';
+import { Pixels } from '../ui/pixels.jsx';
+import { Atlas, atlasImage } from './atlas.jsx';
+import { Intro } from './intro.jsx';
+import { TokenMap } from './token-map.jsx';
+
+export function TokensView() {
+  useEffect(() => {
+    getCodec().catch(report);
+  }, []);
+  return (
+    <>
+      <section class="stage" aria-label="Tokens">
+        {grid.value && codes.value ? <TokenMap /> : source.value ? <Waiting /> : <Intro />}
+      </section>
+      <aside class="panel" aria-label="Codebook">
+        <Level />
+        <Inspector />
+        <Section title="Codebook">
+          {book.value ? <Atlas /> : <p class="hint">The model is loading.</p>}
+          <Segmented label="Order" value={settings.order.value} onChange={(value) => (settings.order.value = value)} options={[['index', 'By index'], ['use', 'By use']]} />
+        </Section>
+        {usage.value && <Histogram />}
+        {usage.value && <Downloads />}
+      </aside>
+    </>
+  );
+}
+
+function Waiting() {
+  return <p class="waiting">{running.value ? 'The tokens are on their way.' : 'This picture has no tokens at hand.'}</p>;
+}
+
+function Level() {
+  const levels = book.value?.levels ?? 1;
+  const names = Array.from({ length: levels }, (_, i) => [String(i), `${i + 1}${i === 0 && levels > 1 ? ' (coarse)' : i === levels - 1 && levels > 1 ? ' (fine)' : ''}`]);
+  const now = usage.value;
+  return (
+    <Section title="Tokens">
+      {levels > 1 && <Choice label="Level" value={String(level.value)} options={names} onChange={(value) => (settings.level.value = Number(value))} />}
+      <Segmented label="Paint" value={settings.paint.value} onChange={(value) => (settings.paint.value = value)} options={[['code', 'Codes'], ['patch', 'Code colours'], ['picture', 'Picture']]} />
+      <Figures rows={[
+        ['Codes', formatCount(book.value?.size), 'Entries of this level'],
+        ['Dimension', formatCount(book.value?.dim), 'Length of a code vector'],
+        ['Used here', now ? `${now.used}` : '–', 'Codes that this picture uses at least once'],
+        ['Perplexity', formatFixed(now?.perplexity, 1), 'Evenly used codes that would carry as much'],
+        ['Entropy', now ? `${formatFixed(now.bits)} bit` : '–', 'Per token, before any context'],
+        ['Tokens', grid.value ? `${grid.value.width}×${grid.value.height}` : '–', 'Columns and rows'],
+      ]} />
+    </Section>
+  );
+}
+
+const nearest = computed(() => (focus.value && book.value ? book.value.nearest(focus.value.code, 6).filter(({ index }) => index !== focus.value.code).slice(0, 5) : []));
+
+/** The code in focus: its picture, its use, its neighbours. Read out when it changes. */
+function Inspector() {
+  const here = focus.value;
+  if (!here) {
+    return (
+      <Section title="Code">
+        <p class="hint">Point at a token or a code, or go there with Tab and the arrow keys. Click to hold it.</p>
+      </Section>
+    );
+  }
+  const count = usage.value?.counts[here.code];
+  const share = count / (codes.value?.length ?? 1);
+  const where = here.cell >= 0 && grid.value ? `row ${Math.floor(here.cell / grid.value.width) + 1}, column ${(here.cell % grid.value.width) + 1}` : 'from the codebook';
+  const used = count === undefined ? '' : count === 0 ? 'not used in this picture' : `${formatCount(count)} ${count === 1 ? 'place' : 'places'}, ${formatPercent(share, 1)}, ${formatFixed(-Math.log2(share), 1)} bit`;
+  return (
+    <Section title="Code">
+      <div class="inspector">
+        <Patch code={here.code} class="swatch big" />
+        <p aria-live="polite"><strong>Code {here.code}</strong><span>{where}</span><span>{used}</span></p>
+      </div>
+      <p class="hint" id="near">Nearest in the codebook</p>
+      <ul class="near" aria-labelledby="near">
+        {nearest.value.map(({ index, distance }) => (
+          <li key={index}>
+            <button type="button" onClick={() => focusCode(index)} aria-label={`Code ${index}, distance ${formatFixed(distance)}`} title={`distance ${formatFixed(distance, 3)}`}>
+              <Patch code={index} class="swatch" />
+              <span>{index}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </Section>
+  );
+}
+
+function Patch({ code, ...rest }) {
+  const image = patches.value.list[code];
+  return image ? <Pixels image={image} {...rest} /> : <i {...rest} style={{ background: cssColour(placeColours.value[code]) }} />;
+}
+
+const ranked = computed(() => (usage.value ? Uint32Array.from(usage.value.counts).sort().reverse() : new Uint32Array(0)));
+
+function Histogram() {
+  const { used, counts } = usage.value;
+  const x = Array.from(ranked.value, (_, i) => i + 1);
+  return (
+    <Chart title="Use of the codes" xLabel="Rank" x={x} bars series={[{ label: 'tokens', colour: '--accent', values: ranked.value }]}
+      summary={`${used} of ${counts.length} codes are used; the most frequent one ${ranked.value[0]} times.`} />
+  );
+}
+
+function Downloads() {
+  const name = (extension) => withExtension(source.value.name, extension);
+  const savePng = () =>
+    writePng(atlasImage(patches.value.list, order.value)).then((blob) => saveBlob(blob, `codebook-level-${level.value + 1}.png`), (error) => report(error));
+  const saveCsv = () => {
+    const rows = Array.from(usage.value.counts, (count, code) => `${code},${count}`);
+    saveBlob(new Blob([['code,count', ...rows].join('\n'), '\n'], { type: 'text/csv' }), name(`.level-${level.value + 1}.csv`));
+  };
+  const saveJson = () => saveBlob(new Blob([JSON.stringify({ model: codec.value.model.hash, ...grid.value.toJSON() })], { type: 'application/json' }), name('.tokens.json'));
+  return (
+    <Section title="Save">
+      <div class="actions">
+        <Button onClick={saveJson}>Tokens JSON</Button>
+        <Button onClick={saveCsv}>Use CSV</Button>
+        <Button onClick={savePng} disabled={!patches.value.done}>Atlas PNG</Button>
+      </div>
+    </Section>
+  );
+}

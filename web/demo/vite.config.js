@@ -1,0 +1,46 @@
+/* Builds the page into dist/page: static files that any server can give out, from any folder. */
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vite';
+import { VitePWA } from 'vite-plugin-pwa';
+
+const at = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  root: at('.'),
+  base: './',
+  resolve: { alias: { tesserae: at('../../dist/index.js') } },
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  worker: { format: 'es' },
+  build: {
+    outDir: at('../../dist/page'),
+    emptyOutDir: true,
+    target: 'es2022',
+    assetsInlineLimit: 0, // a model or a worker as a data: URL would be fetched twice
+    rollupOptions: { output: { assetFileNames: 'assets/[name]-[hash][extname]' } },
+  },
+  server: { fs: { allow: [at('../..')] } },
+  plugins: [
+    VitePWA({
+      registerType: 'prompt',
+      workbox: {
+        globPatterns: ['**/*.{html,js,css,wasm,safetensors,svg,png,jpg,jpeg}'],
+        maximumFileSizeToCacheInBytes: 16 * 2 ** 20,
+        cleanupOutdatedCaches: true,
+      },
+      manifest: {
+        name: 'Tesserae',
+        short_name: 'Tesserae',
+        description: 'Photos as tokens: compress, explore and train a neural codec, offline.',
+        display: 'standalone',
+        background_color: '#131316',
+        theme_color: '#131316',
+        icons: [
+          { src: 'icon-192.png', sizes: '192x192', type: 'image/png' },
+          { src: 'icon-512.png', sizes: '512x512', type: 'image/png', purpose: 'any maskable' },
+          { src: 'icon.svg', sizes: 'any', type: 'image/svg+xml' },
+        ],
+        file_handlers: [{ action: './', accept: { 'application/octet-stream': ['.tess'] } }],
+      },
+    }),
+  ],
+});
