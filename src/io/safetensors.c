@@ -353,10 +353,11 @@ static tess_status write_header(ts_writer *out, const ts_file_tensor_source *ten
     }
     ts_json_close(&json, '}');
     while (out->size % 8 != 0 && !out->failed) ts_write_u8(out, ' ');
+    if (out->failed) return ts_fail_memory(err, out->capacity);
     size_t length = out->size - 8;
     if (over || length > TS_SAFETENSORS_HEADER)
         return ts_fail(err, TESS_ERR_TOO_LARGE, "The tensors are too many or too large for one file.");
-    if (out->failed || !ts_writer_reserve(out, *total)) return ts_fail_memory(err, *total);
+    if (!ts_writer_reserve(out, *total)) return ts_fail_memory(err, *total);
     ts_store_u64(out->data, length);
     return TESS_OK;
 }
