@@ -4,6 +4,7 @@
 
 #include "graph/graph.h"
 #include "graph/weights.h"
+#include "kernels/conv.h"
 
 typedef enum ts_op {
     TS_OP_INPUT,
@@ -41,20 +42,22 @@ typedef struct ts_node {
     ts_weights *weights;
     int w, b; /* parameter indices, -1: none */
     /* attributes; which ones count is the op's business */
-    int stride, pad, kernel, factor, groups, channel;
+    int stride, pad, kernel, factor, groups, channel, channels;
     int edge[4]; /* pad: top, left, bottom, right */
     float eps, slope, range;
     float *table; /* scale: [2][c] scale and shift, owned */
     ts_quantize_hooks hooks;
+    ts_conv conv;     /* conv and transposed conv (there: the conv from its output to its input) */
+    int panels[2];    /* slots in weights: [0] ts_conv_pack, [1] ts_conv_pack_back; -1 */
     /* roles */
     bool grad;   /* a gradient flows through this tensor */
     bool output; /* stays readable */
     float seed;  /* losses: d total / d loss */
-    bool seeded; /* ts_graph_seed_tensor */
+    bool start;  /* ts_graph_start */
     /* plan */
-    ts_op fused;        /* conv: activation applied while storing, or TS_OP_INPUT for none */
-    ts_tensor residual; /* conv: tensor added while storing, or TS_NONE */
-    ts_tensor store_as; /* conv: writes this tensor (the fused follower); itself when nothing is fused */
+    ts_tensor act;      /* conv: the activation node applied while storing, or TS_NONE */
+    ts_tensor sum;      /* conv: the add node applied while storing, or TS_NONE */
+    ts_tensor residual; /* conv: what that add node adds, or TS_NONE */
     bool skip;          /* forward done by a fused predecessor */
     int value, gradient, saved, work[2], spill[2]; /* storage indices or -1; work[backward], spill per input */
     /* run state */
@@ -65,6 +68,7 @@ typedef struct ts_node {
 typedef struct ts_storage {
     size_t floats, at;
     int birth, death;
+    int changed; /* gradients: the last step that adds to a tensor sharing this storage; -1: none */
 } ts_storage;
 
 struct ts_graph {
@@ -93,17 +97,19 @@ typedef struct ts_call {
     float *dx[2];
     float *saved;
     float *work;
-    const float *residual;
+    const float *residual; /* conv: fused addend or NULL */
+    ts_act act;            /* conv: fused activation */
+    float slope;
     ts_pool *pool;
 } ts_call;
 
 enum {
-    TS_NEEDS_X = 1,     /* backward reads x[0] */
-    TS_NEEDS_X1 = 2,    /* backward reads x[1] */
-    TS_NEEDS_Y = 4,     /* backward reads y */
-    TS_IN_PLACE = 8,    /* forward may write y over x[0] */
-    TS_LOSS = 16,       /* y is one float; x[1] is a constant target */
-    TS_PASS_THROUGH = 32 /* dx[0] and dx[1] equal dy: gradients may share memory */
+    TS_NEEDS_X = 1,      /* backward reads x[0] */
+    TS_NEEDS_X1 = 2,     /* backward reads x[1] */
+    TS_NEEDS_Y = 4,      /* backward reads y */
+    TS_IN_PLACE = 8,     /* forward may write y over any x of y's shape */
+    TS_LOSS = 16,        /* y is one float; x[1] is a constant target */
+    TS_PASS_THROUGH = 32 /* every dx equals dy: gradients may share memory */
 };
 
 /* One row of the table of ops. */
@@ -114,11 +120,24 @@ typedef struct ts_op_row {
     tess_status (*shape)(const ts_graph *g, ts_node *node, ts_error *err);
     void (*forward)(const ts_call *call);
     void (*backward)(const ts_call *call);
-    size_t (*saved)(const ts_graph *g, const ts_node *node);                             /* floats kept for backward */
+    size_t (*saved)(const ts_graph *g, const ts_node *node);                            /* floats kept for backward */
     size_t (*work)(const ts_graph *g, const ts_node *node, bool backward, int threads); /* scratch floats */
     uint64_t (*macs)(const ts_graph *g, const ts_node *node);
 } ts_op_row;
 
 const ts_op_row *ts_op_row_of(ts_op op);
+ts_act ts_op_act(ts_op op); /* the kernel's name of an activation op, TS_ACT_NONE for others */
+
+static inline ts_shape ts_node_input(const ts_graph *g, const ts_node *node, int k) {
+    return g->nodes[node->in[k]].shape;
+}
+
+/* The rows of the table, in op_*.c. */
+extern const ts_op_row ts_row_conv2d, ts_row_conv_transpose2d, ts_row_group_norm;
+extern const ts_op_row ts_row_silu, ts_row_gelu, ts_row_relu, ts_row_leaky_relu, ts_row_tanh;
+extern const ts_op_row ts_row_add, ts_row_mul, ts_row_scale, ts_row_quantize;
+extern const ts_op_row ts_row_concat, ts_row_slice, ts_row_pad, ts_row_upsample_nearest, ts_row_pixel_shuffle;
+extern const ts_op_row ts_row_pixel_unshuffle, ts_row_max_pool;
+extern const ts_op_row ts_row_l1, ts_row_l2, ts_row_ms_ssim, ts_row_lpips;
 
 #endif

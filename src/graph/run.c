@@ -1,0 +1,164 @@
+/* run.c - forward and backward over a planned graph. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "graph/node.h"
+#include "kernels/pointwise.h"
+
+static int inputs(const ts_node *n) {
+    return ts_op_row_of(n->op)->inputs;
+}
+
+static bool is_loss(const ts_node *n) {
+    return (ts_op_row_of(n->op)->flags & TS_LOSS) != 0;
+}
+
+static bool grad_to(const ts_graph *g, const ts_node *n, int k) {
+    return n->grad && g->nodes[n->in[k]].grad && !(is_loss(n) && k == 1);
+}
+
+static float *memory(const ts_graph *g, int storage) {
+    return storage < 0 ? NULL : g->arena + g->storages[storage].at;
+}
+
+/* ---- memory ----------------------------------------------------------------------------------------------------- */
+
+/* Which directions of panels a node uses: [0] ts_conv_pack, [1] ts_conv_pack_back. */
+static void panels_wanted(const ts_graph *g, const ts_node *n, bool wanted[2]) {
+    bool back = n->grad && g->nodes[n->in[0]].grad;
+    wanted[0] = n->op == TS_OP_CONV2D || (n->op == TS_OP_CONV_TRANSPOSE2D && back);
+    wanted[1] = n->op == TS_OP_CONV_TRANSPOSE2D || (n->op == TS_OP_CONV2D && back);
+}
+
+tess_status ts_graph_alloc(ts_graph *g, ts_error *err) {
+    if (!g->planned) return ts_fail(err, TESS_ERR_STATE, "A graph must be planned before it is allocated.");
+    if (g->arena) return TESS_OK;
+    for (int i = 0; i < g->count; i++) {
+        ts_node *n = &g->nodes[i];
+        bool wanted[2];
+        if (n->op != TS_OP_CONV2D && n->op != TS_OP_CONV_TRANSPOSE2D) continue;
+        panels_wanted(g, n, wanted);
+        for (int back = 0; back < 2; back++) {
+            if (!wanted[back]) continue;
+            tess_status status = ts_weights_prepare(n->weights, n->w, &n->conv, back, &n->panels[back], err);
+            if (status < 0) return status;
+        }
+    }
+    g->arena = ts_alloc_floats(g->floats ? g->floats : 1);
+    return g->arena ? TESS_OK : ts_fail_memory(err, g->floats * sizeof(float));
+}
+
+float *ts_graph_data(ts_graph *g, ts_tensor t) {
+    if (!g->arena || t < 0 || t >= g->count) return NULL;
+    const ts_node *n = &g->nodes[t];
+    return n->output || n->op == TS_OP_INPUT || is_loss(n) ? memory(g, n->value) : NULL;
+}
+
+float *ts_graph_grad_data(ts_graph *g, ts_tensor t) {
+    if (!g->arena || t < 0 || t >= g->count) return NULL;
+    const ts_node *n = &g->nodes[t];
+    return n->start || n->op == TS_OP_INPUT ? memory(g, n->gradient) : NULL;
+}
+
+void ts_graph_seed(ts_graph *g, ts_tensor loss, float weight) {
+    if (loss >= 0 && loss < g->count && is_loss(&g->nodes[loss])) g->nodes[loss].seed = weight;
+}
+
+uint64_t ts_graph_macs(const ts_graph *g) {
+    uint64_t total = 0;
+    for (int i = 0; i < g->count; i++) {
+        const ts_op_row *row = ts_op_row_of(g->nodes[i].op);
+        if (row->macs) total += row->macs(g, &g->nodes[i]);
+    }
+    return total;
+}
+
+/* ---- running ---------------------------------------------------------------------------------------------------- */
+
+static void prepare_call(const ts_graph *g, const ts_node *n, ts_pool *pool, ts_call *c) {
+    *c = (ts_call){.graph = g, .node = n, .ys = n->shape, .y = memory(g, n->value), .saved = memory(g, n->saved), .pool = pool};
+    for (int k = 0; k < inputs(n); k++) {
+        c->xs[k] = g->nodes[n->in[k]].shape;
+        c->x[k] = memory(g, g->nodes[n->in[k]].value);
+    }
+}
+
+/* A node runs if an output, or a loss that counts, is made from it. */
+static void mark_active(ts_graph *g) {
+    for (int i = 0; i < g->count; i++) {
+        ts_node *n = &g->nodes[i];
+        n->active = n->output || (is_loss(n) && (n->seed != 0 || g->mode == TS_GRAPH_INFERENCE));
+    }
+    for (int i = g->count - 1; i >= 0; i--) {
+        const ts_node *n = &g->nodes[i];
+        for (int k = 0; n->active && k < inputs(n); k++) g->nodes[n->in[k]].active = true;
+    }
+}
+
+void ts_graph_forward(ts_graph *g, ts_pool *pool) {
+    if (ts_pool_threads(pool) > g->threads) pool = NULL;
+    mark_active(g);
+    for (int i = 0; i < g->count; i++) {
+        const ts_node *n = &g->nodes[i];
+        const ts_op_row *row = ts_op_row_of(n->op);
+        ts_call call;
+        if (!n->active || n->skip || !row->forward) continue;
+        prepare_call(g, n, pool, &call);
+        call.work = memory(g, n->work[0]);
+        if (n->residual != TS_NONE) call.residual = memory(g, g->nodes[n->residual].value);
+        if (n->act != TS_NONE) {
+            call.act = ts_op_act(g->nodes[n->act].op);
+            call.slope = g->nodes[n->act].slope;
+        }
+        row->forward(&call);
+    }
+}
+
+/* Where the gradient of input k is computed: in place the first time, aside afterwards. */
+static float *destination(const ts_graph *g, const ts_node *n, int k) {
+    const ts_node *x = &g->nodes[n->in[k]];
+    bool again = x->written || (k == 1 && n->in[0] == n->in[1]);
+    return memory(g, again ? n->spill[k] : x->gradient);
+}
+
+static void pass_through(ts_graph *g, const ts_node *n, const float *dy, ts_pool *pool) {
+    for (int k = 0; k < inputs(n); k++) {
+        ts_node *x = &g->nodes[n->in[k]];
+        float *dx = memory(g, x->gradient);
+        if (!grad_to(g, n, k)) continue;
+        if (x->written) ts_vadd(dx, dx, dy, ts_shape_count(x->shape), pool);
+        else if (dx != dy) memcpy(dx, dy, ts_shape_count(x->shape) * sizeof *dx);
+        x->written = true;
+    }
+}
+
+static void backward(ts_graph *g, const ts_node *n, ts_pool *pool) {
+    const ts_op_row *row = ts_op_row_of(n->op);
+    ts_call call;
+    prepare_call(g, n, pool, &call);
+    call.dy = memory(g, n->gradient);
+    call.work = memory(g, n->work[1]);
+    if (row->flags & TS_PASS_THROUGH) {
+        pass_through(g, n, call.dy, pool);
+        return;
+    }
+    for (int k = 0; k < inputs(n); k++) call.dx[k] = grad_to(g, n, k) ? destination(g, n, k) : NULL;
+    row->backward(&call);
+    for (int k = 0; k < inputs(n); k++) {
+        if (!call.dx[k]) continue;
+        ts_node *x = &g->nodes[n->in[k]];
+        float *dx = memory(g, x->gradient);
+        if (call.dx[k] != dx) ts_vadd(dx, dx, call.dx[k], ts_shape_count(x->shape), pool);
+        x->written = true;
+    }
+}
+
+void ts_graph_backward(ts_graph *g, ts_pool *pool) {
+    if (ts_pool_threads(pool) > g->threads) pool = NULL;
+    for (int i = 0; i < g->count; i++) g->nodes[i].written = g->nodes[i].start;
+    for (int i = g->count - 1; i >= 0; i--) {
+        const ts_node *n = &g->nodes[i];
+        bool reached = is_loss(n) ? n->seed != 0 : n->written;
+        if (n->active && n->grad && reached && n->op != TS_OP_INPUT) backward(g, n, pool);
+    }
+}

@@ -1,0 +1,187 @@
+#include "nets/autoencoder.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "nets/layers.h"
+
+#define LEAKY_SLOPE 0.2f /* as in PatchGAN and everywhere else in this field */
+
+typedef struct half {
+    const char *prefix;
+    const ts_layer *layers;
+    int count;
+} half;
+
+static half encoder_of(const ts_config *c) {
+    return (half){"encoder", c->encoder, c->encoder_count};
+}
+
+static half decoder_of(const ts_config *c) {
+    return (half){"decoder", c->decoder, c->decoder_count};
+}
+
+/* ---- parameters ------------------------------------------------------------------------------------------------ */
+
+/* part: "" or ".conv1"; kind: "weight" or "bias". */
+static void parameter_name(char name[TS_PARAM_NAME], const char *prefix, int i, const char *part, const char *kind) {
+    snprintf(name, TS_PARAM_NAME, "%s.%d%s.%s", prefix, i, part, kind);
+}
+
+typedef struct declaration {
+    ts_params *params;
+    ts_error *err;
+    bool failed;
+} declaration;
+
+static void declare(declaration *d, const char *prefix, int i, const char *part, const char *kind, ts_param_layout layout, int rank,
+                    const int *dims) {
+    char name[TS_PARAM_NAME];
+    parameter_name(name, prefix, i, part, kind);
+    if (!d->failed) d->failed = ts_params_add(d->params, name, layout, rank, dims, d->err) < 0;
+}
+
+/* dims in file order: conv out, in; transposed conv in, out. */
+static void declare_conv(declaration *d, const char *prefix, int i, const char *part, int a, int b, int kernel, int bias) {
+    declare(d, prefix, i, part, "weight", TS_PARAM_CONV, 4, (int[]){a, b, kernel, kernel});
+    if (bias > 0) declare(d, prefix, i, part, "bias", TS_PARAM_PLAIN, 1, &bias);
+}
+
+static void declare_half(declaration *d, half h) {
+    for (int i = 0; i < h.count; i++) {
+        const ts_layer *l = &h.layers[i];
+        switch (l->kind) {
+        case TS_LAYER_CONV: declare_conv(d, h.prefix, i, "", l->out, l->in, l->kernel, l->bias ? l->out : 0); break;
+        case TS_LAYER_TCONV: declare_conv(d, h.prefix, i, "", l->in, l->out, l->kernel, l->bias ? l->out : 0); break;
+        case TS_LAYER_RES:
+            declare_conv(d, h.prefix, i, ".conv1", l->hidden, l->in, l->kernels[0], l->hidden);
+            declare_conv(d, h.prefix, i, ".conv2", l->in, l->hidden, l->kernels[1], l->in);
+            break;
+        case TS_LAYER_NORM:
+            declare(d, h.prefix, i, "", "weight", TS_PARAM_PLAIN, 1, &l->in);
+            declare(d, h.prefix, i, "", "bias", TS_PARAM_PLAIN, 1, &l->in);
+            break;
+        default: break;
+        }
+    }
+}
+
+tess_status ts_autoencoder_params(const ts_config *config, ts_params *params, ts_error *err) {
+    ts_error local;
+    declaration d = {.params = params, .err = err ? err : &local};
+    size_t before = ts_params_floats(params);
+    declare_half(&d, encoder_of(config));
+    declare_half(&d, decoder_of(config));
+    if (!d.failed) return TESS_OK;
+    /* Names and shapes come from a checked config: what is left is memory or an absurd size. */
+    bool huge = strstr(d.err->text, "too large") != NULL;
+    return huge || before > SIZE_MAX / 2 ? TESS_ERR_TOO_LARGE : TESS_ERR_MEMORY;
+}
+
+/* ---- start values ---------------------------------------------------------------------------------------------- */
+
+static float *values_of(const ts_params *params, float *values, const char *prefix, int i, const char *part, const char *kind,
+                        size_t *count) {
+    char name[TS_PARAM_NAME];
+    parameter_name(name, prefix, i, part, kind);
+    int index = ts_params_find(params, name);
+    if (index < 0) return NULL;
+    *count = ts_params_at(params, index)->count;
+    return values + ts_params_at(params, index)->offset;
+}
+
+/* PyTorch's default for nn.Conv2d and nn.ConvTranspose2d: both uniform(-b, b), b = 1 / sqrt(fan_in). For the transposed
+ * one PyTorch counts fan_in over its output channels. */
+static void init_conv(const ts_params *params, float *values, const char *prefix, int i, const char *part, int fan_channels,
+                      int kernel, ts_rng *rng) {
+    size_t n = 0;
+    float bound = 1 / sqrtf((float)fan_channels * (float)kernel * (float)kernel);
+    float *w = values_of(params, values, prefix, i, part, "weight", &n);
+    if (w) ts_rng_fill_uniform(rng, w, n, bound);
+    float *b = values_of(params, values, prefix, i, part, "bias", &n);
+    if (b) ts_rng_fill_uniform(rng, b, n, bound);
+}
+
+static void init_half(const ts_params *params, float *values, half h, ts_rng *rng) {
+    for (int i = 0; i < h.count; i++) {
+        const ts_layer *l = &h.layers[i];
+        size_t n = 0;
+        if (l->kind == TS_LAYER_CONV) init_conv(params, values, h.prefix, i, "", l->in, l->kernel, rng);
+        if (l->kind == TS_LAYER_TCONV) init_conv(params, values, h.prefix, i, "", l->out, l->kernel, rng);
+        if (l->kind == TS_LAYER_RES) init_conv(params, values, h.prefix, i, ".conv1", l->in, l->kernels[0], rng);
+        if (l->kind == TS_LAYER_NORM) {
+            float *gamma = values_of(params, values, h.prefix, i, "", "weight", &n);
+            for (size_t k = 0; gamma && k < n; k++) gamma[k] = 1;
+        }
+    }
+}
+
+void ts_autoencoder_init(const ts_config *config, const ts_params *params, float *values, ts_rng *rng) {
+    init_half(params, values, encoder_of(config), rng);
+    init_half(params, values, decoder_of(config), rng);
+}
+
+/* ---- graphs ---------------------------------------------------------------------------------------------------- */
+
+typedef struct builder {
+    ts_graph *graph;
+    ts_weights *weights;
+    const char *prefix;
+} builder;
+
+static int find(const builder *b, int i, const char *part, const char *kind) {
+    char name[TS_PARAM_NAME];
+    parameter_name(name, b->prefix, i, part, kind);
+    return ts_params_find(ts_weights_params(b->weights), name);
+}
+
+static ts_tensor conv(const builder *b, ts_tensor x, int i, const char *part, int stride, int pad) {
+    return ts_graph_conv2d(b->graph, x, b->weights, find(b, i, part, "weight"), find(b, i, part, "bias"), stride, pad);
+}
+
+static ts_tensor activation(ts_graph *g, ts_tensor x, ts_layer_kind kind) {
+    switch (kind) {
+    case TS_LAYER_SILU: return ts_graph_silu(g, x);
+    case TS_LAYER_RELU: return ts_graph_relu(g, x);
+    case TS_LAYER_LEAKY_RELU: return ts_graph_leaky_relu(g, x, LEAKY_SLOPE);
+    case TS_LAYER_GELU: return ts_graph_gelu(g, x);
+    default: return ts_graph_tanh(g, x);
+    }
+}
+
+static ts_tensor residual(const builder *b, ts_tensor x, int i, const ts_layer *l) {
+    ts_tensor h = conv(b, activation(b->graph, x, l->act), i, ".conv1", 1, (l->kernels[0] - 1) / 2);
+    h = conv(b, activation(b->graph, h, l->act), i, ".conv2", 1, (l->kernels[1] - 1) / 2);
+    return ts_graph_add(b->graph, x, h);
+}
+
+static ts_tensor layer(const builder *b, ts_tensor x, int i, const ts_layer *l) {
+    ts_graph *g = b->graph;
+    switch (l->kind) {
+    case TS_LAYER_CONV: return conv(b, x, i, "", l->stride, l->pad);
+    case TS_LAYER_TCONV:
+        return ts_graph_conv_transpose2d(g, x, b->weights, find(b, i, "", "weight"), find(b, i, "", "bias"), l->stride, l->pad);
+    case TS_LAYER_RES: return residual(b, x, i, l);
+    case TS_LAYER_NORM:
+        return ts_graph_group_norm(g, x, b->weights, find(b, i, "", "weight"), find(b, i, "", "bias"), l->groups, l->eps);
+    case TS_LAYER_UP: return ts_graph_upsample_nearest(g, x, l->factor);
+    case TS_LAYER_SHUFFLE: return ts_graph_pixel_shuffle(g, x, l->factor);
+    case TS_LAYER_UNSHUFFLE: return ts_graph_pixel_unshuffle(g, x, l->factor);
+    default: return activation(g, x, l->kind);
+    }
+}
+
+static ts_tensor build(ts_graph *graph, half h, ts_weights *weights, ts_tensor x) {
+    builder b = {.graph = graph, .weights = weights, .prefix = h.prefix};
+    for (int i = 0; i < h.count; i++) x = layer(&b, x, i, &h.layers[i]);
+    return x;
+}
+
+ts_tensor ts_autoencoder_encoder(ts_graph *graph, const ts_config *config, ts_weights *weights, ts_tensor x) {
+    return build(graph, encoder_of(config), weights, x);
+}
+
+ts_tensor ts_autoencoder_decoder(ts_graph *graph, const ts_config *config, ts_weights *weights, ts_tensor z) {
+    return build(graph, decoder_of(config), weights, z);
+}
