@@ -91,6 +91,7 @@ export class Channel {
 /** Rejects with ERR_TIMEOUT if a promise takes longer than `ms`. @template T @param {Promise<T>} promise @param {number} ms @param {string} what @param {string} url
  * @returns {Promise<T>} */
 export function within(promise, ms, what, url) {
+  /** @type {any} */
   let timer;
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new TesseraeError('ERR_TIMEOUT', `${what} at ${url} did not come within ${ms} ms. Check the network, or raise the "timeout" option.`, { url })), ms);

@@ -37,6 +37,7 @@ export class Core {
     this.encoder = 0;
     this.decoder = 0;
     this.trainer = 0;
+    this.stopping = false;
     this.build = this.text(this.c.tess_backend());
     this.version = this.text(this.c.tess_version());
   }
@@ -167,24 +168,39 @@ export class Core {
     return { info: this.info, codebooks };
   }
 
+  /** What a model is, without keeping it. @param {Uint8Array} bytes */
+  inspect(bytes) {
+    const { info } = this.load(bytes);
+    this.unload();
+    return info;
+  }
+
   unload() {
-    this.c.tess_encoder_free(this.encoder);
-    this.c.tess_decoder_free(this.decoder);
+    this.drop('encoder');
+    this.drop('decoder');
     this.c.tess_model_free(this.model);
-    this.encoder = this.decoder = this.model = 0;
+    this.model = 0;
   }
 
-  /** The handle of a job, made when first wanted. @param {'encoder' | 'decoder'} kind */
-  need(kind) {
+  /** A new handle for one job, in place of the one before: options stay with a handle, and so does its memory.
+   * @param {'encoder' | 'decoder'} kind */
+  renew(kind) {
     if (!this.model) throw new TesseraeError('ERR_STATE', 'No model is loaded; call createCodec first.');
-    this[kind] ||= this.make(kind, this.model);
+    this.drop(kind);
+    this[kind] = this.make(kind, this.model);
   }
 
-  /** Where a `begin` call said to write, or the error it left. @param {'encoder' | 'decoder' | 'trainer'} kind @param {number} pointer */
+  /** @param {'encoder' | 'decoder' | 'trainer'} kind */
+  drop(kind) {
+    this.c[`tess_${kind}_free`](this[kind]);
+    this[kind] = 0;
+  }
+
+  /** Where a `begin` call said to write, or what it said instead. @param {'encoder' | 'decoder' | 'trainer'} kind @param {number} pointer */
   begun(kind, pointer) {
     if (pointer) return pointer >>> 0;
-    const status = kind === 'trainer' ? -8 : this.c[`tess_${kind}_step`](this[kind]); // repeats the failure of begin
-    return this.check(status < 0 ? status : -8, kind);
+    const said = this.text(this.c[`tess_${kind}_message`](this[kind])); // a begin has no status, only a sentence
+    throw new TesseraeError(/memory/i.test(said) ? 'ERR_MEMORY' : /too large/i.test(said) ? 'ERR_TOO_LARGE' : 'ERR_INPUT', said);
   }
 
   /** Steps a handle to its end, yielding how far it is. @param {'encoder' | 'decoder'} kind @param {() => any} [report] */
@@ -201,14 +217,13 @@ export class Core {
 
   /** @param {{pixels: import('./protocol.js').Pixels, options: any}} args @param {boolean} [tokensOnly] */
   *encoding({ pixels, options }, tokensOnly = false) {
-    this.need('encoder');
-    const o = { ...ENCODE_DEFAULTS, ...options };
-    this.set('encoder', 'effort', o.effort);
-    this.set('encoder', 'alpha', o.alpha === 'drop' ? 0 : 1);
-    this.set('encoder', 'tokens_only', tokensOnly ? 1 : 0);
-    this.set('encoder', 'quality', o.quality); // of these three the last one set rules
-    if (o.bpp !== undefined) this.set('encoder', 'bpp', o.bpp);
-    if (o.targetSize !== undefined) this.set('encoder', 'size', o.targetSize);
+    this.renew('encoder');
+    const o = { ...(tokensOnly ? {} : ENCODE_DEFAULTS), ...options };
+    if (tokensOnly) this.set('encoder', 'tokens_only', 1); // to the nearest codes, unless a quality is asked for
+    if (o.alpha === 'drop') this.set('encoder', 'alpha', 0);
+    for (const [option, value] of [['effort', o.effort], ['quality', o.quality], ['bpp', o.bpp], ['size', o.targetSize]]) {
+      if (value !== undefined) this.set('encoder', option, value); // of the last three the last one set rules
+    }
     const channels = pixels.channels === 4 && (o.alpha === 'drop' || isOpaque(pixels.data)) ? 3 : pixels.channels;
     this.write(this.begun('encoder', this.c.tess_encoder_begin(this.encoder, pixels.width, pixels.height, channels)), pixels, channels);
     yield* this.steps('encoder');
@@ -232,7 +247,8 @@ export class Core {
     yield* this.encoding(args);
     const at = this.c.tess_encoder_bytes(this.encoder, this.out);
     const bytes = this.u8(at, this.size).slice();
-    const result = { bytes, tokens: this.chosen(args.pixels), ms: performance.now() - start, measures: undefined };
+    const result = { bytes, tokens: this.chosen(args.pixels), ms: performance.now() - start, measures: /** @type {any} */ (undefined) };
+    this.drop('encoder');
     if (args.measure) result.measures = yield* this.measure(args.pixels, bytes);
     return result;
   }
@@ -240,16 +256,16 @@ export class Core {
   /** @param {{pixels: import('./protocol.js').Pixels, options: any}} args */
   *tokenize(args) {
     yield* this.encoding(args, true);
-    return this.chosen(args.pixels);
+    const tokens = this.chosen(args.pixels);
+    this.drop('encoder');
+    return tokens;
   }
 
   // ---- decoder
 
-  /** @param {{levels?: number, region?: any, strict?: boolean}} options @param {number} [width] @param {number} [height] of the picture */
+  /** @param {{levels?: number, region?: any, strict?: boolean, tiles?: boolean}} options @param {() => void} begin writes the file or the tokens */
   *decoding(options, begin) {
-    this.c.tess_decoder_free(this.decoder); // options stay with a handle, and a region has no neutral value
-    this.decoder = 0;
-    this.need('decoder');
+    this.renew('decoder');
     if (options.levels !== undefined) this.set('decoder', 'levels', options.levels);
     if (options.strict) this.set('decoder', 'strict', 1);
     for (const key of ['x', 'y', 'width', 'height']) if (options.region) this.set('decoder', key, options.region[key]);
@@ -274,7 +290,10 @@ export class Core {
 
   decoded() {
     const { at, width, height, channels } = this.picture;
-    return { ...this.rgba(at, width, channels, { x: 0, y: 0, width, height }), damaged: this.c.tess_decoder_damaged(this.decoder) };
+    const pixels = this.rgba(at, width, channels, { x: 0, y: 0, width, height });
+    const damaged = this.c.tess_decoder_damaged(this.decoder);
+    this.drop('decoder');
+    return { ...pixels, damaged };
   }
 
   /** @param {Uint8Array} bytes */
@@ -304,7 +323,9 @@ export class Core {
   *measure(original, bytes) {
     yield* this.decoding({}, () => this.beginFile(bytes));
     const { at, width, height, channels } = this.picture;
-    return this.compared(original, at, width, height, channels);
+    const measures = this.compared(original, at, width, height, channels);
+    this.drop('decoder');
+    return measures;
   }
 
   /** @param {import('./protocol.js').Pixels} original @param {number} other pixels in memory @param {number} width @param {number} height @param {number} channels */
@@ -336,8 +357,7 @@ export class Core {
 
   /** @param {{config?: object, checkpoint?: Uint8Array, features?: {net: Uint8Array, heads: Uint8Array}}} args */
   createTrainer({ config, checkpoint, features }) {
-    this.c.tess_trainer_free(this.trainer);
-    this.trainer = 0;
+    this.drop('trainer');
     this.trainer = this.make('trainer');
     this.check(checkpoint
       ? this.lend(checkpoint, (at, size) => this.c.tess_trainer_resume(this.trainer, at, size))
@@ -363,24 +383,26 @@ export class Core {
     this.write(this.begun('trainer', at), pixels.channels === 4 ? onWhite(pixels) : pixels, channels);
   }
 
-  /** @param {{steps: number, every: number, lr?: Float64Array}} args lr: one value per step @returns {Generator<any, {ran: number, done: boolean}>} */
+  /** Steps until it is through, the schedule is, or stop() is called. @param {{steps: number, every: number, lr?: Float64Array}} args lr: one rate per step */
   *train({ steps, every, lr }) {
-    for (let ran = 0, start = performance.now(), since = 0; ran < steps;) {
-      if (lr && ran < lr.length) this.set('trainer', 'lr', lr[ran]);
-      const status = this.check(this.c.tess_trainer_step(this.trainer), 'trainer');
+    this.stopping = false;
+    let done = false;
+    for (let ran = 0, told = 0, since = performance.now(); ran < steps && !done && !this.stopping;) {
+      if (lr) this.set('trainer', 'lr', lr[ran]);
+      done = this.check(this.c.tess_trainer_step(this.trainer), 'trainer') === DONE;
       ran++;
-      const done = status === DONE;
-      let figures;
-      if (this.stat('step') % every === 0 || done || ran === steps) {
-        const now = performance.now();
-        figures = this.figures((now - start) / (ran - since));
-        [start, since] = [now, ran];
+      if (this.stat('step') % every && !done && ran < steps) {
+        yield;
+        continue;
       }
-      yield figures;
-      if (done) return { ran, done };
+      const now = performance.now();
+      yield this.figures((now - since) / (ran - told));
+      [since, told] = [now, ran];
     }
-    return { ran: steps, done: false };
+    return { step: this.stat('step') };
   }
+
+  stop() { this.stopping = true; }
 
   /** @param {number} msPerStep */
   figures(msPerStep) {

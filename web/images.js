@@ -9,7 +9,7 @@ const STRIP_PIXELS = 4 << 20;
 const BITMAP = { imageOrientation: 'from-image', colorSpaceConversion: 'default', premultiplyAlpha: 'none' };
 
 /** @param {string} name @param {any} value */
-const isA = (name, value) => typeof globalThis[name] === 'function' && value instanceof globalThis[name];
+const isA = (name, value) => typeof Reflect.get(globalThis, name) === 'function' && value instanceof Reflect.get(globalThis, name);
 
 /**
  * @param {import('./types').ImageInput} input @param {{signal?: AbortSignal, fetch?: typeof fetch}} [options]

@@ -2,6 +2,7 @@
 import { TesseraeError } from './errors.js';
 
 const MAX_SIDE = 65535;
+const MAX_PIXELS = 2 ** 28;
 
 /** @typedef {import('./protocol.js').Pixels} Pixels */
 
@@ -16,7 +17,9 @@ export function checkPixels({ data, width, height, channels }) {
   if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
     throw new TesseraeError('ERR_INPUT', `A picture of ${width}x${height} pixels cannot be used: both sides must be whole numbers from 1 up.`);
   }
-  if (width > MAX_SIDE || height > MAX_SIDE) throw new TesseraeError('ERR_TOO_LARGE', `A picture of ${width}x${height} pixels is too large: at most ${MAX_SIDE} a side.`);
+  if (width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS) {
+    throw new TesseraeError('ERR_TOO_LARGE', `A picture of ${width}x${height} pixels is too large: at most ${MAX_SIDE} a side and ${MAX_PIXELS} in all.`);
+  }
   const count = channels ?? data.length / (width * height);
   if (![1, 3, 4].includes(count) || data.length !== width * height * count) {
     throw new TesseraeError('ERR_INPUT', `${data.length} bytes are not ${width}x${height} pixels of 1, 3 or 4 channels; check width, height and channels.`);

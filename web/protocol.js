@@ -32,6 +32,8 @@ export const OPS = {
   init: { sends: none, returns: none },
   /** { bytes } -> { info, codebooks: Float32Array[] }; the core keeps one model, the last one loaded */
   load: { sends: none, returns: (v) => v.codebooks.map((/** @type {Float32Array} */ c) => c.buffer) },
+  /** { bytes } -> info; keeps nothing */
+  inspect: { sends: none, returns: none },
   /** { pixels, transfer, options, measure } -> { bytes, tokens, ms, measures? } */
   encode: { serial: true, sends: pixels, returns: (v) => [v.bytes.buffer, v.tokens.data.buffer] },
   /** { pixels, transfer, options } -> Tokens */
@@ -48,8 +50,10 @@ export const OPS = {
   'trainer.init': { sends: none, returns: none },
   /** { pixels, transfer, validation } -> undefined */
   'trainer.add': { sends: pixels, returns: none },
-  /** { steps, every, lr?: Float64Array } -> { ran, done }; progress holds the figures of a step */
+  /** { steps, every, lr?: Float64Array } -> { step }; progress holds the figures of a step */
   'trainer.run': { sends: none, returns: none },
+  /** Ends the run that is under way after the step it is in; the run is answered as usual. */
+  'trainer.stop': { sends: none, returns: none },
   /** { values: Record<string, number> } -> undefined */
   'trainer.set': { sends: none, returns: none },
   /** { count } -> { input, output, tokens }[] */

@@ -22,6 +22,7 @@ export function serve({ post, readBytes, urls }) {
   /** @type {Promise<unknown>} */
   let queue = Promise.resolve();
 
+  /** @type {Record<string, (args: any) => any>} */
   const handlers = {
     /** @param {import('./protocol.js').InitArgs} args */
     async init(args) {
@@ -85,6 +86,7 @@ export function serve({ post, readBytes, urls }) {
 /** @type {Record<string, (core: Core, args: any) => any>} */
 const table = {
   load: (core, { bytes }) => core.load(bytes),
+  inspect: (core, { bytes }) => core.inspect(bytes),
   encode: (core, args) => core.encode(args),
   tokenize: (core, args) => core.tokenize(args),
   decode: (core, args) => core.decode(args),
@@ -94,6 +96,7 @@ const table = {
   'trainer.init': (core, { bytes }) => core.initTrainer(bytes),
   'trainer.add': (core, { pixels, validation }) => core.addImage(pixels, validation),
   'trainer.run': (core, args) => core.train(args),
+  'trainer.stop': (core) => core.stop(),
   'trainer.set': (core, { values }) => { for (const key of Object.keys(values)) core.set('trainer', key, values[key]); },
   'trainer.preview': (core, { count }) => core.preview(count),
   'trainer.usage': (core, { level }) => core.usage(level),

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" />
 /* The public API of the package: one surface for browser, worker, Node, Deno and Bun; only the loaders differ. */
 
 // ---------- inputs and outputs

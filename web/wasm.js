@@ -30,6 +30,7 @@ export async function compileCore({ module, bytes, wasmURL, fallback, timeout },
   if (bytes) return compile(bytes, 'the bytes given');
   if (!hasSIMD()) throw new TesseraeError('ERR_LOAD', 'This browser has no WebAssembly SIMD; it came with Chrome 91, Firefox 89 and Safari 16.4.');
   const places = wasmURL ? [{ simd: wasmURL }] : [own(), fallback ?? {}];
+  /** @type {('relaxed' | 'simd')[]} */
   const wanted = hasRelaxed() ? ['relaxed', 'simd'] : ['simd'];
   let failure;
   for (const place of places) {

@@ -1,0 +1,103 @@
+/** The public calls, made for a platform (browser or Node). */
+import { Client } from './client.js';
+import { Codec, defined, sendable } from './codec.js';
+import { checkOptions, TesseraeError } from './errors.js';
+import { Model, modelBytes, modelShelf } from './model.js';
+import { toBytes } from './pixels.js';
+import { startTrainer } from './trainer.js';
+
+const LOAD = ['model', 'workers', 'workerURL', 'wasmURL', 'wasmModule', 'fetch', 'cache', 'timeout', 'signal', 'onProgress', 'transfer'];
+
+/** @typedef {typeof import('./types')} Types */
+
+/** @param {import('./codec.js').Platform} platform */
+export function createApi(platform) {
+  /** Where createCodec was told to find things: the shared worker looks there too. @type {import('./types').LoadOptions} */
+  let places = {};
+  /** @type {Client | undefined} the worker of calls that need no codec */
+  let bench;
+  /** @type {Map<any, Promise<import('./types').Codec>>} codecs of the one-shot forms, by model */
+  const shared = new Map();
+
+  const worker = () => (bench ??= new Client(() => platform.startWorker(places)));
+  const bytesOf = (/** @type {any} */ source, /** @type {any} */ options) => modelBytes(source, options, platform.readFile);
+
+  /** @type {Types['createCodec']} */
+  async function createCodec(options = {}) {
+    checkOptions('createCodec', options, LOAD);
+    const { workerURL, wasmURL, wasmModule, fetch: get, timeout } = options;
+    const codec = await Codec.create(platform, options, bytesOf(options.model ?? 'photo', options));
+    places = defined({ workerURL, wasmURL, wasmModule, fetch: get, timeout });
+    return codec;
+  }
+
+  /** The codec of a one-shot call. A failed start is not kept; models given as bytes are used once. @template T
+   * @param {any} model @param {any} options @param {(codec: import('./types').Codec) => Promise<T>} use @returns {Promise<T>} */
+  async function once(model, { signal, onProgress }, use) {
+    const key = model instanceof URL ? model.href : model;
+    const options = { ...places, model, signal, onProgress };
+    if (typeof key !== 'string' && !(key instanceof Model)) {
+      const codec = await createCodec(options);
+      return use(codec).finally(() => codec.dispose());
+    }
+    let codec = shared.get(key);
+    if (!codec) {
+      codec = createCodec(options);
+      shared.set(key, codec);
+      codec.catch(() => shared.delete(key));
+    }
+    return use(await codec);
+  }
+
+  /** @type {Types['encode']} */
+  const encode = (image, { model = 'photo', ...options } = {}) =>
+    once(model, options, async (codec) => (await codec.encode(image, options)).bytes);
+
+  /** @type {Types['decode']} */
+  const decode = (file, { model = 'photo', ...options } = {}) => once(model, options, (codec) => codec.decode(file, options));
+
+  /** @type {Types['encodeStream']} */
+  const encodeStream = (options = {}) => new TransformStream({
+    async transform(image, controller) { controller.enqueue(await encode(image, options)); },
+  });
+
+  /** @type {Types['readImage']} */
+  const readImage = async (image, options) => {
+    const { data, width, height, channels } = await platform.readImage(image, options);
+    return { data, width, height, channels };
+  };
+
+  /** @type {Types['compare']} */
+  async function compare(a, b, options = {}) {
+    const [first, second] = await Promise.all([platform.readImage(a, options), platform.readImage(b, options)]);
+    if (first.width !== second.width || first.height !== second.height) {
+      throw new TesseraeError('ERR_INPUT', `Pictures of ${first.width}x${first.height} and ${second.width}x${second.height} cannot be compared; they must be of one size.`);
+    }
+    return worker().call('compare', { a: sendable(first).pixels, b: sendable(second).pixels }, options);
+  }
+
+  /** @param {Uint8Array<ArrayBuffer>} bytes @param {AbortSignal} [signal] */
+  const makeModel = async (bytes, signal) => new Model(await worker().call('inspect', { bytes }, { signal }), bytes);
+
+  /** @type {Types['loadModel']} */
+  async function loadModel(source, options = {}) {
+    checkOptions('loadModel', options, ['cache', 'fetch', 'onProgress', 'signal', 'timeout']);
+    if (source instanceof Model) return source;
+    return makeModel(await bytesOf(source, options), options.signal);
+  }
+
+  /** @type {Types['createTrainer']} */
+  const createTrainer = ({ init = 'random', ...options }) => {
+    const initBytes = async () => (init === 'random' ? undefined : bytesOf(init, options));
+    return startTrainer(platform, options, undefined, { makeModel, initBytes });
+  };
+
+  /** @type {Types['resumeTrainer']} */
+  const resumeTrainer = async (checkpoint, options) =>
+    startTrainer(platform, options, await toBytes(checkpoint), { makeModel, initBytes: async () => undefined });
+
+  return {
+    createCodec, encode, decode, encodeStream, readImage, compare, loadModel, createTrainer, resumeTrainer,
+    models: modelShelf(platform.readFile),
+  };
+}

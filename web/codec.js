@@ -1,0 +1,162 @@
+/** A codec: one model on one or more workers. */
+import { Codebook } from './codebook.js';
+import { Client } from './client.js';
+import { abortError, checkOptions, TesseraeError, throwIfAborted } from './errors.js';
+import { toBytes, toImageData } from './pixels.js';
+import { fromCore, tokenGrid } from './tokens.js';
+
+/**
+ * What index.js and node.js differ in.
+ * @typedef {{
+ *   startWorker: (options: import('./types').LoadOptions) => Promise<import('./client.js').Started>,
+ *   readImage: (input: import('./types').ImageInput, options?: {signal?: AbortSignal, fetch?: typeof fetch}) => Promise<import('./protocol.js').Pixels & {own: boolean}>,
+ *   readFile?: (path: string) => Promise<Uint8Array<ArrayBuffer>>,
+ * }} Platform
+ */
+
+const TASK = ['signal', 'onProgress', 'transfer'];
+const ENCODE = [...TASK, 'quality', 'bpp', 'targetSize', 'effort', 'alpha', 'measure', 'model'];
+const TOKENIZE = [...TASK, 'quality', 'effort'];
+const DECODE = [...TASK, 'region', 'levels', 'strict', 'onTile', 'model'];
+
+/** Pixels ready to be sent: moved if they are ours or given away, and never with the rest of a larger buffer.
+ * @param {import('./protocol.js').Pixels & {own?: boolean}} pixels @param {boolean} [give] */
+export function sendable({ data, width, height, channels, own }, give = false) {
+  const part = data.byteLength < data.buffer.byteLength || !(data.buffer instanceof ArrayBuffer);
+  return { pixels: { data: part ? data.slice() : data, width, height, channels }, transfer: part || own || give };
+}
+
+/** @typedef {import('./types').EncodeResult} ResultShape */
+/** @typedef {import('./types').Codec} CodecShape */
+
+/** @implements {ResultShape} */
+class EncodeResult {
+  /** @param {any} answer @param {import('./protocol.js').Pixels} pixels */
+  constructor({ bytes, tokens, ms, measures }, { width, height }) {
+    this.bytes = bytes;
+    this.width = width;
+    this.height = height;
+    this.bpp = (bytes.length * 8) / (width * height);
+    this.tokens = fromCore(tokens);
+    this.ms = ms;
+    this.psnr = measures?.psnr;
+    this.ssim = measures?.ssim;
+    this.msSsim = measures?.msSsim;
+  }
+
+  toBlob() { return new Blob([this.bytes], { type: 'image/x-tesserae' }); }
+}
+
+/** @implements {CodecShape} */
+export class Codec {
+  /** @type {Client[]} */ #clients;
+  /** @type {Platform} */ #platform;
+  /** @type {typeof fetch | undefined} */ #fetch;
+
+  /** @param {Platform} platform @param {Client[]} clients @param {typeof fetch | undefined} get @param {import('./types').Backend} backend @param {{info: import('./types').ModelInfo, codebooks: Float32Array[]}} made */
+  constructor(platform, clients, get, backend, { info, codebooks }) {
+    this.#platform = platform;
+    this.#clients = clients;
+    this.#fetch = get;
+    this.backend = backend;
+    this.model = info;
+    this.codebook = new Codebook(codebooks, info.codebook, (tokens, options) => this.#call('detokenize', { tokens: this.#sized(tokens), options: {} }, options));
+  }
+
+  /**
+   * Starts the workers while the model is on its way.
+   * @param {Platform} platform @param {import('./types').LoadOptions} options @param {Promise<Uint8Array>} model
+   */
+  static async create(platform, options, model) {
+    const { signal, onProgress, workers = 1 } = options;
+    if (!Number.isInteger(workers) || workers < 0 || workers > 64) throw new TesseraeError('ERR_OPTION', `workers is ${workers}; it must be a whole number from 0 to 64.`);
+    throwIfAborted(signal);
+    const setup = async (/** @type {import('./channel.js').Channel} */ channel) => channel.call('load', { bytes: await model });
+    const clients = Array.from({ length: Math.max(1, workers) }, () => new Client(() => platform.startWorker(options), setup));
+    const stop = () => clients.forEach((client) => client.dispose());
+    const aborted = new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason), { once: true }));
+    model.catch(() => {});
+    try {
+      const [{ backend, made }] = await Promise.race([Promise.all(clients.map((client) => client.ready())), aborted]);
+      onProgress?.({ status: 'ready', backend });
+      return new Codec(platform, clients, options.fetch, backend, made);
+    } catch (error) {
+      stop();
+      throw error;
+    }
+  }
+
+  /** A call on the worker with the least to do. @param {string} op @param {any} args @param {any} [options] */
+  #call(op, args, { signal, onProgress, onTile } = {}) {
+    const client = this.#clients.reduce((least, next) => (next.load < least.load ? next : least));
+    return client.call(op, args, {
+      signal,
+      onProgress: (onProgress || onTile) && (({ tile, ...progress }) => {
+        if (tile) onTile?.(toImageData(tile.pixels), tile.x, tile.y);
+        onProgress?.(progress);
+      }),
+    });
+  }
+
+  /** @param {import('./types').ImageInput} image @param {any} options */
+  #read(image, { signal }) {
+    return this.#platform.readImage(image, { signal, fetch: this.#fetch });
+  }
+
+  /** @param {import('./types').ImageInput} image @param {import('./types').EncodeOptions} [options] */
+  async encode(image, options = {}) {
+    checkOptions('encode', options, ENCODE);
+    const { quality, bpp, targetSize, effort, alpha, measure } = options;
+    if ([quality, bpp, targetSize].filter((v) => v !== undefined).length > 1) throw new TesseraeError('ERR_OPTION', 'quality, bpp and targetSize exclude each other; give one of them.');
+    if (alpha !== undefined && alpha !== 'keep' && alpha !== 'drop') throw new TesseraeError('ERR_OPTION', `alpha is "${alpha}"; it must be "keep" or "drop".`);
+    const pixels = await this.#read(image, options);
+    const args = { ...sendable(pixels, options.transfer), options: defined({ quality, bpp, targetSize, effort, alpha }), measure };
+    return new EncodeResult(await this.#call('encode', args, options), pixels);
+  }
+
+  /** @param {import('./types').ImageInput} image @param {import('./types').TokenizeOptions} [options] */
+  async tokenize(image, options = {}) {
+    checkOptions('tokenize', options, TOKENIZE);
+    const { quality, effort } = options;
+    const args = { ...sendable(await this.#read(image, options), options.transfer), options: defined({ quality, effort }) };
+    return fromCore(await this.#call('tokenize', args, options));
+  }
+
+  /** @param {import('./types').BytesInput} file @param {import('./types').DecodeOptions} [options] */
+  async decode(file, options = {}) {
+    checkOptions('decode', options, DECODE);
+    const { region, levels, strict, onTile } = options;
+    throwIfAborted(options.signal);
+    const all = await toBytes(file);
+    const bytes = all.byteLength < all.buffer.byteLength ? all.slice() : all; // a clone takes the whole buffer along
+    return toImageData(await this.#call('decode', { bytes, options: defined({ region, levels, strict }), tiles: Boolean(onTile) }, options));
+  }
+
+  /** @param {import('./types').TokenGrid} tokens @param {import('./types').DecodeOptions} [options] */
+  async detokenize(tokens, options = {}) {
+    checkOptions('detokenize', options, DECODE);
+    const { region, levels, onTile } = options;
+    return toImageData(await this.#call('detokenize', { tokens: this.#sized(tokens), options: defined({ region, levels }), tiles: Boolean(onTile) }, options));
+  }
+
+  /** A grid as the core wants it, checked against the model. @param {any} tokens */
+  #sized(tokens) {
+    const { codebook, factor, levels: most } = this.model;
+    const { width, height, levels, size, data, pixelWidth, pixelHeight } = tokenGrid(tokens);
+    if (size !== codebook.size || levels > most) {
+      throw new TesseraeError('ERR_MODEL', `These tokens have ${levels} levels of ${size} codes; the model "${this.model.name}" has ${most} of ${codebook.size}. Use the model they were made with.`);
+    }
+    return { width, height, levels, size, data, pixelWidth: pixelWidth || width * factor, pixelHeight: pixelHeight || height * factor };
+  }
+
+  async dispose() {
+    for (const client of this.#clients) client.dispose();
+  }
+
+  async [Symbol.asyncDispose]() { await this.dispose(); }
+}
+
+/** An object without its undefined values. @param {Record<string, any>} object */
+export function defined(object) {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
+}
