@@ -2,10 +2,7 @@
 
 set(ts_warnings -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef -Wvla
                 -Wconversion -Wno-sign-conversion -Wno-enum-float-conversion -Werror=implicit-function-declaration)
-set(ts_flags -ffp-contract=off -fno-math-errno ${ts_warnings})
-if(CMAKE_BUILD_TYPE STREQUAL "Release")
-  list(APPEND ts_flags -O3)
-endif()
+set(ts_flags -ffp-contract=off -fno-math-errno -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE ${ts_warnings})
 set(ts_link_flags "")
 
 if(TESSERAE_SANITIZE OR TESSERAE_FUZZ)
