@@ -30,7 +30,7 @@ static bool same_shape(const ts_param *p, ts_param_layout layout, int rank, cons
     return p->layout == layout && p->rank == rank && memcmp(p->dims, dims, (size_t)rank * sizeof *dims) == 0;
 }
 
-static int grow(ts_params *params, ts_error *err) {
+static tess_status grow(ts_params *params, ts_error *err) {
     int capacity = params->capacity ? params->capacity * 2 : 32;
     ts_param *list = ts_realloc(params->list, (size_t)capacity * sizeof *list);
     if (!list) return ts_fail_memory(err, (size_t)capacity * sizeof *list);
@@ -39,33 +39,33 @@ static int grow(ts_params *params, ts_error *err) {
     return TESS_OK;
 }
 
-int ts_params_add(ts_params *params, const char *name, ts_param_layout layout, int rank, const int *dims, ts_error *err) {
+tess_status ts_params_add(ts_params *params, const char *name, ts_param_layout layout, int rank, const int *dims, ts_error *err) {
     int found = ts_params_find(params, name);
     bool over = false;
     size_t count = 1;
     if (found >= 0) {
-        if (same_shape(&params->list[found], layout, rank, dims)) return found;
-        ts_fail(err, TESS_ERR_INPUT, "Parameter %s is declared twice with different shapes.", name);
-        return -1;
+        if (same_shape(&params->list[found], layout, rank, dims)) return TESS_OK;
+        return ts_fail(err, TESS_ERR_INPUT, "Parameter %s is declared twice with different shapes.", name);
     }
     if (strlen(name) >= TS_PARAM_NAME) {
-        ts_fail(err, TESS_ERR_INPUT, "Parameter name %s is over %d bytes.", name, TS_PARAM_NAME - 1);
-        return -1;
+        return ts_fail(err, TESS_ERR_INPUT, "Parameter name %s is over %d bytes.", name, TS_PARAM_NAME - 1);
     }
     for (int i = 0; i < rank; i++) count = ts_mul(count, (size_t)dims[i], &over);
-    size_t offset = ts_round_up(params->floats, ALIGN_FLOATS, &over), end = ts_round_up(ts_add(offset, count, &over), ALIGN_FLOATS, &over);
+    size_t end = ts_round_up(ts_add(params->floats, count, &over), ALIGN_FLOATS, &over);
     if (over || end > SIZE_MAX / sizeof(float)) {
-        ts_fail(err, TESS_ERR_TOO_LARGE, "Parameter %s makes the net too large.", name);
-        return -1;
+        return ts_fail(err, TESS_ERR_TOO_LARGE, "Parameter %s makes the net too large.", name);
     }
-    if (params->count == params->capacity && grow(params, err) < 0) return -1;
-    ts_param *p = &params->list[params->count];
-    *p = (ts_param){.layout = layout, .rank = rank, .offset = offset, .count = count};
+    if (params->count == params->capacity) {
+        tess_status status = grow(params, err);
+        if (status < 0) return status;
+    }
+    ts_param *p = &params->list[params->count++];
+    *p = (ts_param){.layout = layout, .rank = rank, .offset = params->floats, .count = count};
     memcpy(p->name, name, strlen(name) + 1);
     memcpy(p->dims, dims, (size_t)rank * sizeof *dims);
     params->floats = end;
     params->total += count;
-    return params->count++;
+    return TESS_OK;
 }
 
 int ts_params_find(const ts_params *params, const char *name) {

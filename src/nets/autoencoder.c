@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "nets/layers.h"
 
@@ -32,14 +31,14 @@ static void parameter_name(char name[TS_PARAM_NAME], const char *prefix, int i, 
 typedef struct declaration {
     ts_params *params;
     ts_error *err;
-    bool failed;
+    tess_status status; /* sticky */
 } declaration;
 
 static void declare(declaration *d, const char *prefix, int i, const char *part, const char *kind, ts_param_layout layout, int rank,
                     const int *dims) {
     char name[TS_PARAM_NAME];
     parameter_name(name, prefix, i, part, kind);
-    if (!d->failed) d->failed = ts_params_add(d->params, name, layout, rank, dims, d->err) < 0;
+    if (d->status >= 0) d->status = ts_params_add(d->params, name, layout, rank, dims, d->err);
 }
 
 /* dims in file order: conv out, in; transposed conv in, out. */
@@ -68,15 +67,10 @@ static void declare_half(declaration *d, half h) {
 }
 
 tess_status ts_autoencoder_params(const ts_config *config, ts_params *params, ts_error *err) {
-    ts_error local;
-    declaration d = {.params = params, .err = err ? err : &local};
-    size_t before = ts_params_floats(params);
+    declaration d = {.params = params, .err = err};
     declare_half(&d, encoder_of(config));
     declare_half(&d, decoder_of(config));
-    if (!d.failed) return TESS_OK;
-    /* Names and shapes come from a checked config: what is left is memory or an absurd size. */
-    bool huge = strstr(d.err->text, "too large") != NULL;
-    return huge || before > SIZE_MAX / 2 ? TESS_ERR_TOO_LARGE : TESS_ERR_MEMORY;
+    return d.status;
 }
 
 /* ---- start values ---------------------------------------------------------------------------------------------- */

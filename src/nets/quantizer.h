@@ -29,6 +29,7 @@ int ts_quantizer_dim(const ts_quantizer *quantizer);
 float *ts_quantizer_codebook(ts_quantizer *quantizer);
 /* Code lengths in bits, [levels][size]; zeros until set. */
 float *ts_quantizer_bits(ts_quantizer *quantizer);
+const ts_quantizer_config *ts_quantizer_config_of(const ts_quantizer *quantizer);
 
 /* ---- coding: const, allocates nothing, safe from several threads at once with a scratch each -------------------- */
 /* Floats of scratch for ts_quantizer_encode. */
@@ -39,5 +40,13 @@ void ts_quantizer_encode(const ts_quantizer *quantizer, const float *z, size_t r
 /* tokens [levels][rows] -> zq [rows][dim]. Tokens must be < size (check them where they come in). */
 void ts_quantizer_decode(const ts_quantizer *quantizer, const uint16_t *tokens, size_t rows, int levels, float *zq,
                          ts_pool *pool);
+
+/* ---- training ---------------------------------------------------------------------------------------------------- */
+/* dz from dzq, straight through: VQ copies it, FSQ keeps the slope of its bounding tanh. */
+void ts_quantizer_backward(const ts_quantizer *quantizer, const float *z, const float *dzq, float *dz, size_t rows, ts_pool *pool);
+/* residual [rows][dim] -= the codes that `tokens` [rows] name in that level. */
+void ts_quantizer_residual(const ts_quantizer *quantizer, int level, float *residual, const uint16_t *tokens, size_t rows);
+/* bits of one level from usage counts [size]: -log2((n_k + a) / (N + K a)), a = 0.01 N / K, clamped to [0, 16]. */
+void ts_quantizer_set_bits(ts_quantizer *quantizer, int level, const float *count);
 
 #endif
