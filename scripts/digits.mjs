@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/* Makes web/demo/public/digits.png, the training tab's small data set: the first 4,096 digits of an MNIST idx file,
+/* Makes web/demo/public/digits.png, the training tab's small data set: the first 4,096 digits of a file of MNIST,
  * 28x28 each, 64 a row, as one greyscale PNG of 4 bits a pixel (16 levels are plenty for a VQ-VAE and halve the file).
  *
  *     node scripts/digits.mjs IMAGES.idx3-ubyte[.gz] [OUT.png]

@@ -74,7 +74,7 @@ function Header() {
           <button key={name} type="button" id={`tab-${name}`} role="tab" aria-selected={tab.value === name} aria-controls={`panel-${name}`}
             tabIndex={tab.value === name ? 0 : -1} onClick={() => (tab.value = name)}>
             {views[name][0]}
-            {name === 'train' && phase.value === 'running' && tab.value !== 'train' && <i class="pulse" aria-label="running" />}
+            {name === 'train' && phase.value === 'running' && tab.value !== 'train' && <><i class="pulse" /><span class="visually-hidden">running</span></>}
           </button>
         ))}
       </div>

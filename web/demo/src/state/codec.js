@@ -31,6 +31,7 @@ async function open(id) {
   try {
     await former?.dispose();
     const made = await createCodec({
+      cache: false, // the service worker keeps it
       model: modelList.peek().find((entry) => entry.id === id).source,
       onProgress: (p) => p.status === 'download-total' && p.total && (loading.value = p.loaded / p.total),
     });

@@ -1,7 +1,7 @@
 /* The compress session: one source picture, the settings, and what became of it. A change of either starts a new run and
  * aborts the one before; the former result stays on screen until the new one is there. */
 import { batch, computed, effect, signal } from '@preact/signals';
-import { compare, readInfo } from 'tesserae';
+import { readInfo } from 'tesserae';
 import { getCodec, modelId, openModelFile } from './codec.js';
 import { isModel, isTess } from '../lib/files.js';
 import { formatBytes } from '../lib/format.js';
@@ -14,7 +14,7 @@ import { settings } from './settings.js';
 export const source = signal(null);
 /** Further pictures of the same drop: [{ id, name, blob, url }], the open one among them. */
 export const shelf = signal([]);
-/** null, or { sourceId, bytes, bpp, width, height, tokens, encodeMs, decodeMs, psnr, msSsim, decoded, rule }. */
+/** null, or { sourceId, bytes, bpp, width, height, tokens, encodeMs, decodeMs, psnr, msSsim, decoded }. */
 export const result = signal(null);
 /** null, or { stage, done, total } while a run is on. */
 export const job = signal(null);
@@ -106,16 +106,13 @@ async function run() {
   try {
     const codec = await getCodec();
     stop.throwIfAborted();
-    const encoded = tess ? await openTess(tess) : await codec.encode(pixels, { ...ruleOptions(), signal: stop, onProgress });
+    const encoded = tess ? await openTess(tess) : await codec.encode(pixels, { ...ruleOptions(), measure: true, signal: stop, onProgress });
     const start = performance.now();
     const decoded = await codec.decode(encoded.bytes, { signal: stop, onProgress });
-    const decodeMs = decoded.ms ?? performance.now() - start;
-    const plain = { sourceId: id, bytes: encoded.bytes, bpp: encoded.bpp, width: encoded.width, height: encoded.height,
-      tokens: encoded.tokens, encodeMs: encoded.ms, decodeMs, decoded, codec };
-    if (controller === mine) result.value = plain;
-    const quality = tess ? {} : await compare(pixels, decoded);
-    stop.throwIfAborted();
-    if (controller === mine) result.value = { ...plain, psnr: quality.psnr, msSsim: quality.msSsim };
+    const decodeMs = performance.now() - start;
+    if (controller !== mine) return;
+    const { bytes, bpp, width, height, tokens, ms, psnr, msSsim } = encoded;
+    result.value = { sourceId: id, bytes, bpp, width, height, tokens, encodeMs: ms, decodeMs, psnr, msSsim, decoded };
     say(summary(result.value));
   } catch (error) {
     if (!isAbort(error)) report(error);

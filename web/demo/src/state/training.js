@@ -13,6 +13,7 @@ const CHECKPOINT = 'training.bin';
 const SAVE_EVERY = 20_000; // ms between automatic checkpoints while it runs
 const LOOK_EVERY = 1_200; // ms between reconstructions
 const REPORT_EVERY = 5; // steps between two reports of the trainer
+const MOST_ROWS = 2000; // of the charts; then every second one goes
 
 /** 'empty' | 'loading' | 'running' | 'paused' | 'done' | 'failed' */
 export const phase = signal('empty');
@@ -59,8 +60,7 @@ async function build() {
   trainer = await createTrainer({
     data: pictures.data, validation: pictures.validation,
     size: options.side, batch: options.batch, steps: options.steps, lr: options.lr, seed: options.seed,
-    width: options.side <= 32 ? 32 : 64,
-    codebook: { size: options.codes, levels: 1 }, augment: { flip: pictures.flip },
+    codebook: { size: options.codes }, augment: { flip: pictures.flip },
     name: `trained on ${pictures.name}`, trainedOn: pictures.label, licence: pictures.name === 'digits' ? 'CC BY-SA 3.0' : '',
   });
   batch(() => {
@@ -92,8 +92,9 @@ export async function stepOnce() {
   }
 }
 
+/** Stops after the step under way; drive() then saves. Leaving the trainer's loop keeps its state, so start() goes on from there. */
 export function pause() {
-  return trainer?.pause();
+  driving?.abort();
 }
 
 function fail(error) {
@@ -103,7 +104,7 @@ function fail(error) {
 
 let driving = null; // the running drive's AbortController
 
-/** Runs until paused, aborted, done or after `count` steps, and keeps charts, pictures and checkpoint fresh. */
+/** Runs until paused, done or after `count` steps, and keeps charts, pictures and checkpoint fresh. */
 async function drive(count) {
   const mine = trainer;
   const { signal: stop } = (driving = new AbortController());
@@ -137,6 +138,9 @@ function record(report) {
   const kept = history.peek();
   const row = { ...report, ...report.loss };
   for (const [name, column] of Object.entries(kept)) column.push(row[name] ?? null);
+  if (kept.step.length > MOST_ROWS) {
+    for (const [name, column] of Object.entries(kept)) kept[name] = column.filter((_, i) => i % 2 === 1);
+  }
   batch(() => {
     latest.value = report;
     history.value = { ...kept }; // same columns, new object: charts notice
@@ -279,10 +283,16 @@ addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'hidden' && phase.value === 'running') save(trainer);
 });
 
+/** Another crop size, and the learning rate that suits its net. */
+export function setSide(side) {
+  settings.side.value = side;
+  settings.lr.value = side <= 64 ? 0.002 : 0.0006;
+}
+
 /** The user's own pictures to train on. */
 export function chooseOwn(files) {
   ownFiles.value = files.filter((file) => !/\.(tess|safetensors)$/i.test(file.name));
   settings.data.value = 'own';
-  if (settings.side.peek() < 64) settings.side.value = 64;
+  if (settings.side.peek() < 64) setSide(64);
   say(`${ownFiles.value.length} pictures chosen.`);
 }

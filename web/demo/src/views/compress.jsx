@@ -32,7 +32,7 @@ function Stage() {
   if (!picture) return <section class="stage" aria-label="Picture"><Intro /></section>;
   const other = settings.against.value !== 'original' && rival.value?.url ? rival.value : null;
   return (
-    <section class="stage" aria-label="Picture" aria-busy={running.value}>
+    <section class="stage" aria-label="Picture" aria-busy={running.value} style={{ '--tall': picture.height / picture.width }}>
       <Compare key={picture.id} width={picture.width} height={picture.height} before={other?.url ?? picture.url} after={shown.value?.decoded ?? null}
         view={settings.view.value} afterLabel={picture.tess ? 'Opened file' : 'Tesserae'}
         beforeLabel={other ? `${rivalNames[other.kind]}, ${formatBytes(other.bytes)}` : 'Original'} />
@@ -95,7 +95,7 @@ function Size() {
         ['PSNR', now?.psnr === undefined ? '–' : `${formatFixed(now.psnr, 2)} dB`, 'Against the original'],
         ['MS-SSIM', formatFixed(now?.msSsim, 4), 'Structural likeness to the original: 1 is equal'],
         ['Encode', formatTime(now?.encodeMs), 'Time in the codec'],
-        ['Decode', formatTime(now?.decodeMs), 'Time in the codec'],
+        ['Decode', formatTime(now?.decodeMs), 'From file to pixels'],
         ['Tokens', now?.tokens ? `${now.tokens.width}×${now.tokens.height}×${now.tokens.levels}` : '–', 'Grid and levels'],
       ]} />
       <div class="actions">

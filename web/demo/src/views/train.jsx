@@ -4,7 +4,7 @@ import { formatCount, formatFigure, formatFixed, formatPercent, formatTime } fro
 import { settings, rangeOf } from '../state/settings.js';
 import {
   active, chooseOwn, codeCounts, dataset, dropSaved, exportCheckpoint, exportModel, latest, looks, offer, ownFiles, pause, phase, reset,
-  resumeSaved, saved, setRate, start, stepOnce, useModel,
+  resumeSaved, saved, setRate, setSide, start, stepOnce, useModel,
 } from '../state/training.js';
 import { Button, Figures, NumberBox, Section, Segmented, Slider } from '../ui/controls.jsx';
 import { Pixels } from '../ui/pixels.jsx';
@@ -118,11 +118,11 @@ function Run() {
 
 function Setup() {
   const fixed = phase.value !== 'empty';
-  const { data, side, batch, steps, codes, seed } = settings;
+  const { data, batch, steps, codes, seed } = settings;
   const box = (label, name, setting) => <NumberBox label={label} value={setting.value} min={rangeOf(name).min} max={rangeOf(name).max} disabled={fixed} onChange={(x) => (setting.value = x)} />;
   return (
     <Section title="Set-up">
-      <Segmented label="Pictures" value={data.value} disabled={fixed} onChange={(value) => { data.value = value; side.value = value === 'own' ? 64 : 32; }} options={[['digits', 'Digits'], ['own', 'Your pictures']]} />
+      <Segmented label="Pictures" value={data.value} disabled={fixed} onChange={(value) => { data.value = value; setSide(value === 'own' ? 64 : 32); }} options={[['digits', 'Digits'], ['own', 'Your pictures']]} />
       {data.value === 'own' && !fixed && (
         <div class="own">
           <Button icon="open" onClick={choosePictures}>Choose pictures</Button>
@@ -146,7 +146,7 @@ function Sizes({ fixed }) {
   return (
     <div class="box">
       <label for="side">Crop</label>
-      <select id="side" value={side.value} disabled={fixed} onChange={(event) => (side.value = Number(event.currentTarget.value))}>
+      <select id="side" value={side.value} disabled={fixed} onChange={(event) => setSide(Number(event.currentTarget.value))}>
         {[32, 64, 96, 128].map((pixels) => <option key={pixels} value={pixels}>{pixels} px</option>)}
       </select>
     </div>
