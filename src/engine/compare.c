@@ -12,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/status.h"
+#include "base/alloc.h"
 #include "engine/engine.h"
 #include "tesserae.h"
 

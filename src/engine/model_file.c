@@ -81,7 +81,6 @@ tess_status ts_model_file_read_quantizer(const ts_safetensors *file, ts_quantize
     const int dims[3] = {config->levels, config->size, config->dim};
     tess_status status = read_floats(file, "quantizer.codebook", 3, dims, true, ts_quantizer_codebook(quantizer), err);
     if (!status) status = read_floats(file, "quantizer.bits", 2, dims, false, ts_quantizer_bits(quantizer), err);
-    ts_quantizer_changed(quantizer);
     return status;
 }
 

@@ -1,0 +1,121 @@
+/* net.c - windows, and one graph that serves all windows of one size. */
+#include "engine/net.h"
+
+#include "nets/autoencoder.h"
+
+tess_status ts_net_init(ts_net *net, const tess_model *model, bool encoder, ts_error *err) {
+    *net = (ts_net){.config = &model->config, .encoder = encoder, .in = TS_NONE, .out = TS_NONE};
+    net->factor = ts_config_factor(net->config);
+    net->halo = encoder ? ts_config_encoder_radius(net->config) : ts_config_decoder_radius(net->config);
+    return ts_weights_new(model->params, model->values, NULL, &net->weights, err);
+}
+
+static void drop_graph(ts_net *net) {
+    ts_graph_free(net->graph);
+    net->graph = NULL;
+}
+
+void ts_net_free(ts_net *net) {
+    drop_graph(net);
+    ts_weights_free(net->weights);
+    net->weights = NULL;
+}
+
+/* Builds and plans a graph for windows of height x width latents; takes no memory for tensors yet. */
+static tess_status plan_graph(ts_net *net, int height, int width, ts_error *err) {
+    drop_graph(net);
+    tess_status status = ts_graph_new(TS_GRAPH_INFERENCE, &net->graph, err);
+    if (status) return status;
+    ts_graph *g = net->graph;
+    const int scale = net->encoder ? net->factor : 1;
+    const int channels = net->encoder ? 3 : net->config->quantizer.dim;
+    net->in = ts_graph_input(g, (ts_shape){1, height * scale, width * scale, channels}, false);
+    net->out = net->encoder ? ts_autoencoder_encoder(g, net->config, net->weights, net->in)
+                            : ts_autoencoder_decoder(g, net->config, net->weights, net->in);
+    ts_graph_output(g, net->out);
+    net->height = height;
+    net->width = width;
+    status = ts_graph_plan(g, net->threads, err);
+    if (status) drop_graph(net);
+    return status;
+}
+
+static int least(int a, int b) {
+    return a < b ? a : b;
+}
+
+static int window_extent(const ts_net *net, int side, int grid) {
+    return net->halo >= TS_RADIUS_WHOLE ? grid : least(grid, side + 2 * net->halo);
+}
+
+tess_status ts_net_tile(ts_net *net, int grid_width, int grid_height, ts_span area, int side, int threads, ts_error *err) {
+    static const int SIDES[] = {160, 128, 96, 64, 48, 32, 16};
+    net->grid_width = grid_width;
+    net->grid_height = grid_height;
+    net->area = area;
+    if (net->threads != threads) drop_graph(net);
+    net->threads = threads;
+    if (net->halo >= TS_RADIUS_WHOLE) side = TS_MAX_SIDE;
+    for (size_t i = 0; side == 0 && i < sizeof SIDES / sizeof *SIDES; i++) {
+        const int height = window_extent(net, SIDES[i], grid_height), width = window_extent(net, SIDES[i], grid_width);
+        const tess_status status = plan_graph(net, height, width, err);
+        if (status) return status;
+        const bool last = i + 1 == sizeof SIDES / sizeof *SIDES;
+        if (last || ts_graph_bytes(net->graph) <= TS_NET_BYTES) side = SIDES[i];
+        drop_graph(net);
+    }
+    net->side = side;
+    net->columns = (area.width + side - 1) / side;
+    net->rows = (area.height + side - 1) / side;
+    return TESS_OK;
+}
+
+int ts_net_tiles(const ts_net *net) {
+    return net->columns * net->rows;
+}
+
+/* Where part `index` of `parts` near-equal parts of `extent` begins. */
+static int cut(int extent, int parts, int index) {
+    return (int)((int64_t)extent * index / parts);
+}
+
+ts_span ts_net_core(const ts_net *net, int tile) {
+    const int column = tile % net->columns, row = tile / net->columns;
+    const int x0 = cut(net->area.width, net->columns, column), x1 = cut(net->area.width, net->columns, column + 1);
+    const int y0 = cut(net->area.height, net->rows, row), y1 = cut(net->area.height, net->rows, row + 1);
+    return (ts_span){net->area.x + x0, net->area.y + y0, x1 - x0, y1 - y0};
+}
+
+static void widen(int begin, int extent, int halo, int grid, int *from, int *count) {
+    int end = grid - (begin + extent) <= halo ? grid : begin + extent + halo;
+    *from = begin <= halo ? 0 : begin - halo;
+    *count = end - *from;
+}
+
+ts_span ts_net_window(const ts_net *net, int tile) {
+    const ts_span core = ts_net_core(net, tile);
+    ts_span window;
+    widen(core.x, core.width, net->halo, net->grid_width, &window.x, &window.width);
+    widen(core.y, core.height, net->halo, net->grid_height, &window.y, &window.height);
+    return window;
+}
+
+tess_status ts_net_prepare(ts_net *net, ts_span window, ts_error *err) {
+    if (net->graph && net->height == window.height && net->width == window.width) return TESS_OK;
+    tess_status status = plan_graph(net, window.height, window.width, err);
+    if (!status) status = ts_graph_alloc(net->graph, err);
+    if (status) drop_graph(net);
+    return status;
+}
+
+float *ts_net_input(ts_net *net) {
+    return ts_graph_data(net->graph, net->in);
+}
+
+const float *ts_net_output(ts_net *net) {
+    return ts_graph_data(net->graph, net->out);
+}
+
+void ts_net_run(ts_net *net, ts_pool *pool) {
+    ts_graph_forward(net->graph, pool);
+}

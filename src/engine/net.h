@@ -1,0 +1,50 @@
+/* net.h - one half of the autoencoder run over a picture in windows that fit in memory.
+ *
+ * A window is a tile plus the receptive field around it, clipped at the picture's borders. Every kernel computes an
+ * output from the inputs under its window alone, so a tile gets exactly the values that the whole picture would give.
+ * All positions are in latents.
+ */
+#ifndef TS_ENGINE_NET_H
+#define TS_ENGINE_NET_H
+
+#include "engine/engine.h"
+#include "graph/graph.h"
+
+typedef struct ts_span {
+    int x, y, width, height;
+} ts_span;
+
+typedef struct ts_net {
+    const ts_config *config;
+    bool encoder;
+    int factor, halo; /* halo in latents; TS_RADIUS_WHOLE if the net looks across the picture */
+    ts_weights *weights;
+    ts_graph *graph; /* for windows of the size below */
+    int width, height, threads;
+    ts_tensor in, out;
+    /* tiles of the current picture */
+    ts_span area; /* what is wanted, inside 0..grid_width x 0..grid_height */
+    int grid_width, grid_height;
+    int side, columns, rows;
+} ts_net;
+
+/* An empty net; it borrows the model. Free with ts_net_free whatever this returned. */
+tess_status ts_net_init(ts_net *net, const tess_model *model, bool encoder, ts_error *err);
+void ts_net_free(ts_net *net);
+
+/* Cuts `area` of a grid into tiles of at most side x side latents; side 0: as large as TS_NET_BYTES of workspace allow.
+ * Errors: MEMORY, TOO_LARGE. */
+tess_status ts_net_tile(ts_net *net, int grid_width, int grid_height, ts_span area, int side, int threads, ts_error *err);
+int ts_net_tiles(const ts_net *net);
+ts_span ts_net_core(const ts_net *net, int tile);   /* the part of the grid that a tile makes */
+ts_span ts_net_window(const ts_net *net, int tile); /* what it looks at */
+
+/* Makes ready for windows of this size: NHWC input and output of the graph. Keeps the graph of the last size. */
+tess_status ts_net_prepare(ts_net *net, ts_span window, ts_error *err);
+float *ts_net_input(ts_net *net);
+const float *ts_net_output(ts_net *net);
+void ts_net_run(ts_net *net, ts_pool *pool);
+
+#define TS_NET_BYTES ((size_t)80 << 20)
+
+#endif
