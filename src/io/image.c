@@ -5,6 +5,14 @@
 
 #include <string.h>
 
+/* stb_image loses track of failed allocations. Like its own failure reason, this note is per thread. */
+static _Thread_local int memory_failed;
+
+static void *note_failure(void *block) {
+    if (!block) memory_failed = 1;
+    return block;
+}
+
 #define STBI_NO_STDIO
 #define STBI_NO_LINEAR
 #define STBI_NO_HDR
@@ -14,8 +22,8 @@
 #define STBI_NO_PSD
 #define STBI_NO_TGA
 #define STBI_MAX_DIMENSIONS TS_IMAGE_SIDE
-#define STBI_MALLOC(bytes) ts_alloc(bytes)
-#define STBI_REALLOC(block, bytes) ts_realloc(block, bytes)
+#define STBI_MALLOC(bytes) note_failure(ts_alloc(bytes))
+#define STBI_REALLOC(block, bytes) note_failure(ts_realloc(block, bytes))
 #define STBI_FREE(block) ts_free(block)
 #define STBI_ASSERT(condition) ((void)0)
 #define STB_IMAGE_STATIC
@@ -39,6 +47,14 @@ void ts_image_free(ts_image *image) {
     if (!image) return;
     ts_free(image->pixels);
     *image = (ts_image){0};
+}
+
+/* What stb_image's refusal means. */
+static tess_status fail_stb(const picture *p, ts_error *err) {
+    if (memory_failed) return ts_fail_memory(err, (size_t)p->width * (size_t)p->height * 4);
+    return ts_fail(err, TESS_ERR_INPUT,
+                   "is cut off, damaged or of a rare kind (%s): get a whole copy, as 8-bit PNG or JPEG",
+                   stbi_failure_reason());
 }
 
 static tess_status fail_cut(ts_error *err) {
@@ -83,6 +99,30 @@ static tess_status look_format(picture *p, ts_error *err) {
     return TESS_OK;
 }
 
+static uint32_t load_big(const uint8_t *p) {
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static tess_status check_size(int64_t width, int64_t height, ts_error *err) {
+    if (width < 1 || height < 1) return ts_fail(err, TESS_ERR_INPUT, "has no pixels: use another picture");
+    if (width <= TS_IMAGE_SIDE && height <= TS_IMAGE_SIDE && width * height <= TS_IMAGE_PIXELS) return TESS_OK;
+    return ts_fail(err, TESS_ERR_TOO_LARGE,
+                   "is %lld x %lld pixels; the limits are %d along a side and %d million in all: make it smaller",
+                   (long long)width, (long long)height, TS_IMAGE_SIDE, TS_IMAGE_PIXELS / 1000000);
+}
+
+/* Size and channels as the header says, for the formats of stb_image. */
+static tess_status look_stb(picture *p, ts_error *err) {
+    if (p->format == PNG && p->size >= 24) {
+        tess_status status = check_size(load_big(p->bytes + 16), load_big(p->bytes + 20), err);
+        if (status < 0) return status;
+    }
+    memory_failed = 0;
+    if (!stbi_info_from_memory(p->bytes, (int)p->size, &p->width, &p->height, &p->channels)) return fail_stb(p, err);
+    if (p->height < 0 && p->height >= -TS_IMAGE_SIDE) p->height = -p->height; /* BMP, top down */
+    return TESS_OK;
+}
+
 /* Fills in size and channels, and refuses what is too large for us or cannot be in so few bytes: a header of a few bytes
  * may not make us allocate a gigabyte. */
 static tess_status look(picture *p, const void *bytes, size_t size, ts_error *err) {
@@ -90,31 +130,47 @@ static tess_status look(picture *p, const void *bytes, size_t size, ts_error *er
     static const uint32_t densest[FORMATS] = {[PNG] = 8 * 1032, [JPEG] = 8 * 64, [BMP] = 8, [PNM] = 1};
     *p = (picture){.bytes = bytes, .size = size};
     tess_status status = look_format(p, err);
-    if (status < 0) return status;
-    if (size > INT32_MAX) return ts_fail(err, TESS_ERR_TOO_LARGE, "is over 2 GB: make it smaller first");
-    if (p->format == PNM) status = look_pnm(p, err);
-    else if (!stbi_info_from_memory(bytes, (int)size, &p->width, &p->height, &p->channels))
-        status = ts_fail(err, TESS_ERR_INPUT,
-                         "is cut off, damaged or of a kind that cannot be read: use 8-bit PNG or JPEG");
-    if (status < 0) return status;
-    if (p->height < 0 && p->height >= -TS_IMAGE_SIDE) p->height = -p->height; /* BMP, top down */
-    if (p->width > TS_IMAGE_SIDE || p->height > TS_IMAGE_SIDE ||
-        (uint64_t)p->width * (uint64_t)p->height > TS_IMAGE_PIXELS)
-        return ts_fail(err, TESS_ERR_TOO_LARGE,
-                       "is %d x %d pixels; the limits are %d along a side and %d million in all: make it smaller first",
-                       p->width, p->height, TS_IMAGE_SIDE, TS_IMAGE_PIXELS / 1000000);
-    if (p->width < 1 || p->height < 1) return ts_fail(err, TESS_ERR_INPUT, "has no pixels: use another picture");
-    if ((uint64_t)p->width * (uint64_t)p->height > (uint64_t)size * densest[p->format]) return fail_cut(err);
-    return TESS_OK;
+    if (status == TESS_OK && size > INT32_MAX)
+        status = ts_fail(err, TESS_ERR_TOO_LARGE, "is over 2 GB: make it smaller");
+    if (status == TESS_OK) status = p->format == PNM ? look_pnm(p, err) : look_stb(p, err);
+    if (status == TESS_OK) status = check_size(p->width, p->height, err);
+    if (status == TESS_OK && (uint64_t)p->width * (uint64_t)p->height > (uint64_t)size * densest[p->format])
+        status = fail_cut(err);
+    return status;
 }
 
-/* Whether the end of the data is there. stb_image fills what is missing from a JPEG or BMP with grey. */
+/* Whether the Huffman tables of the JPEG segment at `at` (its length field) have at most 256 codes each: stb_image 2.27
+ * writes past its table if not. */
+static int are_tables_sound(const picture *p, size_t at) {
+    size_t end = at + 2 <= p->size ? at + ((size_t)p->bytes[at] << 8 | p->bytes[at + 1]) : p->size;
+    for (at += 2; at < end && at + 17 <= p->size;) {
+        size_t codes = 0;
+        for (int i = 1; i <= 16; i++) codes += p->bytes[at + i];
+        if (codes > 256) return 0;
+        at += 17 + codes;
+    }
+    return 1;
+}
+
+/* Walks the JPEG as stb_image does, by segments up to the first scan and then by marker bytes (scans hold none):
+ * its Huffman tables are sound, and its end marker is there. stb_image fills what is missing with grey. */
+static int is_jpeg_whole(const picture *p) {
+    int in_scan = 0;
+    for (size_t at = 2; at + 1 < p->size;) {
+        uint8_t marker = p->bytes[at] == 0xff ? p->bytes[at + 1] : 0xff;
+        size_t length = at + 3 < p->size ? (size_t)p->bytes[at + 2] << 8 | p->bytes[at + 3] : 0;
+        if (marker == 0xc4 && !are_tables_sound(p, at + 2)) return 0;
+        if (marker == 0xd9) return 1;
+        if (marker == 0xda) in_scan = 1;
+        at += in_scan || marker == 0xff ? 1 : 2 + length;
+    }
+    return 0;
+}
+
+/* Whether the file goes on to its end, as far as the decoder does not see to that itself. */
 static int is_whole(const picture *p) {
     if (p->format == BMP) return ts_load_u32(p->bytes + 2) <= p->size;
-    if (p->format != JPEG) return 1;
-    for (size_t at = p->size; at >= 4; at--)
-        if (p->bytes[at - 2] == 0xff && p->bytes[at - 1] == 0xd9) return 1;
-    return 0;
+    return p->format != JPEG || is_jpeg_whole(p);
 }
 
 /* ---- decoding ----------------------------------------------------------------------------------------------- */
@@ -141,13 +197,11 @@ static tess_status decode_pnm(ts_image *image, const picture *p, int channels, t
 
 static tess_status decode_stb(ts_image *image, const picture *p, int channels, ts_error *err) {
     int stored;
+    memory_failed = 0;
     if (!is_whole(p)) return fail_cut(err);
     image->channels = channels;
     image->pixels = stbi_load_from_memory(p->bytes, (int)p->size, &image->width, &image->height, &stored, channels);
-    if (image->pixels) return TESS_OK;
-    if (strcmp(stbi_failure_reason(), "outofmem") == 0)
-        return ts_fail_memory(err, (size_t)p->width * (size_t)p->height * (size_t)channels);
-    return ts_fail(err, TESS_ERR_INPUT, "is cut off or damaged (%s): get a whole copy of it", stbi_failure_reason());
+    return image->pixels ? TESS_OK : fail_stb(p, err);
 }
 
 tess_status ts_image_decode(ts_image *image, const void *bytes, size_t size, int channels, ts_error *err) {
