@@ -59,8 +59,8 @@ size_t ts_conv_scratch_weight(const ts_conv *plan, int threads);
 void ts_conv_pack(const ts_conv *plan, float *panels, const float *weights, ts_pool *pool);
 void ts_conv_pack_back(const ts_conv *plan, float *panels, const float *weights, ts_pool *pool);
 
-/* y [n][out_h][out_w][out] = act(conv(x) + bias) + add. bias [out] and add (same shape as y; may be y itself) may be
- * NULL. y must not overlap x. slope: of leaky_relu. */
+/* y [n][out_h][out_w][out] = act(conv(x) + bias) + add. bias [out] and add (same shape as y) may be NULL.
+ * y must overlap neither x nor add. slope: of leaky_relu. */
 void ts_conv_forward(const ts_conv *plan, float *y, const float *x, const float *panels, const float *bias, ts_act act,
                      float slope, const float *add, float *scratch, ts_pool *pool);
 /* dx [n][height][width][in] is overwritten with the gradient with respect to the input. */
