@@ -47,8 +47,10 @@ export function App() {
   return (
     <div class={`app${dragging.value ? ' dragging' : ''}`} onDragEnter={over} onDragOver={over} onDragLeave={leave} onDrop={drop}>
       <Header />
-      <main id={`panel-${tab.value}`} role="tabpanel" aria-labelledby={`tab-${tab.value}`} class={`view ${tab.value}`}>
-        <View />
+      <main>
+        <div id={`panel-${tab.value}`} role="tabpanel" aria-labelledby={`tab-${tab.value}`} class={`view ${tab.value}`}>
+          <View />
+        </div>
       </main>
       <Notices />
       <p class="visually-hidden" role="status" aria-live="polite">{spoken}</p>

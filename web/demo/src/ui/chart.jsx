@@ -61,7 +61,7 @@ export function Chart({ title, x, series, log = false, bars = false, summary, xL
   return (
     <figure class="chart">
       <figcaption>
-        <h3>{title}</h3>
+        <h2>{title}</h2>
         <span class="keys">
           {series.length > 1 && series.map((s) => <span key={s.label}><i style={{ background: `var(${s.colour})` }} />{s.label}</span>)}
           {children}

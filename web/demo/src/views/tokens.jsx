@@ -23,7 +23,7 @@ export function TokensView() {
   }, []);
   return (
     <>
-      <section class="stage" aria-label="Tokens" style={source.value && { '--tall': source.value.height / source.value.width }}>
+      <section class="stage" aria-label="Token picture" style={source.value && { '--tall': source.value.height / source.value.width }}>
         {grid.value && codes.value ? <TokenMap /> : source.value ? <Waiting /> : <Intro />}
       </section>
       <aside class="panel" aria-label="Codebook">

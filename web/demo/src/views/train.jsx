@@ -48,7 +48,7 @@ function Welcome() {
           <Button kind="primary" icon="play" onClick={start}>Train on digits</Button>
           <Button icon="open" onClick={choosePictures}>Use your own pictures</Button>
         </div>
-        <p class="hint">Handwritten digits: MNIST, Y. LeCun, C. Cortes, C. Burges, CC BY-SA 3.0.</p>
+        <p class="hint">Handwritten digits: MNIST, Y. LeCun, C. Cortes, C. Burges, CC BY‑SA 3.0.</p>
       </div>
     </div>
   );
@@ -73,7 +73,7 @@ function Reconstructions() {
   const pairs = looks.value;
   return (
     <section class="card looks" aria-labelledby="looks-title">
-      <h3 id="looks-title">Held-out pictures, before and after</h3>
+      <h2 id="looks-title">Held-out pictures, before and after</h2>
       {pairs.length === 0 ? <p class="hint">They come with the first steps.</p> : (
         <ul>
           {pairs.map(({ input, output }, i) => (
