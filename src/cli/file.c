@@ -1,4 +1,5 @@
 /* file.c - whole files, written to a temporary name and renamed. */
+#define _XOPEN_SOURCE 700
 #include "cli/file.h"
 
 #include <dirent.h>

@@ -1,4 +1,5 @@
 /* platform.c - clock, terminal, environment, program folder and Ctrl-C, natively and under Node. */
+#define _XOPEN_SOURCE 700
 #include "cli/platform.h"
 
 #include <signal.h>

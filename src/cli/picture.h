@@ -1,0 +1,22 @@
+/* picture.h - pictures and models from files, for the verbs. Faults are sentences that name the file. */
+#ifndef TS_CLI_PICTURE_H
+#define TS_CLI_PICTURE_H
+
+#include <stdbool.h>
+
+#include "cli/file.h"
+#include "io/image.h"
+#include "tesserae.h"
+
+#define PICTURE_ENDINGS ".png .jpg .jpeg .bmp .ppm .pgm"
+
+/* Reads and decodes a picture; channels 0 as stored, or 1, 3, 4. Free with ts_image_free. */
+bool picture_read(const char *path, int channels, ts_image *image, char fault[FAULT_SIZE]);
+/* Writes PNG, or PPM/PGM if the name ends so. */
+bool picture_write(const char *path, const ts_image *image, char fault[FAULT_SIZE]);
+
+/* Loads a model from `path`, or if that is NULL from $TESSERAE_MODEL, or models/photo.safetensors beside the program. NULL after a
+ * fault. Free with tess_model_free. */
+tess_model *model_read(const char *path, const char *program, char fault[FAULT_SIZE]);
+
+#endif
