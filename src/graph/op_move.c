@@ -152,7 +152,7 @@ const ts_op_row ts_row_pixel_unshuffle = {.name = "pixel_unshuffle", .inputs = 1
 
 static tess_status pool_infer(const ts_graph *g, ts_node *node, ts_error *err) {
     ts_shape x = ts_node_input(g, node, 0);
-    if (node->kernel < 1 || node->stride < 1 || x.h < node->kernel || x.w < node->kernel) return misfit(node, x, err);
+    if (node->kernel < 1 || node->stride < 1) return misfit(node, x, err);
     node->shape = (ts_shape){x.n, ts_pool_extent(x.h, node->kernel, node->stride, 1),
                              ts_pool_extent(x.w, node->kernel, node->stride, 1), x.c};
     return TESS_OK;
