@@ -6,13 +6,28 @@ import { Model, modelBytes, modelShelf } from './model.js';
 import { toBytes } from './pixels.js';
 import { startTrainer } from './trainer.js';
 
-const LOAD = ['model', 'workers', 'workerURL', 'wasmURL', 'wasmModule', 'fetch', 'cache', 'timeout', 'signal', 'onProgress', 'transfer'];
+const LOAD = [
+  'model',
+  'workers',
+  'workerURL',
+  'wasmURL',
+  'wasmModule',
+  'fetch',
+  'cache',
+  'timeout',
+  'signal',
+  'onProgress',
+  'transfer',
+];
 
 /** @typedef {typeof import('./types')} Types */
 
 /** @param {import('./codec.js').Platform} platform */
 export function createApi(platform) {
-  /** Where createCodec was told to find things: the shared worker looks there too. @type {import('./types').LoadOptions} */
+  /**
+   * Where createCodec was told to find things: the shared worker looks there too.
+   * @type {import('./types').LoadOptions}
+   */
   let places = {};
   /** @type {Client | undefined} the worker of calls that need no codec */
   let bench;
@@ -20,7 +35,8 @@ export function createApi(platform) {
   const shared = new Map();
 
   const worker = () => (bench ??= new Client(() => platform.startWorker(places)));
-  const bytesOf = (/** @type {any} */ source, /** @type {any} */ options) => modelBytes(source, options, platform.readFile);
+  const bytesOf = (/** @type {any} */ source, /** @type {any} */ options) =>
+    modelBytes(source, options, platform.readFile);
 
   /** @type {Types['createCodec']} */
   async function createCodec(options = {}) {
@@ -54,12 +70,16 @@ export function createApi(platform) {
     once(model, options, async (codec) => (await codec.encode(image, options)).bytes);
 
   /** @type {Types['decode']} */
-  const decode = (file, { model = 'photo', ...options } = {}) => once(model, options, (codec) => codec.decode(file, options));
+  const decode = (file, { model = 'photo', ...options } = {}) =>
+    once(model, options, (codec) => codec.decode(file, options));
 
   /** @type {Types['encodeStream']} */
-  const encodeStream = (options = {}) => new TransformStream({
-    async transform(image, controller) { controller.enqueue(await encode(image, options)); },
-  });
+  const encodeStream = (options = {}) =>
+    new TransformStream({
+      async transform(image, controller) {
+        controller.enqueue(await encode(image, options));
+      },
+    });
 
   /** @type {Types['readImage']} */
   const readImage = async (image, options) => {
@@ -71,7 +91,10 @@ export function createApi(platform) {
   async function compare(a, b, options = {}) {
     const [first, second] = await Promise.all([platform.readImage(a, options), platform.readImage(b, options)]);
     if (first.width !== second.width || first.height !== second.height) {
-      throw new TesseraeError('ERR_INPUT', `Pictures of ${first.width}x${first.height} and ${second.width}x${second.height} cannot be compared; they must be of one size.`);
+      throw new TesseraeError(
+        'ERR_INPUT',
+        `Pictures of ${first.width}x${first.height} and ${second.width}x${second.height} cannot be compared; they must be of one size.`,
+      );
     }
     return worker().call('compare', { a: sendable(first).pixels, b: sendable(second).pixels }, options);
   }
@@ -97,7 +120,15 @@ export function createApi(platform) {
     startTrainer(platform, options, await toBytes(checkpoint), { makeModel, initBytes: async () => undefined });
 
   return {
-    createCodec, encode, decode, encodeStream, readImage, compare, loadModel, createTrainer, resumeTrainer,
+    createCodec,
+    encode,
+    decode,
+    encodeStream,
+    readImage,
+    compare,
+    loadModel,
+    createTrainer,
+    resumeTrainer,
     models: modelShelf(platform.readFile),
   };
 }

@@ -16,9 +16,18 @@ const at = (/** @type {string} */ name, base = web) => fileURLToPath(new URL(nam
  * @param {string} name @param {'browser' | 'node'} platform @param {string[]} [external] */
 async function bundle(name, platform, external = []) {
   const result = await build({
-    entryPoints: [at(name)], outfile: at(name, dist), bundle: true, format: 'esm', platform, external,
+    entryPoints: [at(name)],
+    outfile: at(name, dist),
+    bundle: true,
+    format: 'esm',
+    platform,
+    external,
     target: platform === 'node' ? 'node20' : ['chrome91', 'firefox114', 'safari16.4'],
-    minifySyntax: true, minifyWhitespace: true, legalComments: 'none', write: false, logLevel: 'warning',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'none',
+    write: false,
+    logLevel: 'warning',
   });
   await writeFile(at(name, dist), result.outputFiles[0].text);
   return result.outputFiles[0].text;
@@ -35,6 +44,9 @@ const [worker] = await Promise.all([
 const core = await readFile(at('tesserae-simd.wasm', dist)).catch(() => {
   throw new Error('dist/tesserae-simd.wasm is missing: build the WebAssembly core first (npm run build)');
 });
-await writeFile(at('inline.js', dist), `export const workerSource=${JSON.stringify(worker)};export const wasm=${JSON.stringify(core.toString('base64'))};\n`);
+await writeFile(
+  at('inline.js', dist),
+  `export const workerSource=${JSON.stringify(worker)};export const wasm=${JSON.stringify(core.toString('base64'))};\n`,
+);
 await copyFile(at('types.d.ts'), at('index.d.ts', dist));
 await copyFile(at('inline.d.ts'), at('inline.d.ts', dist));

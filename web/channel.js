@@ -26,11 +26,16 @@ export class Channel {
       this.refuse = reject;
     });
     this.hello.catch(() => {});
-    port.listen((data) => this.receive(data), (reason) => this.close(reason));
+    port.listen(
+      (data) => this.receive(data),
+      (reason) => this.close(reason),
+    );
     port.release?.();
   }
 
-  get open() { return this.reason === undefined; }
+  get open() {
+    return this.reason === undefined;
+  }
 
   /** @param {string} op @param {any} args @param {CallOptions} [options] @returns {Promise<any>} */
   call(op, args, { signal, onProgress } = {}) {
@@ -48,8 +53,14 @@ export class Channel {
       if (!this.pending.size) this.port.hold?.();
       this.pending.set(id, {
         onProgress,
-        resolve: (value) => { quiet(); resolve(value); },
-        reject: (reason) => { quiet(); reject(reason); },
+        resolve: (value) => {
+          quiet();
+          resolve(value);
+        },
+        reject: (reason) => {
+          quiet();
+          reject(reason);
+        },
       });
     });
   }
@@ -94,7 +105,17 @@ export function within(promise, ms, what, url) {
   /** @type {any} */
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new TesseraeError('ERR_TIMEOUT', `${what} at ${url} did not come within ${ms} ms. Check the network, or raise the "timeout" option.`, { url })), ms);
+    timer = setTimeout(
+      () =>
+        reject(
+          new TesseraeError(
+            'ERR_TIMEOUT',
+            `${what} at ${url} did not come within ${ms} ms. Check the network, or raise the "timeout" option.`,
+            { url },
+          ),
+        ),
+      ms,
+    );
   });
   return /** @type {any} */ (Promise.race([promise, late]).finally(() => clearTimeout(timer)));
 }

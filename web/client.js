@@ -23,7 +23,8 @@ export class Client {
 
   /** The running worker, and what its set-up returned; a failed start is not kept. */
   ready() {
-    if (this.disposed) return Promise.reject(new TesseraeError('ERR_DISPOSED', 'This was disposed of; make a new one.'));
+    if (this.disposed)
+      return Promise.reject(new TesseraeError('ERR_DISPOSED', 'This was disposed of; make a new one.'));
     if (this.starting && this.channel && !this.channel.open) this.starting = undefined;
     this.starting ??= this.begin().catch((error) => {
       this.starting = undefined;
@@ -45,7 +46,12 @@ export class Client {
     }
   }
 
-  /** @param {string} op @param {any} args @param {import('./channel.js').CallOptions} [options] @returns {Promise<any>} */
+  /**
+   * @param {string} op
+   * @param {any} args
+   * @param {import('./channel.js').CallOptions} [options]
+   * @returns {Promise<any>}
+   */
   async call(op, args, options) {
     this.load++;
     try {

@@ -25,23 +25,34 @@ export class Codebook {
 
   /** @param {number} index */
   level(index) {
-    if (!Number.isInteger(index) || index < 0 || index >= this.levels) throw new TesseraeError('ERR_OPTION', `There is no level ${index}; the levels are 0 to ${this.levels - 1}.`);
+    if (!Number.isInteger(index) || index < 0 || index >= this.levels)
+      throw new TesseraeError('ERR_OPTION', `There is no level ${index}; the levels are 0 to ${this.levels - 1}.`);
     return new Codebook(this.all, this, this.detokenize, index);
   }
 
   /** @param {number} i @returns {Float32Array} a copy */
   vector(i) {
-    if (!Number.isInteger(i) || i < 0 || i >= this.size) throw new TesseraeError('ERR_OPTION', `There is no code ${i}; the codes are 0 to ${this.size - 1}.`);
+    if (!Number.isInteger(i) || i < 0 || i >= this.size)
+      throw new TesseraeError('ERR_OPTION', `There is no code ${i}; the codes are 0 to ${this.size - 1}.`);
     return this.all[this.index].slice(i * this.dim, (i + 1) * this.dim);
   }
 
-  /** A grid of one token, decoded; on the levels below it stands code 0. @param {number} i @param {import('./types').TaskOptions} [options] */
+  /**
+   * A grid of one token, decoded; on the levels below it stands code 0.
+   * @param {number} i
+   * @param {import('./types').TaskOptions} [options]
+   */
   async patch(i, options) {
     this.vector(i);
     const levels = this.index + 1;
     const data = new Uint16Array(levels);
     data[this.index] = i;
-    return toImageData(await this.detokenize({ width: 1, height: 1, levels, size: this.size, data, pixelWidth: 0, pixelHeight: 0 }, options));
+    return toImageData(
+      await this.detokenize(
+        { width: 1, height: 1, levels, size: this.size, data, pixelWidth: 0, pixelHeight: 0 },
+        options,
+      ),
+    );
   }
 
   /** The codes closest to code i by Euclidean distance, itself left out. @param {number} i @param {number} [n] */
@@ -56,7 +67,10 @@ export class Codebook {
     return found.sort((a, b) => a.distance - b.distance || a.index - b.index).slice(0, n);
   }
 
-  /** How this level's codes are used in grids; bits is the entropy per token. @param {import('./types').TokenGrid | import('./types').TokenGrid[]} tokens */
+  /**
+   * How this level's codes are used in grids; bits is the entropy per token.
+   * @param {import('./types').TokenGrid | import('./types').TokenGrid[]} tokens
+   */
   usage(tokens) {
     const counts = new Uint32Array(this.size);
     for (const grid of [tokens].flat()) {
@@ -68,7 +82,10 @@ export class Codebook {
     return { counts, used: counts.reduce((sum, n) => sum + Number(n > 0), 0), perplexity: 2 ** bits, bits };
   }
 
-  /** The codes on their two principal axes, by power iteration on the covariance. @returns {Float32Array} [size][2] */
+  /**
+   * The codes on their two principal axes, by power iteration on the covariance.
+   * @returns {Float32Array} [size][2]
+   */
   project() {
     const { size, dim } = this;
     const centred = Float64Array.from(this.all[this.index]);
@@ -91,9 +108,14 @@ export class Codebook {
   }
 }
 
-/** The unit vector along which the rows vary most. @param {Float64Array} rows @param {number} size @param {number} dim */
+/**
+ * The unit vector along which the rows vary most.
+ * @param {Float64Array} rows
+ * @param {number} size
+ * @param {number} dim
+ */
 function principalAxis(rows, size, dim) {
-  let axis = Float64Array.from({ length: dim }, (_, d) => 1 + d / dim); // any start that is orthogonal to nothing likely
+  let axis = Float64Array.from({ length: dim }, (_, d) => 1 + d / dim);
   for (let step = 0; step < POWER_STEPS; step++) {
     const next = new Float64Array(dim);
     for (let i = 0; i < size; i++) {

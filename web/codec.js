@@ -44,7 +44,9 @@ class EncodeResult {
     this.msSsim = measures?.msSsim;
   }
 
-  toBlob() { return new Blob([this.bytes], { type: 'image/x-tesserae' }); }
+  toBlob() {
+    return new Blob([this.bytes], { type: 'image/x-tesserae' });
+  }
 }
 
 /** @implements {CodecShape} */
@@ -53,14 +55,22 @@ export class Codec {
   /** @type {Platform} */ #platform;
   /** @type {typeof fetch | undefined} */ #fetch;
 
-  /** @param {Platform} platform @param {Client[]} clients @param {typeof fetch | undefined} get @param {import('./types').Backend} backend @param {{info: import('./types').ModelInfo, codebooks: Float32Array[]}} made */
+  /**
+   * @param {Platform} platform
+   * @param {Client[]} clients
+   * @param {typeof fetch | undefined} get
+   * @param {import('./types').Backend} backend
+   * @param {{info: import('./types').ModelInfo, codebooks: Float32Array[]}} made
+   */
   constructor(platform, clients, get, backend, { info, codebooks }) {
     this.#platform = platform;
     this.#clients = clients;
     this.#fetch = get;
     this.backend = backend;
     this.model = info;
-    this.codebook = new Codebook(codebooks, info.codebook, (tokens, options) => this.#call('detokenize', { tokens: this.#sized(tokens), options: {} }, options));
+    this.codebook = new Codebook(codebooks, info.codebook, (tokens, options) =>
+      this.#call('detokenize', { tokens: this.#sized(tokens), options: {} }, options),
+    );
   }
 
   /**
@@ -69,12 +79,19 @@ export class Codec {
    */
   static async create(platform, options, model) {
     const { signal, onProgress, workers = 1 } = options;
-    if (!Number.isInteger(workers) || workers < 0 || workers > 64) throw new TesseraeError('ERR_OPTION', `workers is ${workers}; it must be a whole number from 0 to 64.`);
+    if (!Number.isInteger(workers) || workers < 0 || workers > 64)
+      throw new TesseraeError('ERR_OPTION', `workers is ${workers}; it must be a whole number from 0 to 64.`);
     throwIfAborted(signal);
-    const setup = async (/** @type {import('./channel.js').Channel} */ channel) => channel.call('load', { bytes: await model });
-    const clients = Array.from({ length: Math.max(1, workers) }, () => new Client(() => platform.startWorker(options), setup));
+    const setup = async (/** @type {import('./channel.js').Channel} */ channel) =>
+      channel.call('load', { bytes: await model });
+    const clients = Array.from(
+      { length: Math.max(1, workers) },
+      () => new Client(() => platform.startWorker(options), setup),
+    );
     const stop = () => clients.forEach((client) => client.dispose());
-    const aborted = new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason), { once: true }));
+    const aborted = new Promise((_, reject) =>
+      signal?.addEventListener('abort', () => reject(signal.reason), { once: true }),
+    );
     model.catch(() => {});
     try {
       const [{ backend, made }] = await Promise.race([Promise.all(clients.map((client) => client.ready())), aborted]);
@@ -91,10 +108,12 @@ export class Codec {
     const client = this.#clients.reduce((least, next) => (next.load < least.load ? next : least));
     return client.call(op, args, {
       signal,
-      onProgress: (onProgress || onTile) && (({ tile, ...progress }) => {
-        if (tile) onTile?.(toImageData(tile.pixels), tile.x, tile.y);
-        onProgress?.(progress);
-      }),
+      onProgress:
+        (onProgress || onTile) &&
+        (({ tile, ...progress }) => {
+          if (tile) onTile?.(toImageData(tile.pixels), tile.x, tile.y);
+          onProgress?.(progress);
+        }),
     });
   }
 
@@ -107,10 +126,16 @@ export class Codec {
   async encode(image, options = {}) {
     checkOptions('encode', options, ENCODE);
     const { quality, bpp, targetSize, effort, alpha, measure } = options;
-    if ([quality, bpp, targetSize].filter((v) => v !== undefined).length > 1) throw new TesseraeError('ERR_OPTION', 'quality, bpp and targetSize exclude each other; give one of them.');
-    if (alpha !== undefined && alpha !== 'keep' && alpha !== 'drop') throw new TesseraeError('ERR_OPTION', `alpha is "${alpha}"; it must be "keep" or "drop".`);
+    if ([quality, bpp, targetSize].filter((v) => v !== undefined).length > 1)
+      throw new TesseraeError('ERR_OPTION', 'quality, bpp and targetSize exclude each other; give one of them.');
+    if (alpha !== undefined && alpha !== 'keep' && alpha !== 'drop')
+      throw new TesseraeError('ERR_OPTION', `alpha is "${alpha}"; it must be "keep" or "drop".`);
     const pixels = await this.#read(image, options);
-    const args = { ...sendable(pixels, options.transfer), options: defined({ quality, bpp, targetSize, effort, alpha }), measure };
+    const args = {
+      ...sendable(pixels, options.transfer),
+      options: defined({ quality, bpp, targetSize, effort, alpha }),
+      measure,
+    };
     return new EncodeResult(await this.#call('encode', args, options), pixels);
   }
 
@@ -118,7 +143,10 @@ export class Codec {
   async tokenize(image, options = {}) {
     checkOptions('tokenize', options, TOKENIZE);
     const { quality, effort } = options;
-    const args = { ...sendable(await this.#read(image, options), options.transfer), options: defined({ quality, effort }) };
+    const args = {
+      ...sendable(await this.#read(image, options), options.transfer),
+      options: defined({ quality, effort }),
+    };
     return fromCore(await this.#call('tokenize', args, options));
   }
 
@@ -129,14 +157,26 @@ export class Codec {
     throwIfAborted(options.signal);
     const all = await toBytes(file);
     const bytes = all.byteLength < all.buffer.byteLength ? all.slice() : all; // a clone takes the whole buffer along
-    return toImageData(await this.#call('decode', { bytes, options: defined({ region, levels, strict }), tiles: Boolean(onTile) }, options));
+    return toImageData(
+      await this.#call(
+        'decode',
+        { bytes, options: defined({ region, levels, strict }), tiles: Boolean(onTile) },
+        options,
+      ),
+    );
   }
 
   /** @param {import('./types').TokenGrid} tokens @param {import('./types').DecodeOptions} [options] */
   async detokenize(tokens, options = {}) {
     checkOptions('detokenize', options, DECODE);
     const { region, levels, onTile } = options;
-    return toImageData(await this.#call('detokenize', { tokens: this.#sized(tokens), options: defined({ region, levels }), tiles: Boolean(onTile) }, options));
+    return toImageData(
+      await this.#call(
+        'detokenize',
+        { tokens: this.#sized(tokens), options: defined({ region, levels }), tiles: Boolean(onTile) },
+        options,
+      ),
+    );
   }
 
   /** A grid as the core wants it, checked against the model. @param {any} tokens */
@@ -144,16 +184,29 @@ export class Codec {
     const { codebook, factor, levels: most } = this.model;
     const { width, height, levels, size, data, pixelWidth, pixelHeight } = tokenGrid(tokens);
     if (size !== codebook.size || levels > most) {
-      throw new TesseraeError('ERR_MODEL', `These tokens have ${levels} levels of ${size} codes; the model "${this.model.name}" has ${most} of ${codebook.size}. Use the model they were made with.`);
+      throw new TesseraeError(
+        'ERR_MODEL',
+        `These tokens have ${levels} levels of ${size} codes; the model "${this.model.name}" has ${most} of ${codebook.size}. Use the model they were made with.`,
+      );
     }
-    return { width, height, levels, size, data, pixelWidth: pixelWidth || width * factor, pixelHeight: pixelHeight || height * factor };
+    return {
+      width,
+      height,
+      levels,
+      size,
+      data,
+      pixelWidth: pixelWidth || width * factor,
+      pixelHeight: pixelHeight || height * factor,
+    };
   }
 
   async dispose() {
     for (const client of this.#clients) client.dispose();
   }
 
-  async [Symbol.asyncDispose]() { await this.dispose(); }
+  async [Symbol.asyncDispose]() {
+    await this.dispose();
+  }
 }
 
 /** An object without its undefined values. @param {Record<string, any>} object */

@@ -6,40 +6,81 @@ import { TesseraeError } from './errors.js';
 
 const FACTORS = { small: 4, photo: 8 };
 
-/** Four pixels per token a side, for pictures up to 64 pixels: digits, faces, emoji. @param {number} width channels @param {number} dim */
+/**
+ * Four pixels per token a side, for pictures up to 64 pixels: digits, faces, emoji.
+ * @param {number} width channels
+ * @param {number} dim
+ */
 const smallNets = (width, dim) => ({
   encoder: [
-    { op: 'unshuffle', factor: 2 }, { op: 'conv', out: width / 2, kernel: 3 }, { op: 'silu' },
-    { op: 'unshuffle', factor: 2 }, { op: 'conv', out: width, kernel: 1 },
-    { op: 'res' }, { op: 'res' }, { op: 'silu' }, { op: 'conv', out: dim, kernel: 1 },
+    { op: 'unshuffle', factor: 2 },
+    { op: 'conv', out: width / 2, kernel: 3 },
+    { op: 'silu' },
+    { op: 'unshuffle', factor: 2 },
+    { op: 'conv', out: width, kernel: 1 },
+    { op: 'res' },
+    { op: 'res' },
+    { op: 'silu' },
+    { op: 'conv', out: dim, kernel: 1 },
   ],
   decoder: [
-    { op: 'conv', out: width, kernel: 3 }, { op: 'res' }, { op: 'res' }, { op: 'silu' },
-    { op: 'conv', out: width * 2, kernel: 1 }, { op: 'shuffle', factor: 2 },
-    { op: 'silu' }, { op: 'conv', out: 12, kernel: 3 }, { op: 'shuffle', factor: 2 },
+    { op: 'conv', out: width, kernel: 3 },
+    { op: 'res' },
+    { op: 'res' },
+    { op: 'silu' },
+    { op: 'conv', out: width * 2, kernel: 1 },
+    { op: 'shuffle', factor: 2 },
+    { op: 'silu' },
+    { op: 'conv', out: 12, kernel: 3 },
+    { op: 'shuffle', factor: 2 },
   ],
 });
 
-/** Eight pixels per token a side, after the bundled photo model. @param {number} width channels @param {number} dim */
+/**
+ * Eight pixels per token a side, after the bundled photo model.
+ * @param {number} width channels
+ * @param {number} dim
+ */
 const photoNets = (width, dim) => ({
   encoder: [
-    { op: 'unshuffle', factor: 4 }, { op: 'conv', out: width / 2, kernel: 3 }, { op: 'res' },
-    { op: 'unshuffle', factor: 2 }, { op: 'conv', out: width, kernel: 1 },
-    { op: 'res' }, { op: 'res' }, { op: 'silu' }, { op: 'conv', out: dim, kernel: 1 },
+    { op: 'unshuffle', factor: 4 },
+    { op: 'conv', out: width / 2, kernel: 3 },
+    { op: 'res' },
+    { op: 'unshuffle', factor: 2 },
+    { op: 'conv', out: width, kernel: 1 },
+    { op: 'res' },
+    { op: 'res' },
+    { op: 'silu' },
+    { op: 'conv', out: dim, kernel: 1 },
   ],
   decoder: [
-    { op: 'conv', out: width, kernel: 1 }, { op: 'res' }, { op: 'res' }, { op: 'silu' },
-    { op: 'conv', out: width * 2, kernel: 1 }, { op: 'shuffle', factor: 2 },
-    { op: 'res' }, { op: 'silu' }, { op: 'conv', out: 48, kernel: 3 }, { op: 'shuffle', factor: 4 },
+    { op: 'conv', out: width, kernel: 1 },
+    { op: 'res' },
+    { op: 'res' },
+    { op: 'silu' },
+    { op: 'conv', out: width * 2, kernel: 1 },
+    { op: 'shuffle', factor: 2 },
+    { op: 'res' },
+    { op: 'silu' },
+    { op: 'conv', out: 48, kernel: 3 },
+    { op: 'shuffle', factor: 4 },
   ],
 });
 
 /** Pixels per token along a side. @param {any} config */
 export function factorOf({ encoder }) {
-  return (encoder ?? []).reduce((/** @type {number} */ factor, /** @type {any} */ layer) => factor * (layer.op === 'unshuffle' ? layer.factor ?? 1 : layer.stride ?? 1), 1);
+  return (encoder ?? []).reduce(
+    (/** @type {number} */ factor, /** @type {any} */ layer) =>
+      factor * (layer.op === 'unshuffle' ? (layer.factor ?? 1) : (layer.stride ?? 1)),
+    1,
+  );
 }
 
-/** The largest crop that fits in every picture, a multiple of the factor, at most 128. @param {{width: number, height: number}[]} pictures @param {number} factor */
+/**
+ * The largest crop that fits in every picture, a multiple of the factor, at most 128.
+ * @param {{width: number, height: number}[]} pictures
+ * @param {number} factor
+ */
 function cropSize(pictures, factor) {
   const side = pictures.reduce((least, { width, height }) => Math.min(least, width, height), 128);
   return Math.max(Math.floor(side / factor) * factor, 2 * factor);
@@ -54,30 +95,65 @@ export function trainerConfig(options, pictures) {
   const { codebook = {}, loss, augment, seed, batch, steps, lr } = options;
   /** @type {any} */
   const base = options.config ? structuredClone(options.config) : preset(options, pictures);
-  const quantizer = { ...base.quantizer, ...defined({ size: codebook.size, dim: codebook.dim, levels: codebook.levels, decay: codebook.ema, commitment: codebook.commitment }) };
+  const quantizer = {
+    ...base.quantizer,
+    ...defined({
+      size: codebook.size,
+      dim: codebook.dim,
+      levels: codebook.levels,
+      decay: codebook.ema,
+      commitment: codebook.commitment,
+    }),
+  };
   if (loss?.commitment !== undefined) quantizer.commitment = loss.commitment;
   const train = { ...base.train, ...defined({ size: options.size, batch, steps, seed, flip: augment?.flip }) };
   train.size ??= cropSize(pictures, factorOf(base));
   if (typeof lr === 'number') train.lr = lr;
   else if (lr) Object.assign(train, { lr: lr(0), warmup: 0, lr_final: 1 }); // the function is the whole schedule
   if (loss) train.loss = { ...train.loss, ...coreLoss(loss) };
-  if (codebook.restartAfter !== undefined) quantizer.restart = restartBelow(quantizer, train, factorOf(base), codebook.restartAfter);
-  return { ...base, ...defined({ name: options.name, licence: options.licence, trained_on: options.trainedOn }), quantizer, train };
+  if (codebook.restartAfter !== undefined)
+    quantizer.restart = restartBelow(quantizer, train, factorOf(base), codebook.restartAfter);
+  return {
+    ...base,
+    ...defined({ name: options.name, licence: options.licence, trained_on: options.trainedOn }),
+    quantizer,
+    train,
+  };
 }
 
 /** @param {TrainerOptions} options @param {{width: number, height: number}[]} pictures */
 function preset({ size, codebook = {}, width }, pictures) {
   const small = (size ?? cropSize(pictures, 1)) <= 64;
   const channels = width ?? (small ? 64 : 96);
-  if (!Number.isInteger(channels) || channels < 8 || channels % 8) throw new TesseraeError('ERR_OPTION', `width is ${channels}; it must be a multiple of 8.`);
+  if (!Number.isInteger(channels) || channels < 8 || channels % 8)
+    throw new TesseraeError('ERR_OPTION', `width is ${channels}; it must be a multiple of 8.`);
   const dim = codebook.dim ?? (small ? 8 : 16);
   return {
-    format: 1, name: 'trained', range: [-1, 1],
+    format: 1,
+    name: 'trained',
+    range: [-1, 1],
     ...(small ? smallNets : photoNets)(channels, dim),
-    quantizer: { type: 'vq', update: 'ema', levels: small ? 1 : 4, size: small ? 256 : 512, dim, decay: 0.99, commitment: 0.25, restart: 0.02 },
+    quantizer: {
+      type: 'vq',
+      update: 'ema',
+      levels: small ? 1 : 4,
+      size: small ? 256 : 512,
+      dim,
+      decay: 0.99,
+      commitment: 0.25,
+      restart: 0.02,
+    },
     train: {
-      size: size ?? cropSize(pictures, FACTORS[small ? 'small' : 'photo']), batch: 16, steps: 2000, lr: small ? 2e-3 : 6e-4, warmup: 50, lr_final: 0.05,
-      ema: 0.99, quantize_from: 50, flip: false, loss: { l1: 1, l2: 2 },
+      size: size ?? cropSize(pictures, FACTORS[small ? 'small' : 'photo']),
+      batch: 16,
+      steps: 2000,
+      lr: small ? 2e-3 : 6e-4,
+      warmup: 50,
+      lr_final: 0.05,
+      ema: 0.99,
+      quantize_from: 50,
+      flip: false,
+      loss: { l1: 1, l2: 2 },
     },
   };
 }
@@ -87,7 +163,13 @@ export function coreLoss({ l1, l2, msSsim, perceptual }) {
   return defined({ l1, l2, ms_ssim: msSsim, lpips: perceptual });
 }
 
-/** The use count below which a code restarts: a code of average use that then goes unused for `after` steps. @param {any} quantizer @param {any} train @param {number} factor @param {number} after */
+/**
+ * The use count below which a code restarts: a code of average use that then goes unused for `after` steps.
+ * @param {any} quantizer
+ * @param {any} train
+ * @param {number} factor
+ * @param {number} after
+ */
 function restartBelow({ size, decay = 0.99 }, { size: side, batch = 16 }, factor, after) {
-  return (batch * (side / factor) ** 2 / size) * decay ** after;
+  return ((batch * (side / factor) ** 2) / size) * decay ** after;
 }

@@ -18,7 +18,10 @@ export function detect() {
 async function canvasReadable() {
   try {
     const side = 16;
-    const canvas = typeof OffscreenCanvas === 'function' ? new OffscreenCanvas(side, side) : Object.assign(document.createElement('canvas'), { width: side, height: side });
+    const canvas =
+      typeof OffscreenCanvas === 'function'
+        ? new OffscreenCanvas(side, side)
+        : Object.assign(document.createElement('canvas'), { width: side, height: side });
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d', { willReadFrequently: true }));
     const image = context.createImageData(side, side);
     for (let i = 0; i < image.data.length; i++) image.data[i] = i % 4 === 3 ? 255 : (i * 37) & 255;

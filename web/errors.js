@@ -22,10 +22,18 @@ export class TesseraeError extends Error {
 export function toWire(error) {
   if (error instanceof TesseraeError) return { code: error.code, message: error.message, url: error.url };
   if (error instanceof WebAssembly.RuntimeError) {
-    return { code: 'ERR_WORKER', message: `The core stopped: ${error.message}. The next call starts a fresh one.`, fatal: true };
+    return {
+      code: 'ERR_WORKER',
+      message: `The core stopped: ${error.message}. The next call starts a fresh one.`,
+      fatal: true,
+    };
   }
   if (error instanceof RangeError) {
-    return { code: 'ERR_MEMORY', message: `Memory is out (${error.message}); use a smaller picture or close other pages.`, fatal: true };
+    return {
+      code: 'ERR_MEMORY',
+      message: `Memory is out (${error.message}); use a smaller picture or close other pages.`,
+      fatal: true,
+    };
   }
   return { code: 'ERR_WORKER', message: `Unexpected fault in the worker: ${error?.stack ?? error}`, fatal: true };
 }
@@ -49,6 +57,7 @@ export function throwIfAborted(signal) {
  * @param {string} call @param {object | undefined} options @param {string[]} known */
 export function checkOptions(call, options, known) {
   for (const key of Object.keys(options ?? {})) {
-    if (!known.includes(key)) throw new TesseraeError('ERR_OPTION', `${call} has no option "${key}"; it knows ${known.join(', ')}.`);
+    if (!known.includes(key))
+      throw new TesseraeError('ERR_OPTION', `${call} has no option "${key}"; it knows ${known.join(', ')}.`);
   }
 }

@@ -2,7 +2,10 @@
 import { within } from './channel.js';
 import { TesseraeError } from './errors.js';
 
-/** The builds beside this script. The literal forms are what bundlers look for. @returns {import('./protocol.js').WasmURLs} */
+/**
+ * The builds beside this script. The literal forms are what bundlers look for.
+ * @returns {import('./protocol.js').WasmURLs}
+ */
 export function wasmURLs() {
   try {
     return {
@@ -14,14 +17,29 @@ export function wasmURLs() {
   }
 }
 
-/** Fetches a file whole. @param {string} url @param {number} timeout @param {typeof fetch} [get] @returns {Promise<Uint8Array>} */
+/**
+ * Fetches a file whole.
+ * @param {string} url
+ * @param {number} timeout
+ * @param {typeof fetch} [get]
+ * @returns {Promise<Uint8Array>}
+ */
 export async function fetchBytes(url, timeout, get = fetch) {
   try {
     const response = await within(get(url, { credentials: 'same-origin' }), timeout, 'The file', url);
-    if (!response.ok) throw new TesseraeError('ERR_LOAD', `${url} answered ${response.status}. Copy the package's .wasm files beside the script, or pass wasmURL.`, { url });
+    if (!response.ok)
+      throw new TesseraeError(
+        'ERR_LOAD',
+        `${url} answered ${response.status}. Copy the package's .wasm files beside the script, or pass wasmURL.`,
+        { url },
+      );
     return new Uint8Array(await within(response.arrayBuffer(), timeout, 'The file', url));
   } catch (error) {
     if (error instanceof TesseraeError) throw error;
-    throw new TesseraeError('ERR_LOAD', `${url} could not be fetched (${error.message}). Check the address, CORS and connect-src.`, { url, cause: error });
+    throw new TesseraeError(
+      'ERR_LOAD',
+      `${url} could not be fetched (${error.message}). Check the address, CORS and connect-src.`,
+      { url, cause: error },
+    );
   }
 }

@@ -1,2 +1,4 @@
 /** @param {ArrayBuffer | ArrayBufferView} file @returns {import('./types').FileInfo} */
-export function readInfo(file) { throw new Error('format'); }
+export function readInfo(file) {
+  throw new Error('format');
+}

@@ -4,7 +4,16 @@ import { readImage as readPixels } from './images.js';
 import { startWorker } from './loader.js';
 
 export const {
-  createCodec, encode, decode, encodeStream, readImage, compare, loadModel, createTrainer, resumeTrainer, models,
+  createCodec,
+  encode,
+  decode,
+  encodeStream,
+  readImage,
+  compare,
+  loadModel,
+  createTrainer,
+  resumeTrainer,
+  models,
 } = /* @__PURE__ */ createApi({ startWorker, readImage: readPixels });
 export { detect } from './detect.js';
 export { TesseraeError } from './errors.js';

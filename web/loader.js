@@ -16,13 +16,18 @@ export const TIMEOUT_MS = 30000;
 function workerPort(worker, cleanUp) {
   return {
     post: (message, transfer) => worker.postMessage(message, transfer),
-    terminate: () => { worker.terminate(); cleanUp?.(); },
+    terminate: () => {
+      worker.terminate();
+      cleanUp?.();
+    },
     listen(message, dead) {
       worker.onmessage = (event) => message(event.data);
       worker.onmessageerror = () => dead(new TesseraeError('ERR_WORKER', 'A message to the worker could not be read.'));
       worker.onerror = (event) => {
         event.preventDefault?.();
-        dead(new TesseraeError('ERR_WORKER', `The worker failed${event.message ? `: ${event.message}` : ' to start'}.`));
+        dead(
+          new TesseraeError('ERR_WORKER', `The worker failed${event.message ? `: ${event.message}` : ' to start'}.`),
+        );
       };
     },
   };
@@ -41,7 +46,9 @@ function localPort(serve) {
   let handle = () => {};
   return {
     post: (message) => void setTimeout(() => alive && handle(message)),
-    terminate: () => { alive = false; },
+    terminate: () => {
+      alive = false;
+    },
     listen(message) {
       handle = serve((/** @type {any} */ reply) => void queueMicrotask(() => alive && message(reply)));
     },
@@ -58,33 +65,44 @@ function rungs({ workers = 1, workerURL }) {
   const address = workerURL ? String(workerURL) : 'worker.js';
   const inline = () => import('./inline.js');
   const local = {
-    where: /** @type {Where} */ ('same-thread'), url: 'local.js',
+    where: /** @type {Where} */ ('same-thread'),
+    url: 'local.js',
     open: async () => ({ port: localPort((await import('./local.js')).serveHere) }),
   };
   if (workers === 0) return [local];
   const named = [
     {
-      where: /** @type {Where} */ ('worker'), url: address,
+      where: /** @type {Where} */ ('worker'),
+      url: address,
       open: async () => ({
-        port: workerPort(workerURL ? new Worker(workerURL, { type: 'module' }) : new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })),
+        port: workerPort(
+          workerURL
+            ? new Worker(workerURL, { type: 'module' })
+            : new Worker(new URL('./worker.js', import.meta.url), { type: 'module' }),
+        ),
       }),
     },
     {
-      where: /** @type {Where} */ ('blob-worker'), url: address,
-      open: async () => ({ port: blobPort(`import ${JSON.stringify(workerURL ? new URL(workerURL, location.href).href : bundled())};`) }),
+      where: /** @type {Where} */ ('blob-worker'),
+      url: address,
+      open: async () => ({
+        port: blobPort(`import ${JSON.stringify(workerURL ? new URL(workerURL, location.href).href : bundled())};`),
+      }),
     },
   ];
   if (workerURL) return named;
-  return [...named,
+  return [
+    ...named,
     {
-      where: /** @type {Where} */ ('inline-worker'), url: 'inline.js',
+      where: /** @type {Where} */ ('inline-worker'),
+      url: 'inline.js',
       open: async () => {
         const { workerSource, wasm } = await inline();
         return { port: blobPort(workerSource), bytes: fromBase64(wasm) };
       },
     },
     local,
-    { ...local, open: async () => ({ ...await local.open(), bytes: fromBase64((await inline()).wasm) }) },
+    { ...local, open: async () => ({ ...(await local.open()), bytes: fromBase64((await inline()).wasm) }) },
   ];
 }
 
@@ -99,8 +117,16 @@ function fromBase64(text) {
  */
 export async function startWorker(options) {
   const { wasmURL, wasmModule, fetch: get, timeout = TIMEOUT_MS } = options;
-  const given = { module: wasmModule, wasmURL: wasmURL && new URL(wasmURL, globalThis.location?.href).href, fallback: wasmURLs(), timeout };
-  const bytes = get && !wasmModule ? await fetchBytes(given.wasmURL ?? /** @type {string} */ (given.fallback.simd), timeout, get) : undefined;
+  const given = {
+    module: wasmModule,
+    wasmURL: wasmURL && new URL(wasmURL, globalThis.location?.href).href,
+    fallback: wasmURLs(),
+    timeout,
+  };
+  const bytes =
+    get && !wasmModule
+      ? await fetchBytes(given.wasmURL ?? /** @type {string} */ (given.fallback.simd), timeout, get)
+      : undefined;
   const failures = [];
   for (const { where, url, open } of rungs(options)) {
     /** @type {Channel | undefined} */
@@ -109,8 +135,18 @@ export async function startWorker(options) {
       const opened = await open();
       channel = new Channel(opened.port);
       const found = await within(channel.hello, timeout, 'The worker', url);
-      if (found !== version) throw new TesseraeError('ERR_LOAD', `The worker at ${url} is of version ${found}, the package of ${version}. Clear the cache and reload.`, { url });
-      const { build } = await within(channel.call('init', { ...given, bytes: bytes ?? (wasmURL ? undefined : opened.bytes) }), timeout, 'The core', given.wasmURL ?? url);
+      if (found !== version)
+        throw new TesseraeError(
+          'ERR_LOAD',
+          `The worker at ${url} is of version ${found}, the package of ${version}. Clear the cache and reload.`,
+          { url },
+        );
+      const { build } = await within(
+        channel.call('init', { ...given, bytes: bytes ?? (wasmURL ? undefined : opened.bytes) }),
+        timeout,
+        'The core',
+        given.wasmURL ?? url,
+      );
       return { channel, backend: { where, build, simd: true, workers: options.workers ?? 1, version } };
     } catch (error) {
       channel?.close(error);
@@ -121,5 +157,9 @@ export async function startWorker(options) {
   const last = failures[failures.length - 1].error;
   const code = failures.every(({ error }) => error.code === 'ERR_TIMEOUT') ? 'ERR_TIMEOUT' : 'ERR_LOAD';
   const named = failures.find(({ error }) => error.url)?.error.url;
-  throw new TesseraeError(code, `Tesserae could not start. ${failures.map(({ where, error }) => `${where}: ${error.message}`).join(' | ')}`, { url: named, cause: last });
+  throw new TesseraeError(
+    code,
+    `Tesserae could not start. ${failures.map(({ where, error }) => `${where}: ${error.message}`).join(' | ')}`,
+    { url: named, cause: last },
+  );
 }

@@ -7,7 +7,9 @@ export const CACHE = 'tesserae-models-v1';
 const MIME = 'application/octet-stream';
 
 /** @typedef {Uint8Array<ArrayBuffer>} Bytes */
-/** @typedef {Pick<import('./types').LoadOptions, 'cache' | 'fetch' | 'onProgress' | 'signal' | 'timeout'>} ModelOptions */
+/**
+ * @typedef {Pick<import('./types').LoadOptions, 'cache' | 'fetch' | 'onProgress' | 'signal' | 'timeout'>} ModelOptions
+ */
 
 /** The bundled models by name. The literal forms are what bundlers look for. @returns {Record<string, URL>} */
 export const bundled = () => ({ photo: new URL('../models/photo.safetensors', import.meta.url) });
@@ -27,25 +29,43 @@ export class Model {
 
   /** The model file, not a copy. @returns {Bytes} */
   get bytes() {
-    if (!this.#bytes) throw new TesseraeError('ERR_DISPOSED', `The model "${this.info.name}" was disposed of; load it again.`);
+    if (!this.#bytes)
+      throw new TesseraeError('ERR_DISPOSED', `The model "${this.info.name}" was disposed of; load it again.`);
     return this.#bytes;
   }
 
-  async save() { return this.bytes.slice(); }
-  async toBlob() { return new Blob([this.bytes], { type: MIME }); }
-  dispose() { this.#bytes = undefined; }
+  async save() {
+    return this.bytes.slice();
+  }
+  async toBlob() {
+    return new Blob([this.bytes], { type: MIME });
+  }
+  dispose() {
+    this.#bytes = undefined;
+  }
 }
 
 /** The address of a model named by a string: a bundled name, or else a URL or path. @param {string | URL} source */
 function addressOf(source) {
   const names = typeof source === 'string' && /^[\w-]+$/.test(source) ? bundled() : undefined;
-  if (!names) return { url: typeof source === 'string' && globalThis.location ? new URL(source, location.href).href : String(source), shipped: false };
+  if (!names)
+    return {
+      url: typeof source === 'string' && globalThis.location ? new URL(source, location.href).href : String(source),
+      shipped: false,
+    };
   const url = names[String(source)];
-  if (!url) throw new TesseraeError('ERR_MODEL', `There is no bundled model "${source}"; there is ${Object.keys(names).join(', ')}. For a file, pass its URL or bytes.`);
+  if (!url)
+    throw new TesseraeError(
+      'ERR_MODEL',
+      `There is no bundled model "${source}"; there is ${Object.keys(names).join(', ')}. For a file, pass its URL or bytes.`,
+    );
   return { url: url.href, shipped: true };
 }
 
-/** A bundled model may change with the package, at the same address. @param {{url: string, shipped: boolean}} address */
+/**
+ * A bundled model may change with the package, at the same address.
+ * @param {{url: string, shipped: boolean}} address
+ */
 const cacheKey = ({ url, shipped }) => (shipped ? `${url}?v=${version}` : url);
 
 /**
@@ -57,7 +77,8 @@ const cacheKey = ({ url, shipped }) => (shipped ? `${url}?v=${version}` : url);
 export async function modelBytes(source, options, readFile) {
   throwIfAborted(options.signal);
   if (source instanceof Model) return source.bytes;
-  if (typeof source !== 'string' && !(source instanceof URL)) return checkModel(await toBytes(/** @type {any} */ (source)), 'The model');
+  if (typeof source !== 'string' && !(source instanceof URL))
+    return checkModel(await toBytes(/** @type {any} */ (source)), 'The model');
   const address = addressOf(source);
   const remote = /^(https?|blob|data):/.test(address.url);
   if (readFile && !remote) return checkModel(await readFile(address.url), address.url);
@@ -68,25 +89,43 @@ export async function modelBytes(source, options, readFile) {
 function checkModel(bytes, url) {
   if (bytes[8] === 123) return bytes; // "{": the header of a safetensors file, after its 8-byte length
   const got = bytes[0] === 60 ? 'an HTML page' : bytes.length ? 'something else' : 'nothing';
-  throw new TesseraeError('ERR_MODEL', `Expected a model file at ${url}, got ${got}. Check the address; a bundler may need the package's models folder copied.`, { url });
+  throw new TesseraeError(
+    'ERR_MODEL',
+    `Expected a model file at ${url}, got ${got}. Check the address; a bundler may need the package's models folder copied.`,
+    { url },
+  );
 }
 
 /** @param {{url: string, shipped: boolean}} address @param {ModelOptions} options @returns {Promise<Bytes>} */
 async function cachedDownload(address, { cache = CACHE, ...options }) {
   const { url } = address;
-  const bucket = cache && /^https?:/.test(url) && globalThis.caches ? await caches.open(cache).catch(() => undefined) : undefined;
+  const bucket =
+    cache && /^https?:/.test(url) && globalThis.caches ? await caches.open(cache).catch(() => undefined) : undefined;
   const hit = await bucket?.match(cacheKey(address)).catch(() => undefined);
   if (hit) return checkModel(new Uint8Array(await hit.arrayBuffer()), url);
   const bytes = checkModel(await download(url, options), url);
-  await bucket?.put(cacheKey(address), new Response(bytes, { headers: { 'content-type': MIME, 'content-length': String(bytes.length) } }))
+  await bucket
+    ?.put(
+      cacheKey(address),
+      new Response(bytes, { headers: { 'content-type': MIME, 'content-length': String(bytes.length) } }),
+    )
     .catch(() => {}); // a full quota is no error
   return bytes;
 }
 
-/** Fetches with progress; gives up when nothing has come for `timeout` ms. @param {string} url @param {ModelOptions} options @returns {Promise<Bytes>} */
+/**
+ * Fetches with progress; gives up when nothing has come for `timeout` ms.
+ * @param {string} url
+ * @param {ModelOptions} options
+ * @returns {Promise<Bytes>}
+ */
 async function download(url, { fetch: get = fetch, onProgress, signal, timeout = 30000 }) {
   const stop = new AbortController();
-  const late = new TesseraeError('ERR_TIMEOUT', `Nothing came from ${url} for ${timeout} ms. Check the network, or raise the "timeout" option.`, { url });
+  const late = new TesseraeError(
+    'ERR_TIMEOUT',
+    `Nothing came from ${url} for ${timeout} ms. Check the network, or raise the "timeout" option.`,
+    { url },
+  );
   const abort = () => stop.abort(signal?.reason);
   /** @type {any} */
   let timer;
@@ -100,7 +139,12 @@ async function download(url, { fetch: get = fetch, onProgress, signal, timeout =
   wait();
   try {
     const response = await Promise.race([get(url, { signal: stop.signal }), stopped]);
-    if (!response.ok) throw new TesseraeError('ERR_LOAD', `${url} answered ${response.status}. Check the address; a bundler may need the package's models folder copied.`, { url });
+    if (!response.ok)
+      throw new TesseraeError(
+        'ERR_LOAD',
+        `${url} answered ${response.status}. Check the address; a bundler may need the package's models folder copied.`,
+        { url },
+      );
     const encoded = response.headers.get('content-encoding');
     const length = Number(response.headers.get('content-length'));
     const total = length && !encoded ? length : undefined;
@@ -117,12 +161,17 @@ async function download(url, { fetch: get = fetch, onProgress, signal, timeout =
       onProgress?.({ status: 'download', file, loaded, total });
       onProgress?.({ status: 'download-total', loaded, total, files: { [file]: { loaded, total } } });
     }
-    if (total !== undefined && loaded !== total) throw new TesseraeError('ERR_LOAD', `${url} broke off after ${loaded} of ${total} bytes; try again.`, { url });
+    if (total !== undefined && loaded !== total)
+      throw new TesseraeError('ERR_LOAD', `${url} broke off after ${loaded} of ${total} bytes; try again.`, { url });
     return new Uint8Array(await new Blob(parts).arrayBuffer());
   } catch (error) {
     if (stop.signal.aborted) throw stop.signal.reason;
     if (error instanceof TesseraeError) throw error;
-    throw new TesseraeError('ERR_LOAD', `${url} could not be fetched (${error.message}). Check the address, CORS and connect-src.`, { url, cause: error });
+    throw new TesseraeError(
+      'ERR_LOAD',
+      `${url} could not be fetched (${error.message}). Check the address, CORS and connect-src.`,
+      { url, cause: error },
+    );
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', abort);
@@ -156,6 +205,13 @@ export const modelShelf = (readFile) => ({
 
 /** @param {URL} url @param {((url: string) => Promise<Bytes>) | undefined} readFile */
 async function sizeOf(url, readFile) {
-  if (readFile) return readFile(url.href).then((bytes) => bytes.length, () => 0);
-  return fetch(url, { method: 'HEAD' }).then((r) => Number(r.headers.get('content-length') ?? 0), () => 0);
+  if (readFile)
+    return readFile(url.href).then(
+      (bytes) => bytes.length,
+      () => 0,
+    );
+  return fetch(url, { method: 'HEAD' }).then(
+    (r) => Number(r.headers.get('content-length') ?? 0),
+    () => 0,
+  );
 }

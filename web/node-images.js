@@ -14,7 +14,10 @@ export async function readImage(input, { signal, fetch: get } = {}) {
   if (isPixelData(source)) return { ...checkPixels(source), own: false };
   const named = typeof source === 'string' || source instanceof URL;
   if (!named && !(source instanceof Blob || source instanceof ArrayBuffer || ArrayBuffer.isView(source))) {
-    throw new TesseraeError('ERR_INPUT', 'This is no picture. Pass { data, width, height }, a path, a URL, a Blob or the bytes of a picture.');
+    throw new TesseraeError(
+      'ERR_INPUT',
+      'This is no picture. Pass { data, width, height }, a path, a URL, a Blob or the bytes of a picture.',
+    );
   }
   const bytes = named ? await readBytes(source, undefined, get) : await toBytes(source);
   const name = named ? String(source) : 'The data';
@@ -33,10 +36,17 @@ async function readBySharp(bytes, name) {
     const optional = 'sharp'; // a name that bundlers and type checkers do not follow
     sharp = (await import(optional)).default;
   } catch {
-    throw new TesseraeError('ERR_INPUT', `${name} is neither PNG nor PPM. Install sharp (npm install sharp) to read JPEG, WebP and AVIF here, or pass { data, width, height }.`);
+    throw new TesseraeError(
+      'ERR_INPUT',
+      `${name} is neither PNG nor PPM. Install sharp (npm install sharp) to read JPEG, WebP and AVIF here, or pass { data, width, height }.`,
+    );
   }
   try {
-    const { data, info } = await sharp(bytes).rotate().toColourspace('srgb').raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+    const { data, info } = await sharp(bytes)
+      .rotate()
+      .toColourspace('srgb')
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
     const pixels = new Uint8Array(data);
     if (info.channels !== 2) return { data: pixels, width: info.width, height: info.height, channels: info.channels };
     const rgba = new Uint8Array(info.width * info.height * 4);

@@ -10,7 +10,9 @@ import { version } from './version.js';
 
 /** @param {string | URL | undefined} url @returns {import('./channel.js').Port} */
 function workerPort(url) {
-  const worker = url ? new Worker(new URL(url, import.meta.url)) : new Worker(new URL('./node-worker.js', import.meta.url));
+  const worker = url
+    ? new Worker(new URL(url, import.meta.url))
+    : new Worker(new URL('./node-worker.js', import.meta.url));
   return {
     post: (message, transfer) => worker.postMessage(message, transfer),
     terminate: () => void worker.terminate(),
@@ -18,8 +20,18 @@ function workerPort(url) {
     release: () => worker.unref(),
     listen(message, dead) {
       worker.on('message', message);
-      worker.on('error', (error) => dead(new TesseraeError('ERR_WORKER', `The worker failed: ${error.message}. The next call starts a fresh one.`, { cause: error })));
-      worker.on('exit', (code) => dead(new TesseraeError('ERR_WORKER', `The worker ended with exit code ${code}. The next call starts a fresh one.`)));
+      worker.on('error', (error) =>
+        dead(
+          new TesseraeError('ERR_WORKER', `The worker failed: ${error.message}. The next call starts a fresh one.`, {
+            cause: error,
+          }),
+        ),
+      );
+      worker.on('exit', (code) =>
+        dead(
+          new TesseraeError('ERR_WORKER', `The worker ended with exit code ${code}. The next call starts a fresh one.`),
+        ),
+      );
     },
   };
 }
@@ -31,7 +43,9 @@ function localPort() {
   let handle = () => {};
   return {
     post: (message) => void setImmediate(() => alive && handle(message)),
-    terminate: () => { alive = false; },
+    terminate: () => {
+      alive = false;
+    },
     listen(message) {
       handle = serve({ post: (reply) => queueMicrotask(() => alive && message(reply)), readBytes, urls: wasmURLs });
       queueMicrotask(() => message({ hello: version }));
@@ -47,7 +61,10 @@ async function startWorker({ workers = 1, workerURL, wasmURL, wasmModule, fetch:
   channel.port.hold?.(); // while it starts
   try {
     const found = await within(channel.hello, timeout, 'The worker', name);
-    if (found !== version) throw new TesseraeError('ERR_LOAD', `The worker at ${name} is of version ${found}, the package of ${version}.`, { url: name });
+    if (found !== version)
+      throw new TesseraeError('ERR_LOAD', `The worker at ${name} is of version ${found}, the package of ${version}.`, {
+        url: name,
+      });
     const bytes = get && wasmURL ? await readBytes(wasmURL, timeout, get) : undefined;
     const init = { module: wasmModule, bytes, wasmURL: wasmURL && String(wasmURL), timeout };
     const { build } = await within(channel.call('init', init), timeout, 'The core', init.wasmURL ?? name);
@@ -55,12 +72,24 @@ async function startWorker({ workers = 1, workerURL, wasmURL, wasmModule, fetch:
   } catch (error) {
     channel.close(error);
     if (error.code !== 'ERR_WORKER') throw error;
-    throw new TesseraeError('ERR_LOAD', `The worker at ${name} did not start: ${error.message}`, { url: name, cause: error });
+    throw new TesseraeError('ERR_LOAD', `The worker at ${name} did not start: ${error.message}`, {
+      url: name,
+      cause: error,
+    });
   }
 }
 
 export const {
-  createCodec, encode, decode, encodeStream, readImage, compare, loadModel, createTrainer, resumeTrainer, models,
+  createCodec,
+  encode,
+  decode,
+  encodeStream,
+  readImage,
+  compare,
+  loadModel,
+  createTrainer,
+  resumeTrainer,
+  models,
 } = /* @__PURE__ */ createApi({ startWorker, readImage: readPixels, readFile: (path) => readBytes(path) });
 export { detect } from './detect.js';
 export { TesseraeError } from './errors.js';

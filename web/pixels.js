@@ -7,41 +7,66 @@ const MAX_PIXELS = 2 ** 28;
 /** @typedef {import('./protocol.js').Pixels} Pixels */
 
 /** @param {any} value @returns {value is import('./types').PixelData} */
-export const isPixelData = (value) => Boolean(value) && ArrayBuffer.isView(value.data) && 'width' in value && 'height' in value;
+export const isPixelData = (value) =>
+  Boolean(value) && ArrayBuffer.isView(value.data) && 'width' in value && 'height' in value;
 
 /** Checks plain pixels against each other. @param {import('./types').PixelData} image @returns {Pixels} */
 export function checkPixels({ data, width, height, channels }) {
   if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray)) {
-    throw new TesseraeError('ERR_INPUT', 'Pixels must be 8-bit (Uint8Array or Uint8ClampedArray); convert deeper pixels first.');
+    throw new TesseraeError(
+      'ERR_INPUT',
+      'Pixels must be 8-bit (Uint8Array or Uint8ClampedArray); convert deeper pixels first.',
+    );
   }
   if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
-    throw new TesseraeError('ERR_INPUT', `A picture of ${width}x${height} pixels cannot be used: both sides must be whole numbers from 1 up.`);
+    throw new TesseraeError(
+      'ERR_INPUT',
+      `A picture of ${width}x${height} pixels cannot be used: both sides must be whole numbers from 1 up.`,
+    );
   }
   if (width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS) {
-    throw new TesseraeError('ERR_TOO_LARGE', `A picture of ${width}x${height} pixels is too large: at most ${MAX_SIDE} a side and ${MAX_PIXELS} in all.`);
+    throw new TesseraeError(
+      'ERR_TOO_LARGE',
+      `A picture of ${width}x${height} pixels is too large: at most ${MAX_SIDE} a side and ${MAX_PIXELS} in all.`,
+    );
   }
   const count = channels ?? data.length / (width * height);
   if (![1, 3, 4].includes(count) || data.length !== width * height * count) {
-    throw new TesseraeError('ERR_INPUT', `${data.length} bytes are not ${width}x${height} pixels of 1, 3 or 4 channels; check width, height and channels.`);
+    throw new TesseraeError(
+      'ERR_INPUT',
+      `${data.length} bytes are not ${width}x${height} pixels of 1, 3 or 4 channels; check width, height and channels.`,
+    );
   }
   return { data, width, height, channels: /** @type {1 | 3 | 4} */ (count) };
 }
 
-/** RGBA pixels as ImageData, or as its like where there is none (Node). @param {{data: Uint8ClampedArray, width: number, height: number}} pixels @returns {ImageData} */
+/**
+ * RGBA pixels as ImageData, or as its like where there is none (Node).
+ * @param {{data: Uint8ClampedArray, width: number, height: number}} pixels
+ * @returns {ImageData}
+ */
 export function toImageData({ data, width, height }) {
   if (typeof ImageData === 'function') return new ImageData(/** @type {any} */ (data), width, height);
   return /** @type {any} */ ({ data, width, height, colorSpace: 'srgb' });
 }
 
-/** Encoded bytes in any form as one Uint8Array. @param {import('./types').BytesInput} input @returns {Promise<Uint8Array<ArrayBuffer>>} */
+/**
+ * Encoded bytes in any form as one Uint8Array.
+ * @param {import('./types').BytesInput} input
+ * @returns {Promise<Uint8Array<ArrayBuffer>>}
+ */
 export async function toBytes(input) {
   const source = /** @type {any} */ (input);
   if (source instanceof ArrayBuffer) return new Uint8Array(source);
-  if (ArrayBuffer.isView(source)) return new Uint8Array(/** @type {ArrayBuffer} */ (source.buffer), source.byteOffset, source.byteLength);
+  if (ArrayBuffer.isView(source))
+    return new Uint8Array(/** @type {ArrayBuffer} */ (source.buffer), source.byteOffset, source.byteLength);
   if (typeof Response === 'function' && source instanceof Response && !source.ok) {
     throw new TesseraeError('ERR_LOAD', `${source.url} answered ${source.status}.`, { url: source.url });
   }
   if (typeof source?.arrayBuffer === 'function') return new Uint8Array(await source.arrayBuffer()); // Blob, File, Response
   if (typeof source?.getReader === 'function') return new Uint8Array(await new Response(source).arrayBuffer());
-  throw new TesseraeError('ERR_INPUT', 'Expected bytes: an ArrayBuffer, a typed array, a Blob, a Response or a ReadableStream.');
+  throw new TesseraeError(
+    'ERR_INPUT',
+    'Expected bytes: an ArrayBuffer, a typed array, a Blob, a Response or a ReadableStream.',
+  );
 }

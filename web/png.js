@@ -3,9 +3,23 @@ import { inflateSync } from 'node:zlib';
 import { TesseraeError } from './errors.js';
 
 const CHANNELS = /** @type {Record<number, number>} */ ({ 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 });
-const DEPTHS = /** @type {Record<number, number[]>} */ ({ 0: [1, 2, 4, 8, 16], 2: [8, 16], 3: [1, 2, 4, 8], 4: [8, 16], 6: [8, 16] });
+const DEPTHS = /** @type {Record<number, number[]>} */ ({
+  0: [1, 2, 4, 8, 16],
+  2: [8, 16],
+  3: [1, 2, 4, 8],
+  4: [8, 16],
+  6: [8, 16],
+});
 /** Adam7: first column, first row, column step, row step of each pass. */
-const PASSES = [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
+const PASSES = [
+  [0, 0, 8, 8],
+  [4, 0, 8, 8],
+  [0, 4, 4, 8],
+  [2, 0, 4, 4],
+  [0, 2, 2, 4],
+  [1, 0, 2, 2],
+  [0, 1, 1, 2],
+];
 const MAX_PIXELS = 1 << 28;
 
 /** @param {string} what */
@@ -13,8 +27,13 @@ const bad = (what) => new TesseraeError('ERR_INPUT', `The PNG is damaged: ${what
 
 /** @param {number} width @param {number} height */
 function checkSize(width, height) {
-  if (!width || !height) throw new TesseraeError('ERR_INPUT', `The header says ${width}x${height} pixels; there is nothing to read.`);
-  if (width * height > MAX_PIXELS) throw new TesseraeError('ERR_TOO_LARGE', `The header says ${width}x${height} pixels; at most ${MAX_PIXELS >> 20} megapixels are read.`);
+  if (!width || !height)
+    throw new TesseraeError('ERR_INPUT', `The header says ${width}x${height} pixels; there is nothing to read.`);
+  if (width * height > MAX_PIXELS)
+    throw new TesseraeError(
+      'ERR_TOO_LARGE',
+      `The header says ${width}x${height} pixels; at most ${MAX_PIXELS >> 20} megapixels are read.`,
+    );
 }
 
 /** @param {Uint8Array} bytes */
@@ -30,7 +49,14 @@ export function readPNG(bytes) {
     const kind = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
     const body = bytes.subarray(at + 8, at + 8 + size);
     if (body.length < size) throw bad(`its ${kind} chunk is cut short`);
-    if (kind === 'IHDR' && size === 13) header = { width: view.getUint32(at + 8), height: view.getUint32(at + 12), depth: body[8], type: body[9], interlaced: body[12] };
+    if (kind === 'IHDR' && size === 13)
+      header = {
+        width: view.getUint32(at + 8),
+        height: view.getUint32(at + 12),
+        depth: body[8],
+        type: body[9],
+        interlaced: body[12],
+      };
     else if (kind === 'PLTE') palette = body;
     else if (kind === 'tRNS') alpha = body;
     else if (kind === 'IDAT') parts.push(body);
@@ -48,8 +74,14 @@ function unpack(h, parts) {
   const { width, height, depth, type } = h;
   const passes = h.interlaced ? PASSES : [[0, 0, 1, 1]];
   const bits = depth * CHANNELS[type];
-  const sizes = passes.map(([x, y, dx, dy]) => ({ columns: Math.ceil((width - x) / dx), rows: Math.ceil((height - y) / dy) }));
-  const expected = sizes.reduce((sum, { columns, rows }) => sum + (columns > 0 && rows > 0 ? rows * (1 + Math.ceil(columns * bits / 8)) : 0), 0);
+  const sizes = passes.map(([x, y, dx, dy]) => ({
+    columns: Math.ceil((width - x) / dx),
+    rows: Math.ceil((height - y) / dy),
+  }));
+  const expected = sizes.reduce(
+    (sum, { columns, rows }) => sum + (columns > 0 && rows > 0 ? rows * (1 + Math.ceil((columns * bits) / 8)) : 0),
+    0,
+  );
   let raw;
   try {
     raw = inflateSync(Buffer.concat(parts), { maxOutputLength: expected + 64 });
@@ -65,7 +97,7 @@ function unpack(h, parts) {
   passes.forEach(([x0, y0, dx, dy], i) => {
     const { columns, rows } = sizes[i];
     if (columns <= 0 || rows <= 0) return;
-    const stride = Math.ceil(columns * bits / 8);
+    const stride = Math.ceil((columns * bits) / 8);
     let above = new Uint8Array(stride);
     for (let row = 0; row < rows; row++, at += stride + 1) {
       const line = raw.subarray(at + 1, at + 1 + stride);
@@ -77,7 +109,13 @@ function unpack(h, parts) {
   return { data, width, height, channels };
 }
 
-/** Undoes one row's filter in place. @param {number} filter @param {Uint8Array} line @param {Uint8Array} above @param {number} step bytes per pixel */
+/**
+ * Undoes one row's filter in place.
+ * @param {number} filter
+ * @param {Uint8Array} line
+ * @param {Uint8Array} above
+ * @param {number} step bytes per pixel
+ */
 function unfilter(filter, line, above, step) {
   if (filter > 4) throw bad(`it has a row of filter ${filter}`);
   for (let i = 0; i < line.length; i++) {
@@ -100,9 +138,13 @@ function painter({ depth, type, palette, alpha }, channels, data) {
   const samples = CHANNELS[type];
   const scale = type === 3 ? 1 : depth < 8 ? 255 / ((1 << depth) - 1) : 1;
   const sample = (/** @type {Uint8Array} */ line, /** @type {number} */ i) =>
-    depth < 8 ? (line[(i * depth) >> 3] >> (8 - depth - (i * depth & 7))) & ((1 << depth) - 1) : line[i * step];
-  const whole = (/** @type {Uint8Array} */ line, /** @type {number} */ i) => depth === 16 ? line[2 * i] << 8 | line[2 * i + 1] : sample(line, i);
-  const key = type !== 3 && alpha?.length >= samples * 2 ? Array.from({ length: samples }, (_, c) => alpha[2 * c] << 8 | alpha[2 * c + 1]) : undefined;
+    depth < 8 ? (line[(i * depth) >> 3] >> (8 - depth - ((i * depth) & 7))) & ((1 << depth) - 1) : line[i * step];
+  const whole = (/** @type {Uint8Array} */ line, /** @type {number} */ i) =>
+    depth === 16 ? (line[2 * i] << 8) | line[2 * i + 1] : sample(line, i);
+  const key =
+    type !== 3 && alpha?.length >= samples * 2
+      ? Array.from({ length: samples }, (_, c) => (alpha[2 * c] << 8) | alpha[2 * c + 1])
+      : undefined;
 
   return (/** @type {Uint8Array} */ line, /** @type {number} */ column, /** @type {number} */ pixel) => {
     const to = pixel * channels;
@@ -128,7 +170,8 @@ export const isPNM = (bytes) => bytes[0] === 80 && (bytes[1] === 53 || bytes[1] 
 export function readPNM(bytes) {
   const head = new TextDecoder('latin1').decode(bytes.subarray(0, 1024));
   const found = /^P([56])\s(?:\s*#[^\n]*\n)*\s*(\d+)\s+(?:#[^\n]*\n)*\s*(\d+)\s+(?:#[^\n]*\n)*\s*(\d+)\s/.exec(head);
-  if (!found || found[4] !== '255') throw new TesseraeError('ERR_INPUT', 'Only binary PPM and PGM of 8 bits (maximum 255) are read.');
+  if (!found || found[4] !== '255')
+    throw new TesseraeError('ERR_INPUT', 'Only binary PPM and PGM of 8 bits (maximum 255) are read.');
   const [width, height] = [Number(found[2]), Number(found[3])];
   checkSize(width, height);
   const channels = /** @type {1 | 3} */ (found[1] === '6' ? 3 : 1);

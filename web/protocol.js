@@ -59,7 +59,8 @@ export const OPS = {
   /** { count } -> { input, output, tokens }[] */
   'trainer.preview': {
     sends: none,
-    returns: (v) => v.flatMap((/** @type {any} */ p) => [p.input.data.buffer, p.output.data.buffer, p.tokens.data.buffer]),
+    returns: (v) =>
+      v.flatMap((/** @type {any} */ p) => [p.input.data.buffer, p.output.data.buffer, p.tokens.data.buffer]),
   },
   /** { level } -> Uint32Array */
   'trainer.usage': { sends: none, returns: (v) => [v.buffer] },

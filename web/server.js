@@ -5,6 +5,7 @@
 import { Core } from './core.js';
 import { TesseraeError, toWire } from './errors.js';
 import { OPS } from './protocol.js';
+import * as trainer from './trainer-core.js';
 import { compileCore } from './wasm.js';
 
 const SLICE_MS = 30;
@@ -29,10 +30,15 @@ export function serve({ post, readBytes, urls }) {
       core = await Core.create(await compileCore(args, urls, readBytes));
       return { build: core.build, version: core.version };
     },
-    ...Object.fromEntries(Object.entries(table).map(([op, run]) => [op, (/** @type {any} */ args) => {
-      if (!core) throw new TesseraeError('ERR_STATE', `"${op}" came before "init".`);
-      return run(core, args);
-    }])),
+    ...Object.fromEntries(
+      Object.entries(table).map(([op, run]) => [
+        op,
+        (/** @type {any} */ args) => {
+          if (!core) throw new TesseraeError('ERR_STATE', `"${op}" came before "init".`);
+          return run(core, args);
+        },
+      ]),
+    ),
   };
 
   /** Runs a generator to its end, reporting at the end of every slice and whenever there is more than plain progress.
@@ -43,7 +49,8 @@ export function serve({ post, readBytes, urls }) {
       const { done, value } = steps.next();
       if (done) return value;
       const pause = performance.now() - slice > SLICE_MS;
-      if (value && (pause || value.status !== 'work' || value.tile)) post({ id, progress: value }, value.tile ? [value.tile.pixels.data.buffer] : []);
+      if (value && (pause || value.status !== 'work' || value.tile))
+        post({ id, progress: value }, value.tile ? [value.tile.pixels.data.buffer] : []);
       if (!pause) continue;
       await nextTurn();
       if (job.cancelled) {
@@ -59,7 +66,11 @@ export function serve({ post, readBytes, urls }) {
     try {
       if (job.cancelled) throw cancelled();
       const handler = handlers[op];
-      if (!handler) throw new TesseraeError('ERR_WORKER', `The worker knows no "${op}": it is of another version than the page's script. Reload the page.`);
+      if (!handler)
+        throw new TesseraeError(
+          'ERR_WORKER',
+          `The worker knows no "${op}": it is of another version than the page's script. Reload the page.`,
+        );
       let value = handler(args);
       value = typeof value?.next === 'function' ? await drive(id, job, value) : await value;
       post({ id, value }, OPS[op].returns(value));
@@ -92,16 +103,23 @@ const table = {
   decode: (core, args) => core.decode(args),
   detokenize: (core, args) => core.detokenize(args),
   compare: (core, args) => core.compare(args),
-  'trainer.create': (core, args) => core.createTrainer(args),
-  'trainer.init': (core, { bytes }) => core.initTrainer(bytes),
-  'trainer.add': (core, { pixels, validation }) => core.addImage(pixels, validation),
-  'trainer.run': (core, args) => core.train(args),
-  'trainer.stop': (core) => core.stop(),
-  'trainer.set': (core, { values }) => { for (const key of Object.keys(values)) core.set('trainer', key, values[key]); },
-  'trainer.preview': (core, { count }) => core.preview(count),
-  'trainer.usage': (core, { level }) => core.usage(level),
-  'trainer.checkpoint': (core) => core.checkpoint(),
-  'trainer.model': (core, { half }) => core.trainedModel(half),
+  'trainer.create': (core, args) => trainer.createTrainer(core, args),
+  'trainer.init': (core, { bytes }) => trainer.initTrainer(core, bytes),
+  'trainer.add': (core, { pixels, validation }) => trainer.addImage(core, pixels, validation),
+  'trainer.run': (core, args) => {
+    core.stopping = false;
+    return trainer.train(core, args, () => core.stopping);
+  },
+  'trainer.stop': (core) => {
+    core.stopping = true;
+  },
+  'trainer.set': (core, { values }) => {
+    for (const option of Object.keys(values)) core.set('trainer', option, values[option]);
+  },
+  'trainer.preview': (core, { count }) => trainer.preview(core, count),
+  'trainer.usage': (core, { level }) => trainer.usage(core, level),
+  'trainer.checkpoint': (core) => trainer.checkpoint(core),
+  'trainer.model': (core, { half }) => trainer.trainedModel(core, half),
 };
 
 const cancelled = () => new TesseraeError('ERR_STATE', 'The call was cancelled.');
@@ -111,7 +129,10 @@ function nextTurn() {
   return new Promise((resolve) => {
     if (typeof setImmediate === 'function') return void setImmediate(resolve);
     const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => { port1.close(); resolve(); };
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
     port2.postMessage(0);
   });
 }

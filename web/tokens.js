@@ -30,7 +30,10 @@ export function tokenGrid({ width, height, levels = 1, size, data, pixelWidth = 
   for (const [name, value] of Object.entries({ width, height, levels, size })) {
     if (!Number.isInteger(value) || value < 1) throw wrong(`${name} is ${value}, and must be a whole number from 1 up`);
   }
-  if (data?.length !== width * height * levels) throw wrong(`${levels} x ${height} x ${width} asks for ${width * height * levels} values, data has ${data?.length}`);
+  if (data?.length !== width * height * levels)
+    throw wrong(
+      `${levels} x ${height} x ${width} asks for ${width * height * levels} values, data has ${data?.length}`,
+    );
   const tokens = Uint16Array.from(data);
   const stray = tokens.findIndex((t, i) => t >= size || t !== data[i]);
   if (stray >= 0) throw wrong(`value ${stray} is ${data[stray]}, and must be a whole number below ${size}`);

@@ -9,8 +9,33 @@ import { fromCore } from './tokens.js';
 const CHUNK = 1000;
 const FIXED_PREVIEWS = 8;
 const SEND_BYTES = 8 << 20;
-const OPTIONS = ['data', 'validation', 'init', 'size', 'batch', 'steps', 'lr', 'codebook', 'loss', 'augment', 'seed', 'name', 'licence', 'trainedOn',
-  'width', 'config', 'features', 'workerURL', 'wasmURL', 'wasmModule', 'fetch', 'timeout', 'workers', 'signal', 'onProgress'];
+const OPTIONS = [
+  'data',
+  'validation',
+  'init',
+  'size',
+  'batch',
+  'steps',
+  'lr',
+  'codebook',
+  'loss',
+  'augment',
+  'seed',
+  'name',
+  'licence',
+  'trainedOn',
+  'width',
+  'config',
+  'features',
+  'workerURL',
+  'wasmURL',
+  'wasmModule',
+  'fetch',
+  'timeout',
+  'workers',
+  'signal',
+  'onProgress',
+];
 
 /** @typedef {import('./types').TrainerOptions} TrainerOptions */
 /** @typedef {import('./codec.js').Platform} Platform */
@@ -64,20 +89,38 @@ export async function startTrainer(platform, options, checkpoint, { makeModel, i
   const ask = (/** @type {string} */ op, /** @type {any} */ args) => channel.call(op, args, { signal });
   try {
     const features = net && heads ? { net, heads } : undefined;
-    const start = await ask('trainer.create', checkpoint ? { checkpoint, features } : { config: trainerConfig(/** @type {TrainerOptions} */ (options), data), features });
+    const start = await ask(
+      'trainer.create',
+      checkpoint
+        ? { checkpoint, features }
+        : { config: trainerConfig(/** @type {TrainerOptions} */ (options), data), features },
+    );
     if (init) await ask('trainer.init', { bytes: init });
     await addAll(ask, held, true);
     await addAll(ask, data, false);
     if (checkpoint) await ask('trainer.set', { values: liveValues(options) });
     onProgress?.({ status: 'ready', backend });
-    return /** @type {any} */ (new Trainer(channel, { ...start, backend, lr: typeof options.lr === 'function' ? options.lr : undefined, previews: held.length, makeModel }));
+    return /** @type {any} */ (
+      new Trainer(channel, {
+        ...start,
+        backend,
+        lr: typeof options.lr === 'function' ? options.lr : undefined,
+        previews: held.length,
+        makeModel,
+      })
+    );
   } catch (error) {
     channel.close(error);
     throw error;
   }
 }
 
-/** Sends pictures without letting too many pile up on the way. @param {(op: string, args: any) => Promise<any>} ask @param {any[]} pictures @param {boolean} validation */
+/**
+ * Sends pictures without letting too many pile up on the way.
+ * @param {(op: string, args: any) => Promise<any>} ask
+ * @param {any[]} pictures
+ * @param {boolean} validation
+ */
 async function addAll(ask, pictures, validation) {
   /** @type {Promise<any>[]} */
   let sent = [];
@@ -95,8 +138,10 @@ async function addAll(ask, pictures, validation) {
 /** What may change between two steps, under the names of the core. @param {Partial<TrainerOptions>} options */
 function liveValues({ lr, batch, loss }) {
   return {
-    ...(typeof lr === 'number' ? { lr } : {}), ...(batch === undefined ? {} : { batch }),
-    ...coreLoss(loss ?? {}), ...(loss?.commitment === undefined ? {} : { commitment: loss.commitment }),
+    ...(typeof lr === 'number' ? { lr } : {}),
+    ...(batch === undefined ? {} : { batch }),
+    ...coreLoss(loss ?? {}),
+    ...(loss?.commitment === undefined ? {} : { commitment: loss.commitment }),
   };
 }
 
@@ -126,7 +171,9 @@ class Trainer extends EventTarget {
     this.#state = step >= steps ? 'done' : 'idle';
   }
 
-  get state() { return this.#state; }
+  get state() {
+    return this.#state;
+  }
 
   /** @param {'idle' | 'running' | 'paused' | 'done' | 'failed'} state */
   #enter(state) {
@@ -143,7 +190,11 @@ class Trainer extends EventTarget {
    */
   async *run({ steps = this.steps - this.step, every = 1, signal } = {}) {
     for (const [name, value] of Object.entries({ steps, every })) {
-      if (!Number.isInteger(value) || value < (name === 'every' ? 1 : 0)) throw new TesseraeError('ERR_OPTION', `${name} is ${value}; it must be a whole number${name === 'every' ? ' from 1 up' : ''}.`);
+      if (!Number.isInteger(value) || value < (name === 'every' ? 1 : 0))
+        throw new TesseraeError(
+          'ERR_OPTION',
+          `${name} is ${value}; it must be a whole number${name === 'every' ? ' from 1 up' : ''}.`,
+        );
     }
     if (this.#busy) throw new TesseraeError('ERR_STATE', 'The trainer is running already; leave that loop first.');
     if (!this.#channel.open) throw this.#channel.reason;
@@ -154,23 +205,39 @@ class Trainer extends EventTarget {
     const ready = [];
     let news = () => {};
     const last = Math.min(this.step + steps, this.steps);
-    const wake = () => { this.#stepping?.halt(); this.#wake?.(); };
+    const wake = () => {
+      this.#stepping?.halt();
+      this.#wake?.();
+    };
     signal?.addEventListener('abort', wake);
     try {
       while (this.step < last) {
         if (!this.#channel.open) throw this.#channel.reason;
         throwIfAborted(signal);
         if (this.state === 'paused') {
-          await new Promise((resolve) => { this.#wake = () => resolve(undefined); });
+          await new Promise((resolve) => {
+            this.#wake = () => resolve(undefined);
+          });
           continue;
         }
-        const ended = this.#begin(Math.min(last - this.step, CHUNK), every, (figures) => { ready.push(figures); news(); });
+        const ended = this.#begin(Math.min(last - this.step, CHUNK), every, (figures) => {
+          ready.push(figures);
+          news();
+        });
         let running = true;
-        ended.catch(() => {}).then(() => { running = false; news(); });
+        ended
+          .catch(() => {})
+          .then(() => {
+            running = false;
+            news();
+          });
         while (running || ready.length) {
           const next = ready.shift();
           if (next) yield next;
-          else await new Promise((resolve) => { news = () => resolve(undefined); });
+          else
+            await new Promise((resolve) => {
+              news = () => resolve(undefined);
+            });
         }
         await ended;
       }
@@ -185,18 +252,34 @@ class Trainer extends EventTarget {
     }
   }
 
-  /** Asks the worker for a number of steps. @param {number} steps @param {number} every @param {(figures: import('./types').TrainStep) => void} tell */
+  /**
+   * Asks the worker for a number of steps.
+   * @param {number} steps
+   * @param {number} every
+   * @param {(figures: import('./types').TrainStep) => void} tell
+   */
   #begin(steps, every, tell) {
     const schedule = this.#lr;
-    const call = this.#channel.call('trainer.run', { steps, every, lr: schedule && Float64Array.from({ length: steps }, (_, i) => schedule(this.step + i)) }, {
-      onProgress: (figures) => {
-        this.step = figures.step;
-        tell(figures);
-        this.dispatchEvent(new CustomEvent('step', { detail: figures }));
+    const call = this.#channel.call(
+      'trainer.run',
+      { steps, every, lr: schedule && Float64Array.from({ length: steps }, (_, i) => schedule(this.step + i)) },
+      {
+        onProgress: (figures) => {
+          this.step = figures.step;
+          tell(figures);
+          this.dispatchEvent(new CustomEvent('step', { detail: figures }));
+        },
       },
+    );
+    const ended = call.then(({ step }) => {
+      this.step = step;
     });
-    const ended = call.then(({ step }) => { this.step = step; });
-    this.#stepping = { ended, halt: () => { this.#channel.call('trainer.stop', {}).catch(() => {}); } };
+    this.#stepping = {
+      ended,
+      halt: () => {
+        this.#channel.call('trainer.stop', {}).catch(() => {});
+      },
+    };
     return ended;
   }
 
@@ -219,28 +302,41 @@ class Trainer extends EventTarget {
     this.#wake?.();
   }
 
-  /** @param {{lr?: number | ((step: number) => number), batch?: number, loss?: import('./types').TrainerLoss}} options */
+  /**
+   * @param {{lr?: number | ((step: number) => number), batch?: number, loss?: import('./types').TrainerLoss}} options
+   */
   set(options) {
     checkOptions('set', options, ['lr', 'batch', 'loss']);
     if (options.lr !== undefined) {
       this.#lr = typeof options.lr === 'function' ? options.lr : undefined;
       this.#stepping?.halt(); // its rates were asked for in advance; run() goes on with the new ones
     }
-    this.#channel.call('trainer.set', { values: liveValues(options) })
+    this.#channel
+      .call('trainer.set', { values: liveValues(options) })
       .catch((error) => this.dispatchEvent(Object.assign(new Event('error'), { error })));
   }
 
   /** @param {number} [n] */
   async preview(n = FIXED_PREVIEWS) {
     const pictures = await this.#channel.call('trainer.preview', { count: Math.max(0, Math.min(n, this.#previews)) });
-    return pictures.map((/** @type {any} */ p) => ({ input: toImageData(p.input), output: toImageData(p.output), tokens: fromCore(p.tokens) }));
+    return pictures.map((/** @type {any} */ p) => ({
+      input: toImageData(p.input),
+      output: toImageData(p.output),
+      tokens: fromCore(p.tokens),
+    }));
   }
 
   /** @param {number} [level] @returns {Promise<Uint32Array>} */
-  usage(level = 0) { return this.#channel.call('trainer.usage', { level }); }
+  usage(level = 0) {
+    return this.#channel.call('trainer.usage', { level });
+  }
   /** @returns {Promise<Uint8Array<ArrayBuffer>>} */
-  checkpoint() { return this.#channel.call('trainer.checkpoint', {}); }
-  async model() { return this.#makeModel(await this.#channel.call('trainer.model', { half: false })); }
+  checkpoint() {
+    return this.#channel.call('trainer.checkpoint', {});
+  }
+  async model() {
+    return this.#makeModel(await this.#channel.call('trainer.model', { half: false }));
+  }
 
   async dispose() {
     this.#channel.close(abortError('The trainer was disposed of.'));
@@ -248,5 +344,7 @@ class Trainer extends EventTarget {
     await this.#stepping?.ended.catch(() => {});
   }
 
-  async [Symbol.asyncDispose]() { await this.dispose(); }
+  async [Symbol.asyncDispose]() {
+    await this.dispose();
+  }
 }

@@ -3,7 +3,8 @@ import { fetchBytes, wasmURLs } from './files.js';
 import { serve } from './server.js';
 import { version } from './version.js';
 
-const post = (/** @type {any} */ message, /** @type {any[]} */ transfer = []) => globalThis.postMessage(message, /** @type {any} */ ({ transfer }));
+const post = (/** @type {any} */ message, /** @type {any[]} */ transfer = []) =>
+  globalThis.postMessage(message, /** @type {any} */ ({ transfer }));
 const handle = serve({ post, readBytes: fetchBytes, urls: wasmURLs });
 globalThis.onmessage = (event) => handle(event.data);
 post({ hello: version });
