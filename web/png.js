@@ -175,7 +175,7 @@ export function readPNM(bytes) {
   const [width, height] = [Number(found[2]), Number(found[3])];
   checkSize(width, height);
   const channels = /** @type {1 | 3} */ (found[1] === '6' ? 3 : 1);
-  const data = bytes.slice(found[0].length, found[0].length + width * height * channels);
+  const data = new Uint8Array(bytes.subarray(found[0].length, found[0].length + width * height * channels));
   if (data.length < width * height * channels) throw new TesseraeError('ERR_INPUT', 'The PPM ends too early.');
   return { data, width, height, channels };
 }
