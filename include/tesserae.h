@@ -68,7 +68,8 @@ tess_encoder *tess_encoder_new(const tess_model *model); /* the model must outli
 void tess_encoder_free(tess_encoder *encoder);
 const char *tess_encoder_message(const tess_encoder *encoder);
 /* Options: "quality" 0..100, "bpp" > 0, "size" bytes (the last one set of these three rules), "effort" 0..9,
- * "alpha" 0 drop / 1 keep, "threads" >= 1, "tokens_only" 0/1. */
+ * "alpha" 0 drop / 1 keep, "threads" >= 1, "tokens_only" 0/1 (no file; nearest codes unless a rate was set), "tile" side
+ * of the work tiles in latents (0, the default: by memory; never changes the result). */
 tess_status tess_encoder_set(tess_encoder *encoder, const char *option, double value);
 /* Starts a job: returns where to write width*height*channels bytes of pixels, or NULL (see message). */
 uint8_t *tess_encoder_begin(tess_encoder *encoder, int width, int height, int channels);
@@ -85,7 +86,7 @@ tess_decoder *tess_decoder_new(const tess_model *model);
 void tess_decoder_free(tess_decoder *decoder);
 const char *tess_decoder_message(const tess_decoder *decoder);
 /* Options: "levels" 1..L (decode only a prefix), "x" "y" "width" "height" (a region, in pixels), "threads",
- * "strict" 1: a damaged tile is an error, 0 (default): it is concealed and counted. */
+ * "strict" 1: a damaged tile is an error, 0 (default): it is concealed and counted, "tile" as for encoders. */
 tess_status tess_decoder_set(tess_decoder *decoder, const char *option, double value);
 /* Starts a job from a file of `size` bytes: returns where to write them, or NULL. */
 uint8_t *tess_decoder_begin(tess_decoder *decoder, size_t size);
@@ -93,7 +94,7 @@ uint8_t *tess_decoder_begin(tess_decoder *decoder, size_t size);
 uint16_t *tess_decoder_begin_tokens(tess_decoder *decoder, int levels, int height, int width, int height_px, int width_px);
 tess_status tess_decoder_step(tess_decoder *decoder);
 double tess_decoder_progress(const tess_decoder *decoder);
-/* The whole picture; before TESS_DONE only finished tiles hold pixels. */
+/* The whole picture (or region), channels 4 if the file has alpha, else 3; before TESS_DONE only finished tiles hold pixels. */
 const uint8_t *tess_decoder_pixels(const tess_decoder *decoder, int *width, int *height, int *channels);
 /* The rectangle that the last step painted: rect = x, y, width, height. */
 void tess_decoder_painted(const tess_decoder *decoder, int rect[4]);
@@ -117,7 +118,7 @@ tess_status tess_trainer_init(tess_trainer *trainer, const void *model, size_t s
 tess_status tess_trainer_features(tess_trainer *trainer, const void *net, size_t net_size, const void *heads, size_t heads_size);
 /* Adds a picture to the training (validation = 0) or validation set: returns where to write its pixels, or NULL. */
 uint8_t *tess_trainer_add_image(tess_trainer *trainer, int validation, int width, int height, int channels);
-/* Live changes: "lr" (multiplies nothing: replaces the schedule's base), "batch", "threads", "l1", "l2", "lpips", "ms_ssim", "commitment". */
+/* Live changes: "lr" (multiplies nothing: replaces the schedule's base), "batch", "threads", "steps" (in all), "l1", "l2", "lpips", "ms_ssim", "commitment". */
 tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double value);
 tess_status tess_trainer_step(tess_trainer *trainer); /* MORE, DONE (all steps done) or an error */
 /* Figures of the last step by name: step, steps, total, l1, l2, lpips, ms_ssim, commitment, codebook, psnr, bpp, perplexity,
