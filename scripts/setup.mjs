@@ -14,8 +14,8 @@ function clangRuntime() {
     return process.arch !== 'x64' || (path.isAbsolute(file) && existsSync(file));
 }
 
-/** The Chromium that page tests drive: $TESSERAE_CHROMIUM or the first on the PATH; null without one. */
-export const chromium = () => process.env.TESSERAE_CHROMIUM || which('chromium') || which('chromium-browser') || which('google-chrome');
+/** The Chromium that page tests drive: $CHROMIUM or the first on the PATH; null without one. */
+export const chromium = () => process.env.CHROMIUM || which('chromium') || which('chromium-browser') || which('google-chrome');
 
 /** What is needed: whether it is there, Debian's packages for it, and what it is for. */
 const needs = {
