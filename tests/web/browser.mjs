@@ -1,6 +1,6 @@
 /* What the page tests stand on: a static server for a folder under any path, and a fresh headless Chromium. */
 import { createReadStream, existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { delimiter, extname, join, normalize } from 'node:path';
@@ -63,4 +63,77 @@ export async function launch(options = {}) {
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
   };
   return { context, close };
+}
+
+/**
+ * The built page in a fresh Chromium, served from a folder below the server's root, as on a project site.
+ * @param {{ hash?: string } & import('playwright-core').BrowserContextOptions} [options]
+ * @returns {Promise<{ page: import('playwright-core').Page, context: object, server: object, faults: string[], foreign: string[], close: () => Promise<void> }>}
+ *   faults: uncaught errors; foreign: requests to anywhere but the server
+ */
+export async function openPage({ hash = '', ...options } = {}) {
+  const folder = process.env.TESSERAE_PAGE ?? join(root, 'dist/page'); // another build of the page, if named
+  if (!existsSync(join(folder, 'index.html'))) throw new Error(`${folder} holds no page: run "npm run build".`);
+  const server = await serve(folder, '/some/folder/');
+  const { context, close } = await launch(options);
+  const [page] = context.pages();
+  page.setDefaultTimeout(20_000);
+  const faults = [], foreign = [];
+  page.on('pageerror', (error) => faults.push(String(error.stack ?? error)));
+  context.on('request', (request) => /^(blob|data):/.test(request.url()) || request.url().startsWith(server.url) || foreign.push(request.url()));
+  await page.goto(server.url + hash);
+  await page.waitForSelector('[role=tabpanel]');
+  return { page, context, server, faults, foreign, close: async () => { await close(); await server.close(); } };
+}
+
+/** Opens the n-th sample photo and waits for its figures; returns them. */
+export async function openSample(page, n = 0) {
+  await page.locator('.samples button').nth(n).click();
+  return encoded(page);
+}
+
+/** Waits until nothing runs and figures stand there; { bytes, bpp, psnr, msSsim, encode, decode, tokens }. */
+export async function encoded(page) {
+  await page.waitForSelector('.stage[aria-busy=false] .compare');
+  await page.waitForFunction(() => document.querySelector('[data-figure=bytes]')?.title);
+  return page.evaluate(() => {
+    const texts = Object.fromEntries([...document.querySelectorAll('.panel .figures > div')].map((row) => [row.querySelector('dt').textContent, row.querySelector('dd').textContent]));
+    return {
+      bytes: parseInt(document.querySelector('[data-figure=bytes]').title, 10), bpp: parseFloat(texts.bpp), psnr: parseFloat(texts.PSNR),
+      msSsim: parseFloat(texts['MS-SSIM']), encode: texts.Encode, decode: texts.Decode, tokens: texts.Tokens,
+    };
+  });
+}
+
+/** SHA-256 of a canvas's pixels, in hex. */
+export function hashCanvas(page, selector) {
+  return page.locator(selector).evaluate(async (canvas) => {
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    const digest = await crypto.subtle.digest('SHA-256', data);
+    return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  });
+}
+
+/** Drops files onto the page: [{ name, bytes, type? }]. */
+export async function drop(page, files) {
+  const plain = files.map(({ name, bytes, type = '' }) => ({ name, type, base64: Buffer.from(bytes).toString('base64') }));
+  await page.evaluate((list) => {
+    const transfer = new DataTransfer();
+    for (const { name, type, base64 } of list) transfer.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name, { type }));
+    for (const kind of ['dragenter', 'dragover', 'drop']) document.querySelector('.app').dispatchEvent(new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+  }, plain);
+}
+
+/** What a click saves: { name, bytes }. */
+export async function saved(page, click) {
+  const [download] = await Promise.all([page.waitForEvent('download'), click()]);
+  return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) };
+}
+
+/** Serious and critical accessibility findings of the page as it stands, each as one line. */
+export async function accessibility(page) {
+  await page.evaluate(await readFile(join(root, 'node_modules/axe-core/axe.min.js'), 'utf8'));
+  const { violations } = await page.evaluate(() => window.axe.run(document));
+  return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, help, nodes }) => `${id}: ${help} (${nodes.map(({ target }) => target.join(' ')).join(', ')})`);
 }

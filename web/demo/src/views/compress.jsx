@@ -89,7 +89,7 @@ function Size() {
         <Button kind="quiet" icon="open" label="Open another picture" onClick={choose} />
         <Button kind="quiet" icon="close" label="Close the picture" onClick={closeSource} />
       </div>
-      <p class={`headline${running.value ? ' stale' : ''}`}><strong data-figure="bytes">{formatBytes(now?.bytes.length)}</strong><span>{now ? ratio : ' '}</span></p>
+      <p class={`headline${running.value ? ' stale' : ''}`}><strong data-figure="bytes" title={now && `${now.bytes.length} bytes`}>{formatBytes(now?.bytes.length)}</strong><span>{now ? ratio : ' '}</span></p>
       <Figures stale={running.value} rows={[
         ['bpp', formatFixed(now?.bpp, 3), 'Bits per pixel, whole file'],
         ['PSNR', now?.psnr === undefined ? '–' : `${formatFixed(now.psnr, 2)} dB`, 'Against the original'],

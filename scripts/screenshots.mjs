@@ -1,0 +1,63 @@
+#!/usr/bin/env node
+/* Pictures of the built page for the README (docs/img) and, with --icons, the app icons from icon.svg.
+ *
+ *     npm run build && node scripts/screenshots.mjs [--icons]
+ */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { launch, openPage, openSample, root } from '../tests/web/browser.mjs';
+
+const DESKTOP = { width: 1280, height: 800 }, PHONE = { width: 390, height: 844 };
+const TRAINING_STEPS = 400;
+
+/** [{ file, viewport, colorScheme, hash?, act }]: what each picture shows. */
+const shots = [
+  { file: 'compress.png', viewport: DESKTOP, colorScheme: 'light', hash: '#compress?rule=bpp&bpp=0.2', act: (page) => openSample(page, 0) },
+  { file: 'tokens.png', viewport: DESKTOP, colorScheme: 'dark', act: showTokens },
+  { file: 'train.png', viewport: DESKTOP, colorScheme: 'light', hash: `#train?steps=${TRAINING_STEPS}`, act: showTraining },
+  { file: 'start.png', viewport: DESKTOP, colorScheme: 'light', act: async () => {} },
+  { file: 'phone-compress.png', viewport: PHONE, colorScheme: 'dark', hash: '#compress?rule=bpp&bpp=0.2', act: (page) => openSample(page, 1) },
+  { file: 'phone-tokens.png', viewport: PHONE, colorScheme: 'light', act: showTokens },
+];
+
+async function showTokens(page) {
+  await openSample(page, 2);
+  await page.getByRole('tab', { name: 'Tokens' }).click();
+  await page.waitForFunction(() => {
+    const [, all, done] = document.querySelector('.atlas').getAttribute('aria-label').match(/^(\d+) codes, (\d+) shown/);
+    return all === done;
+  });
+  const box = await page.locator('.token-map').boundingBox();
+  await page.mouse.move(box.x + box.width * 0.46, box.y + box.height * 0.5);
+}
+
+async function showTraining(page) {
+  await page.getByRole('button', { name: 'Train on digits' }).click();
+  await page.getByText(`${TRAINING_STEPS} / ${TRAINING_STEPS}`).waitFor({ timeout: 120_000 });
+  await page.locator('.looks canvas').nth(1).waitFor();
+}
+
+async function icons() {
+  const svg = readFileSync(join(root, 'web/demo/public/icon.svg'), 'utf8');
+  for (const side of [192, 512]) {
+    const { context, close } = await launch({ viewport: { width: side, height: side } });
+    const [page] = context.pages();
+    await page.setContent(`<style>body{margin:0;background:#1b1b1f}svg{width:100vw;height:100vh;display:block}</style>${svg}`);
+    await page.screenshot({ path: join(root, `web/demo/public/icon-${side}.png`) });
+    await close();
+  }
+}
+
+if (process.argv.includes('--icons')) {
+  await icons();
+} else {
+  mkdirSync(join(root, 'docs/img'), { recursive: true });
+  for (const { file, act, ...options } of shots) {
+    const { page, close } = await openPage({ ...options, serviceWorkers: 'block' });
+    await act(page);
+    await page.waitForTimeout(400); // transitions, the last frame of a chart
+    await page.screenshot({ path: join(root, 'docs/img', file) });
+    await close();
+    console.log(`docs/img/${file}`);
+  }
+}

@@ -1,0 +1,37 @@
+/* The built page without a network, in real Chromium: after one visit, everything is on this machine. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { openPage, openSample } from './browser.mjs';
+
+describe('the page offline', () => {
+  let page, opened;
+  before(async () => {
+    opened = await openPage();
+    ({ page } = opened);
+  });
+  after(() => opened?.close());
+
+  it('says when it is ready', async () => {
+    await page.getByText('Ready to work offline.').waitFor();
+  });
+
+  it('loads and encodes with the server gone', async () => {
+    await opened.server.close();
+    await opened.context.setOffline(true);
+    await page.reload();
+    const { bytes, psnr } = await openSample(page, 1);
+    assert.ok(bytes > 500 && psnr > 18, `${bytes} bytes, PSNR ${psnr}`);
+    await page.getByText('offline ready').waitFor();
+  });
+
+  it('has the digits too', async () => {
+    await page.getByRole('tab', { name: 'Train' }).click();
+    const wide = await page.locator('.digits').evaluate(async (image) => {
+      await image.decode();
+      return image.naturalWidth;
+    });
+    assert.equal(wide, 64 * 28);
+    assert.deepEqual(opened.faults, []);
+    assert.deepEqual(opened.foreign, []);
+  });
+});
