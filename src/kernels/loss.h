@@ -24,7 +24,8 @@ size_t ts_ms_ssim_scratch(int batch, int h, int w, int c);
 /* MS-SSIM (Wang, Simoncelli, Bovik 2003), not 1 - MS-SSIM: 11x11 Gaussian of sigma 1.5, K1 = .01, K2 = .03, windows
  * wholly inside, scale weights .0448 .2856 .3001 .2363 .1333, 2x2 mean pooling in between, product per image and
  * channel, mean over both; contrast terms and the last SSIM below 0 count as 0 (no gradient there: the floor is 1e-6).
- * With fewer scales the weights are rescaled to sum 1; sides under 11 px take a shorter (odd or even) window.
+ * With fewer scales the weights are rescaled to sum 1; a side under 11 px takes
+ * the largest odd window that fits.
  * range: of the values (2 for [-1, 1], 255 for bytes). scales: 1 .. ts_ms_ssim_scales (1 = plain SSIM). */
 double ts_ms_ssim(float *grad, const float *x, const float *y, int batch, int h, int w, int c, int scales, float range,
                   float weight, float *scratch, ts_pool *pool);

@@ -1,0 +1,264 @@
+/* resample.c - moves and pools of pixels. Work is split over output rows. */
+#include "kernels/resample.h"
+
+#include "kernels/flat.h"
+
+#include <stdbool.h>
+
+typedef struct move {
+    float *y;
+    const float *x, *dy;
+    int h, w, c; /* of the smaller picture */
+    int factor, stride;
+    int out_h, out_w;
+    int top, left, bottom, right;
+} move;
+
+static void copy(float *y, const float *x, size_t n) {
+    memcpy(y, x, n * sizeof(float));
+}
+
+static void add_to(float *y, const float *x, size_t count) {
+    TS_FLAT_LOOP(0, count) {
+        vf_store_upto(y + i, vf_add(vf_load_upto(y + i, n), vf_load_upto(x + i, n)), n);
+    }
+}
+
+static void scale_by(float *y, float s, size_t count) {
+    const vf scale = vf_set1(s);
+    TS_FLAT_LOOP(0, count) {
+        vf_store_upto(y + i, vf_mul(vf_load_upto(y + i, n), scale), n);
+    }
+}
+
+/* ---- nearest ------------------------------------------------------------------------------------------------- */
+static void upsample_task(void *context, size_t begin, size_t end, int worker) {
+    const move *m = context;
+    const size_t c = (size_t)m->c, f = (size_t)m->factor, w = (size_t)m->w, row = w * f * c;
+    (void)worker;
+    for (size_t r = begin; r < end; r++) { /* rows of x, all images */
+        float *y = m->y + r * f * row;
+        for (size_t i = 0; i < w * f; i++) copy(y + i * c, m->x + (r * w + i / f) * c, c);
+        for (size_t k = 1; k < f; k++) copy(y + k * row, y, row);
+    }
+}
+
+void ts_upsample_nearest(float *y, const float *x, int batch, int h, int w, int c, int factor, ts_pool *pool) {
+    move m = {.y = y, .x = x, .w = w, .c = c, .factor = factor};
+    ts_parallel(pool, (size_t)batch * (size_t)h, 4, upsample_task, &m);
+}
+
+static void upsample_backward_task(void *context, size_t begin, size_t end, int worker) {
+    const move *m = context;
+    const size_t c = (size_t)m->c, f = (size_t)m->factor, w = (size_t)m->w;
+    (void)worker;
+    for (size_t p = begin * w; p < end * w; p++) { /* pixels of dx */
+        const float *block = m->dy + ((p / w) * f * w + p % w) * f * c;
+        float *dx = m->y + p * c;
+        memset(dx, 0, c * sizeof(float));
+        for (size_t k = 0; k < f * f; k++) add_to(dx, block + (k / f * w * f + k % f) * c, c);
+    }
+}
+
+void ts_upsample_nearest_backward(float *dx, const float *dy, int batch, int h, int w, int c, int factor, ts_pool *pool) {
+    move m = {.y = dx, .dy = dy, .w = w, .c = c, .factor = factor};
+    ts_parallel(pool, (size_t)batch * (size_t)h, 4, upsample_backward_task, &m);
+}
+
+/* ---- pixel shuffle ------------------------------------------------------------------------------------------ */
+/* Between a pixel's c*f*f channels (c-major) and the f x f block of c channels; `out` says in which direction. */
+static void shuffle_pixel(const move *m, float *deep, float *block, bool out) {
+    const size_t c = (size_t)m->c, f = (size_t)m->factor, row = (size_t)m->w * f * c;
+    for (size_t fy = 0; fy < f; fy++)
+        for (size_t fx = 0; fx < f; fx++) {
+            float *flat = block + fy * row + fx * c, *column = deep + fy * f + fx;
+            for (size_t k = 0; k < c; k++) {
+                if (out) {
+                    flat[k] = column[k * f * f];
+                } else {
+                    column[k * f * f] = flat[k];
+                }
+            }
+        }
+}
+
+static void shuffle_task(void *context, size_t begin, size_t end, int worker) {
+    const move *m = context;
+    const size_t c = (size_t)m->c, f = (size_t)m->factor, w = (size_t)m->w;
+    (void)worker;
+    for (size_t p = begin * w; p < end * w; p++) {
+        const size_t block = ((p / w) * f * w + p % w) * f * c, deep = p * c * f * f;
+        if (m->top) { /* top: 1 = shuffle (deep to block), 0 = unshuffle */
+            shuffle_pixel(m, (float *)m->x + deep, m->y + block, true);
+        } else {
+            shuffle_pixel(m, m->y + deep, (float *)m->x + block, false);
+        }
+    }
+}
+
+void ts_pixel_shuffle(float *y, const float *x, int batch, int h, int w, int c, int factor, ts_pool *pool) {
+    move m = {.y = y, .x = x, .w = w, .c = c, .factor = factor, .top = 1};
+    ts_parallel(pool, (size_t)batch * (size_t)h, 4, shuffle_task, &m);
+}
+
+void ts_pixel_unshuffle(float *y, const float *x, int batch, int h, int w, int c, int factor, ts_pool *pool) {
+    move m = {.y = y, .x = x, .w = w, .c = c, .factor = factor};
+    ts_parallel(pool, (size_t)batch * (size_t)h, 4, shuffle_task, &m);
+}
+
+/* ---- pooling ------------------------------------------------------------------------------------------------ */
+int ts_pool_extent(int extent, int kernel, int stride, int ceil_mode) {
+    if (!ceil_mode) return extent < kernel ? 0 : (extent - kernel) / stride + 1;
+    if (extent <= kernel) return 1;
+    const int count = (extent - kernel + stride - 1) / stride + 1;
+    return (count - 1) * stride >= extent ? count - 1 : count;
+}
+
+static int window_end(int first, int kernel, int extent) {
+    return first + kernel < extent ? first + kernel : extent;
+}
+
+static void max_pool_task(void *context, size_t begin, size_t end, int worker) {
+    const move *m = context;
+    const size_t c = (size_t)m->c;
+    (void)worker;
+    for (size_t r = begin; r < end; r++) {
+        const size_t image = r / (size_t)m->out_h;
+        const int y0 = (int)(r % (size_t)m->out_h) * m->stride, y1 = window_end(y0, m->factor, m->h);
+        const float *x = m->x + image * (size_t)m->h * (size_t)m->w * c;
+        for (int ox = 0; ox < m->out_w; ox++) {
+            const int x0 = ox * m->stride, x1 = window_end(x0, m->factor, m->w);
+            float *y = m->y + (r * (size_t)m->out_w + (size_t)ox) * c;
+            TS_FLAT_LOOP(0, c) {
+                vf most = vf_load_upto(x + ((size_t)y0 * (size_t)m->w + (size_t)x0) * c + i, n);
+                for (int iy = y0; iy < y1; iy++)
+                    for (int ix = x0; ix < x1; ix++)
+                        most = vf_max(most, vf_load_upto(x + ((size_t)iy * (size_t)m->w + (size_t)ix) * c + i, n));
+                vf_store_upto(y + i, most, n);
+            }
+        }
+    }
+}
+
+void ts_max_pool(float *y, const float *x, int batch, int h, int w, int c, int kernel, int stride, int out_h, int out_w,
+                 ts_pool *pool) {
+    move m = {.y = y, .x = x, .h = h, .w = w, .c = c, .factor = kernel, .stride = stride, .out_h = out_h, .out_w = out_w};
+    ts_parallel(pool, (size_t)batch * (size_t)out_h, 4, max_pool_task, &m);
+}
+
+/* Adds dy to the first maximum of one window, per channel. */
+static void max_window_backward(const move *m, float *dx, const float *x, const float *dy, int y0, int x0) {
+    const size_t c = (size_t)m->c, w = (size_t)m->w;
+    const int y1 = window_end(y0, m->factor, m->h), x1 = window_end(x0, m->factor, m->w);
+    for (size_t k = 0; k < c; k++) {
+        size_t best = ((size_t)y0 * w + (size_t)x0) * c + k;
+        for (int iy = y0; iy < y1; iy++)
+            for (int ix = x0; ix < x1; ix++) {
+                const size_t at = ((size_t)iy * w + (size_t)ix) * c + k;
+                if (x[at] > x[best]) best = at;
+            }
+        dx[best] += dy[k];
+    }
+}
+
+static void max_pool_backward_task(void *context, size_t begin, size_t end, int worker) {
+    const move *m = context;
+    const size_t c = (size_t)m->c, plane = (size_t)m->h * (size_t)m->w * c;
+    (void)worker;
+    for (size_t image = begin; image < end; image++) { /* windows overlap: one image per task */
+        float *dx = m->y + image * plane;
+        const float *dy = m->dy + image * (size_t)m->out_h * (size_t)m->out_w * c;
+        memset(dx, 0, plane * sizeof(float));
+        for (int oy = 0; oy < m->out_h; oy++)
+            for (int ox = 0; ox < m->out_w; ox++)
+                max_window_backward(m, dx, m->x + image * plane, dy + ((size_t)oy * (size_t)m->out_w + (size_t)ox) * c,
+                                    oy * m->stride, ox * m->stride);
+    }
+}
+
+void ts_max_pool_backward(float *dx, const float *dy, const float *x, int batch, int h, int w, int c, int kernel,
+                          int stride, int out_h, int out_w, ts_pool *pool) {
+    move m = {.y = dx, .x = x, .dy = dy, .h = h, .w = w, .c = c, .factor = kernel, .stride = stride, .out_h = out_h, .out_w = out_w};
+    ts_parallel(pool, (size_t)batch, 1, max_pool_backward_task, &m);
+}
+
+/* ---- halving ------------------------------------------------------------------------------------------------ */
+static void halve_task(void *context, size_t begin, size_t end, int worker) {
+    const move *m = context;
+    const size_t c = (size_t)m->c, row = (size_t)m->w * c;
+    const vf quarter = vf_set1(0.25f);
+    (void)worker;
+    for (size_t r = begin; r < end; r++) {
+        const size_t image = r / (size_t)m->out_h, oy = r % (size_t)m->out_h;
+        for (size_t ox = 0; ox < (size_t)m->out_w; ox++) {
+            const float *x = m->x + ((image * (size_t)m->h + 2 * oy) * (size_t)m->w + 2 * ox) * c;
+            float *y = m->y + (r * (size_t)m->out_w + ox) * c;
+            TS_FLAT_LOOP(0, c) {
+                const vf upper = vf_add(vf_load_upto(x + i, n), vf_load_upto(x + c + i, n));
+                const vf lower = vf_add(vf_load_upto(x + row + i, n), vf_load_upto(x + row + c + i, n));
+                vf_store_upto(y + i, vf_mul(vf_add(upper, lower), quarter), n);
+            }
+        }
+    }
+}
+
+void ts_halve(float *y, const float *x, int batch, int h, int w, int c, ts_pool *pool) {
+    move m = {.y = y, .x = x, .h = h, .w = w, .c = c, .out_h = h / 2, .out_w = w / 2};
+    ts_parallel(pool, (size_t)batch * (size_t)m.out_h, 8, halve_task, &m);
+}
+
+static void halve_backward_task(void *context, size_t begin, size_t end, int worker) {
+    const move *m = context;
+    const size_t c = (size_t)m->c;
+    (void)worker;
+    for (size_t r = begin; r < end; r++) { /* rows of dx */
+        const size_t image = r / (size_t)m->h, iy = r % (size_t)m->h;
+        float *dx = m->y + r * (size_t)m->w * c;
+        memset(dx, 0, (size_t)m->w * c * sizeof(float));
+        if (iy / 2 >= (size_t)m->out_h) continue;
+        const float *dy = m->dy + (image * (size_t)m->out_h + iy / 2) * (size_t)m->out_w * c;
+        for (size_t ix = 0; ix < 2 * (size_t)m->out_w; ix++) copy(dx + ix * c, dy + ix / 2 * c, c);
+        scale_by(dx, 0.25f, 2 * (size_t)m->out_w * c);
+    }
+}
+
+void ts_halve_backward(float *dx, const float *dy, int batch, int h, int w, int c, ts_pool *pool) {
+    move m = {.y = dx, .dy = dy, .h = h, .w = w, .c = c, .out_h = h / 2, .out_w = w / 2};
+    ts_parallel(pool, (size_t)batch * (size_t)h, 8, halve_backward_task, &m);
+}
+
+/* ---- margins ------------------------------------------------------------------------------------------------ */
+static void pad_task(void *context, size_t begin, size_t end, int worker) {
+    const move *m = context;
+    const size_t c = (size_t)m->c, full = (size_t)(m->left + m->w + m->right) * c, rows = (size_t)(m->top + m->h + m->bottom);
+    (void)worker;
+    for (size_t r = begin; r < end; r++) {
+        const size_t image = r / rows, y = r % rows;
+        float *out = m->y + r * full;
+        memset(out, 0, full * sizeof(float));
+        if (y < (size_t)m->top || y >= (size_t)(m->top + m->h)) continue;
+        copy(out + (size_t)m->left * c, m->x + (image * (size_t)m->h + y - (size_t)m->top) * (size_t)m->w * c, (size_t)m->w * c);
+    }
+}
+
+void ts_pad_zero(float *y, const float *x, int batch, int h, int w, int c, int top, int left, int bottom, int right,
+                 ts_pool *pool) {
+    move m = {.y = y, .x = x, .h = h, .w = w, .c = c, .top = top, .left = left, .bottom = bottom, .right = right};
+    ts_parallel(pool, (size_t)batch * (size_t)(top + h + bottom), 8, pad_task, &m);
+}
+
+static void crop_task(void *context, size_t begin, size_t end, int worker) {
+    const move *m = context;
+    const size_t c = (size_t)m->c, full = (size_t)(m->left + m->w + m->right) * c, rows = (size_t)(m->top + m->h + m->bottom);
+    (void)worker;
+    for (size_t r = begin; r < end; r++) {
+        const size_t image = r / (size_t)m->h, y = r % (size_t)m->h;
+        copy(m->y + r * (size_t)m->w * c, m->x + (image * rows + y + (size_t)m->top) * full + (size_t)m->left * c, (size_t)m->w * c);
+    }
+}
+
+void ts_crop(float *y, const float *x, int batch, int h, int w, int c, int top, int left, int bottom, int right,
+             ts_pool *pool) {
+    move m = {.y = y, .x = x, .h = h, .w = w, .c = c, .top = top, .left = left, .bottom = bottom, .right = right};
+    ts_parallel(pool, (size_t)batch * (size_t)h, 8, crop_task, &m);
+}
