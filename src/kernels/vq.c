@@ -81,7 +81,10 @@ static void lookup_task(void *context, size_t begin, size_t end, int worker) {
         const size_t count = end - row < TS_MR ? end - row : TS_MR;
         float scores[TS_MR][TS_NR];
         lanes best;
-        for (int i = 0; i < TS_MR * TS_VF; i++) best.cost[0][i] = INFINITY, best.code[0][i] = 0;
+        for (int r = 0; r < TS_MR; r++) {
+            vf_store(best.cost[r], vf_set1(INFINITY));
+            vf_store(best.code[r], vf_set1(0));
+        }
         for (int first = 0; first < s->codes; first += TS_NR) {
             const int vectors = score_panel(s, row, count, first, scores);
             lower(&best, scores, vectors, first);
