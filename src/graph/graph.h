@@ -102,6 +102,8 @@ float *ts_graph_grad_data(ts_graph *g, ts_tensor t);
  * run, unless the loss is an output. */
 void ts_graph_seed(ts_graph *g, ts_tensor loss, float weight);
 void ts_graph_forward(ts_graph *g, ts_pool *pool);
+/* Only what output t is made from. */
+void ts_graph_forward_to(ts_graph *g, ts_tensor t, ts_pool *pool);
 void ts_graph_backward(ts_graph *g, ts_pool *pool);
 uint64_t ts_graph_macs(const ts_graph *g); /* multiply-adds of one forward */
 

@@ -83,21 +83,16 @@ static void prepare_call(const ts_graph *g, const ts_node *n, ts_pool *pool, ts_
     }
 }
 
-/* A node runs if an output, or a loss that counts, is made from it. */
-static void mark_active(ts_graph *g) {
-    for (int i = 0; i < g->count; i++) {
-        ts_node *n = &g->nodes[i];
-        n->active = n->output || (is_loss(n) && (n->seed != 0 || g->mode == TS_GRAPH_INFERENCE));
-    }
+/* What the marked nodes are made from runs too. */
+static void spread_active(ts_graph *g) {
     for (int i = g->count - 1; i >= 0; i--) {
         const ts_node *n = &g->nodes[i];
         for (int k = 0; n->active && k < inputs(n); k++) g->nodes[n->in[k]].active = true;
     }
 }
 
-void ts_graph_forward(ts_graph *g, ts_pool *pool) {
+static void run_active(ts_graph *g, ts_pool *pool) {
     if (ts_pool_threads(pool) > g->threads) pool = NULL;
-    mark_active(g);
     for (int i = 0; i < g->count; i++) {
         const ts_node *n = &g->nodes[i];
         const ts_op_row *row = ts_op_row_of(n->op);
@@ -112,6 +107,22 @@ void ts_graph_forward(ts_graph *g, ts_pool *pool) {
         }
         row->forward(&call);
     }
+}
+
+void ts_graph_forward(ts_graph *g, ts_pool *pool) {
+    for (int i = 0; i < g->count; i++) {
+        ts_node *n = &g->nodes[i];
+        n->active = n->output || (is_loss(n) && (n->seed != 0 || g->mode == TS_GRAPH_INFERENCE));
+    }
+    spread_active(g);
+    run_active(g, pool);
+}
+
+void ts_graph_forward_to(ts_graph *g, ts_tensor t, ts_pool *pool) {
+    if (t < 0 || t >= g->count) return;
+    for (int i = 0; i < g->count; i++) g->nodes[i].active = i == t;
+    spread_active(g);
+    run_active(g, pool);
 }
 
 /* Where the gradient of input k is computed: in place the first time, aside afterwards. */

@@ -62,7 +62,7 @@ static void read_loss(const ts_json *doc, int object, ts_loss_config *l, tess_st
 static void read_level_weights(ts_section *s, int levels, ts_train_config *t) {
     int count = 0;
     float sum = 0;
-    for (int i = 0; i < levels; i++) t->level_weights[i] = 1;
+    t->level_weights[levels - 1] = 1;
     ts_section_floats(s, "level_weights", levels, levels, 0, 1e6, t->level_weights, &count);
     for (int i = 0; i < levels; i++) sum += t->level_weights[i];
     if (!(sum > 0)) ts_section_fail(s, "level_weights", "must not all be 0");

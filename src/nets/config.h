@@ -72,7 +72,7 @@ typedef struct ts_train_config {
     uint64_t seed;
     bool flip;
     ts_loss_config loss;
-    float level_weights[TS_LEVELS_MAX]; /* of drawing 1..levels levels; all equal when not given */
+    float level_weights[TS_LEVELS_MAX]; /* of drawing 1..levels levels; always all when not given */
     float lambda[2];
 } ts_train_config;
 

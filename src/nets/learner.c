@@ -27,20 +27,37 @@ struct ts_learner {
     uint32_t *filled, *counts;
 };
 
+tess_status ts_learner_resize(ts_learner *learner, size_t rows, ts_error *err) {
+    ts_learner *t = learner;
+    size_t levels = (size_t)t->config->levels, scratch_floats = ts_quantizer_scratch(t->quantizer, rows);
+    float *z = ts_alloc_floats(rows * t->dim), *scratch = ts_alloc_floats(scratch_floats);
+    uint16_t *tokens = ts_calloc(rows * levels, sizeof *tokens);
+    if (!z || !scratch || !tokens) {
+        ts_free(z);
+        ts_free(scratch);
+        ts_free(tokens);
+        return ts_fail_memory(err, (rows * t->dim + scratch_floats) * sizeof *z + rows * levels * sizeof *tokens);
+    }
+    ts_free(t->z);
+    ts_free(t->scratch);
+    ts_free(t->tokens);
+    t->z = z;
+    t->scratch = scratch;
+    t->tokens = tokens;
+    t->rows = rows;
+    return TESS_OK;
+}
+
 tess_status ts_learner_new(ts_quantizer *quantizer, size_t rows, ts_learner **out, ts_error *err) {
     ts_learner *t = ts_calloc(1, sizeof *t);
     if (!t) return ts_fail_memory(err, sizeof *t);
     t->quantizer = quantizer;
     t->config = ts_quantizer_config_of(quantizer);
-    t->rows = rows;
     t->dim = (size_t)t->config->dim;
     t->size = (size_t)t->config->size;
     t->levels = t->config->levels;
     t->quantize = true;
     size_t levels = (size_t)t->config->levels, codes = levels * t->size;
-    t->z = ts_alloc_floats(rows * t->dim);
-    t->tokens = ts_calloc(rows * levels, sizeof *t->tokens);
-    t->scratch = ts_alloc_floats(ts_quantizer_scratch(quantizer, rows));
     t->hits = ts_alloc_floats(t->size);
     t->moved = ts_alloc_floats(t->size * t->dim);
     t->count = ts_alloc_floats(codes);
@@ -48,9 +65,11 @@ tess_status ts_learner_new(ts_quantizer *quantizer, size_t rows, ts_learner **ou
     t->window = ts_calloc(levels * TS_WINDOW, sizeof *t->window);
     t->filled = ts_calloc(levels * 2, sizeof *t->filled);
     t->counts = ts_calloc(codes, sizeof *t->counts);
-    if (!t->z || !t->tokens || !t->scratch || !t->hits || !t->moved || !t->count || !t->sum || !t->window || !t->filled || !t->counts) {
+    bool whole = t->hits && t->moved && t->count && t->sum && t->window && t->filled && t->counts;
+    tess_status status = whole ? ts_learner_resize(t, rows, err) : ts_fail_memory(err, codes * (t->dim + 2) * sizeof(float));
+    if (status < 0) {
         ts_learner_free(t);
-        return ts_fail_memory(err, (codes * (t->dim + 2) + rows * (2 * t->dim + levels)) * sizeof(float));
+        return status;
     }
     for (size_t i = 0; i < codes; i++) t->count[i] = 1;
     memcpy(t->sum, ts_quantizer_codebook(quantizer), codes * t->dim * sizeof *t->sum);

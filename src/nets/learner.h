@@ -17,6 +17,8 @@ typedef struct ts_learner ts_learner;
 /* rows: latents per step. The quantizer is borrowed. Counts start at 1, sums at the codes. */
 tess_status ts_learner_new(ts_quantizer *quantizer, size_t rows, ts_learner **out, ts_error *err);
 void ts_learner_free(ts_learner *learner);
+/* Another number of latents per step; the state stays. Errors: MEMORY, then nothing changes. */
+tess_status ts_learner_resize(ts_learner *learner, size_t rows, ts_error *err);
 
 /* What the next forward uses; levels 1 .. the quantizer's. quantize false: latents pass unchanged. */
 void ts_learner_choose(ts_learner *learner, bool quantize, int levels, float lambda);

@@ -1,0 +1,109 @@
+/* trainer.h - what a tess_trainer holds, shared by trainer*.c and its tests.
+ *
+ * A step: draw a batch, levels and lambda -> forward -> total loss -> backward -> global norm -> AdamW, EMA, codes. Weights
+ * and codes change only after loss and norm were seen to be finite; else the step counts as skipped. All randomness comes
+ * from two generators in the state, so that a checkpoint resumes bit-exactly (given the same pictures in the same order).
+ */
+#ifndef TS_ENGINE_TRAINER_H
+#define TS_ENGINE_TRAINER_H
+
+#include "base/parallel.h"
+#include "base/rng.h"
+#include "engine/model_file.h"
+#include "engine/pixels.h"
+#include "graph/graph.h"
+#include "nets/config.h"
+#include "nets/learner.h"
+#include "nets/perceptual.h"
+
+typedef struct ts_pictures {
+    ts_pixels *list; /* data owned */
+    int count, capacity;
+    double *area; /* running sums of the square roots of areas: the chance of being drawn; rebuilt when stale */
+    bool stale;
+} ts_pictures;
+
+/* The figures of the last step. NaN where nothing was measured. */
+typedef struct ts_figures {
+    double total, l1, l2, lpips, ms_ssim, commitment, codebook, psnr, bpp, lr, grad_norm;
+    int levels;
+    double lambda;
+} ts_figures;
+
+/* A graph over pictures of one size for looking: pixels -> tokens -> pixels, with the EMA weights. */
+typedef struct ts_view {
+    ts_graph *graph;
+    ts_tensor x, y;
+    int width, height, threads; /* of x, multiples of the factor */
+    ts_weights *weights;
+    ts_quantizer *quantizer;
+    int levels;
+    float lambda;
+    uint16_t *tokens; /* [levels][rows] */
+    float *scratch;
+    ts_pixels input, output;
+} ts_view;
+
+struct tess_trainer {
+    ts_error error;
+    ts_pictures train, validation;
+    int threads;
+    ts_pool *pool;
+    /* the LPIPS net; parameters NULL when there is none */
+    ts_params *feature_params;
+    float *feature_values;
+    ts_weights *features;
+    /* the model: json NULL before config */
+    char *json;
+    ts_config config; /* with live changes */
+    ts_params *params; /* the nets', then the codebook when it is trained by gradient */
+    float *values, *grads, *first, *second, *ema; /* stores: weights, gradients, Adam's moments, EMA weights */
+    ts_weights *weights;
+    ts_quantizer *quantizer;
+    ts_learner *learner;
+    int codebook; /* parameter index, or -1 */
+    long step, skipped, skipped_in_row, adam_steps;
+    bool fitted; /* codes come from data, a file or a checkpoint */
+    ts_rng data_rng, step_rng;
+    ts_figures figures;
+    /* the training graph; NULL when it must be made afresh */
+    ts_graph *graph;
+    ts_tensor x, z, y, l1, l2, ms_ssim, commitment, lpips[TS_PERCEPTUAL_HEADS];
+    /* results handed out */
+    ts_view view;
+    uint8_t *checkpoint, *model;
+};
+
+/* trainer_data.c */
+uint8_t *ts_pictures_add(ts_pictures *pictures, int width, int height, int channels, ts_error *err);
+void ts_pictures_free(ts_pictures *pictures);
+/* Fills batch [n][size][size][3] with random crops, in range; false if memory is out (the pictures' table). */
+bool ts_pictures_crops(ts_pictures *pictures, float *batch, int n, int size, bool flip, const float range[2], ts_rng *rng);
+
+/* trainer_net.c */
+void ts_trainer_unload(tess_trainer *t); /* forgets the model; pictures, features and the message stay */
+tess_status ts_trainer_load_config(tess_trainer *t, const char *json, size_t size);
+void ts_trainer_drop_graph(tess_trainer *t);
+/* Makes graph and pool fit config, features and threads. */
+tess_status ts_trainer_ready(tess_trainer *t);
+
+/* trainer_step.c */
+/* Levels and lambda of a step, from the config's level_weights and lambda. */
+void ts_trainer_draw(tess_trainer *t, int *levels, float *lambda);
+double ts_trainer_rate(const tess_trainer *t); /* learning rate of the coming step */
+/* One step on the batch that lies in the graph's x. OK (also when the step was skipped), or NUMERIC after too many. */
+tess_status ts_trainer_run(tess_trainer *t, int levels, float lambda);
+/* Codes from data: fits them to latents of fresh batches, after scaling the latent to unit variance (folded into the convs on
+ * both sides), so that lambda means the same in every run. */
+tess_status ts_trainer_fit(tess_trainer *t);
+
+/* trainer_view.c */
+void ts_view_free(ts_view *view);
+/* Runs a picture (the middle of it, when larger than TS_VIEW_SIDE) through encoder, quantizer and decoder with the EMA
+ * weights; fills view.input, view.output, view.tokens. output false: stops at the tokens. */
+#define TS_VIEW_SIDE 1024
+tess_status ts_view_run(tess_trainer *t, const ts_pixels *picture, int levels, float lambda, bool output);
+/* The quantizer as a model file will have it, but in training order, into view.quantizer. */
+tess_status ts_view_quantizer(tess_trainer *t);
+
+#endif

@@ -1,0 +1,226 @@
+/* trainer_step.c - one training step, and the start of the codes from data. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "engine/trainer.h"
+#include "kernels/optim.h"
+#include "kernels/pointwise.h"
+
+#define PI 3.14159265358979323846
+#define MAX_SKIPPED 100  /* bad steps in a row before giving up */
+#define FIT_ROUNDS 6     /* of k-means */
+#define FIT_PER_CODE 32  /* latents per code that k-means looks at */
+#define FIT_BATCHES 24   /* but so many batches at most */
+
+/* ---- schedule --------------------------------------------------------------------------------------------------- */
+
+double ts_trainer_rate(const tess_trainer *t) {
+    const ts_train_config *c = &t->config.train;
+    double warm = c->warmup > 0 ? fmin(1, (double)(t->step + 1) / c->warmup) : 1;
+    double cosine = 0.5 * (1 + cos(PI * fmin(1, (double)t->step / c->steps)));
+    return c->lr * warm * (c->lr_final + (1 - c->lr_final) * cosine);
+}
+
+/* Lambda is 0 every other time, else uniform on a square-root scale: an encoder may ask for either end. */
+void ts_trainer_draw(tess_trainer *t, int *levels, float *lambda) {
+    const ts_train_config *c = &t->config.train;
+    double sum = 0, low = sqrt(c->lambda[0]), high = sqrt(c->lambda[1]);
+    int count = t->config.quantizer.levels;
+    for (int i = 0; i < count; i++) sum += c->level_weights[i];
+    double at = ts_rng_uniform(&t->step_rng) * sum;
+    for (*levels = 1; *levels < count && at >= c->level_weights[*levels - 1]; ++*levels) at -= c->level_weights[*levels - 1];
+    double u = fmax(0, 2 * (double)ts_rng_uniform(&t->step_rng) - 1), root = low + (high - low) * u;
+    *lambda = (float)(root * root);
+}
+
+/* ---- codes ------------------------------------------------------------------------------------------------------- */
+
+static size_t codebook_floats(const tess_trainer *t) {
+    const ts_quantizer_config *q = &t->config.quantizer;
+    return (size_t)q->levels * (size_t)q->size * (size_t)q->dim;
+}
+
+/* Codes trained by gradient live in the store of weights; the quantizer works on a copy. */
+static void codes_to_store(tess_trainer *t, float *store) {
+    if (t->codebook < 0) return;
+    memcpy(store + ts_params_at(t->params, t->codebook)->offset, ts_quantizer_codebook(t->quantizer), codebook_floats(t) * sizeof(float));
+}
+
+static void codes_from_store(tess_trainer *t) {
+    if (t->codebook < 0) return;
+    memcpy(ts_quantizer_codebook(t->quantizer), t->values + ts_params_at(t->params, t->codebook)->offset, codebook_floats(t) * sizeof(float));
+}
+
+static void scale_param(tess_trainer *t, const char *name, float factor) {
+    int i = ts_params_find(t->params, name);
+    if (i < 0) return;
+    const ts_param *p = ts_params_at(t->params, i);
+    ts_vscale(t->values + p->offset, t->values + p->offset, factor, p->count, t->pool);
+    ts_vscale(t->ema + p->offset, t->ema + p->offset, factor, p->count, t->pool);
+    ts_vscale(t->first + p->offset, t->first + p->offset, 1 / factor, p->count, t->pool);
+    ts_vscale(t->second + p->offset, t->second + p->offset, 1 / (factor * factor), p->count, t->pool);
+}
+
+/* latent *= factor, output unchanged; possible when convs meet the latent on both sides. */
+static bool fold_scale(tess_trainer *t, float factor) {
+    const ts_config *c = &t->config;
+    ts_layer_kind last = c->encoder[c->encoder_count - 1].kind, head = c->decoder[0].kind;
+    char name[TS_PARAM_NAME];
+    bool before = last == TS_LAYER_CONV || last == TS_LAYER_TCONV, after = head == TS_LAYER_CONV || head == TS_LAYER_TCONV;
+    if (!before || !after) return false;
+    snprintf(name, sizeof name, "encoder.%d.weight", c->encoder_count - 1);
+    scale_param(t, name, factor);
+    snprintf(name, sizeof name, "encoder.%d.bias", c->encoder_count - 1);
+    scale_param(t, name, factor);
+    scale_param(t, "decoder.0.weight", 1 / factor);
+    ts_weights_changed(t->weights);
+    return true;
+}
+
+/* 1 / standard deviation of all latent values, or 0 if they do not vary or are not finite. */
+static float unit_scale(const float *z, size_t n) {
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += z[i];
+        squares += (double)z[i] * z[i];
+    }
+    double variance = squares / (double)n - (sum / (double)n) * (sum / (double)n);
+    return isfinite(variance) && variance > 1e-20 ? (float)(1 / sqrt(variance)) : 0;
+}
+
+static bool load_batch(tess_trainer *t) {
+    const ts_train_config *c = &t->config.train;
+    return ts_pictures_crops(&t->train, ts_graph_data(t->graph, t->x), c->batch, c->size, c->flip, t->config.range, &t->data_rng);
+}
+
+tess_status ts_trainer_fit(tess_trainer *t) {
+    const ts_quantizer_config *q = &t->config.quantizer;
+    ts_shape s = ts_graph_shape(t->graph, t->z);
+    size_t rows = (size_t)s.n * (size_t)s.h * (size_t)s.w, floats = ts_shape_count(s), want = (size_t)q->size * FIT_PER_CODE;
+    size_t batches = want / rows + 1 < FIT_BATCHES ? want / rows + 1 : FIT_BATCHES;
+    float *z = ts_alloc_floats(batches * floats);
+    if (!z) return ts_fail_memory(&t->error, batches * floats * sizeof *z);
+    for (size_t i = 0; i < batches; i++) {
+        if (!load_batch(t)) {
+            ts_free(z);
+            return ts_fail_memory(&t->error, sizeof(double) * (size_t)t->train.count);
+        }
+        ts_graph_forward_to(t->graph, t->z, t->pool);
+        memcpy(z + i * floats, ts_graph_data(t->graph, t->z), floats * sizeof *z);
+    }
+    float scale = unit_scale(z, batches * floats);
+    if (scale > 0 && fold_scale(t, scale)) ts_vscale(z, z, scale, batches * floats, t->pool);
+    tess_status status = ts_learner_fit(t->learner, z, batches * rows, FIT_ROUNDS, &t->step_rng, t->pool, &t->error);
+    ts_free(z);
+    if (status < 0) return status;
+    codes_to_store(t, t->values);
+    codes_to_store(t, t->ema);
+    t->fitted = true;
+    return TESS_OK;
+}
+
+/* ---- one step ---------------------------------------------------------------------------------------------------- */
+
+static double loss_value(tess_trainer *t, ts_tensor loss) {
+    return (double)*ts_graph_data(t->graph, loss);
+}
+
+/* Weights of the losses in this step; sets them as the graph's seeds. */
+typedef struct parts {
+    float l1, l2, ms_ssim, lpips, commitment, codebook;
+} parts;
+
+static parts choose_losses(tess_trainer *t, bool quantize) {
+    const ts_loss_config *c = &t->config.train.loss;
+    const ts_quantizer_config *q = &t->config.quantizer;
+    parts p = {.l1 = c->l1, .l2 = c->l2, .ms_ssim = c->ms_ssim, .commitment = quantize ? q->commitment : 0};
+    p.lpips = t->features && t->step >= c->lpips_from ? c->lpips : 0;
+    p.codebook = quantize && q->gradient ? 1 : 0;
+    ts_graph_seed(t->graph, t->l1, p.l1);
+    ts_graph_seed(t->graph, t->l2, p.l2);
+    ts_graph_seed(t->graph, t->ms_ssim, p.ms_ssim);
+    ts_graph_seed(t->graph, t->commitment, p.commitment);
+    for (int i = 0; i < TS_PERCEPTUAL_HEADS && t->features; i++) ts_graph_seed(t->graph, t->lpips[i], p.lpips);
+    return p;
+}
+
+static void measure(tess_trainer *t, const parts *p, ts_figures *f) {
+    double range = (double)t->config.range[1] - t->config.range[0];
+    f->l1 = loss_value(t, t->l1);
+    f->l2 = loss_value(t, t->l2);
+    f->ms_ssim = p->ms_ssim > 0 ? loss_value(t, t->ms_ssim) : NAN;
+    f->commitment = p->commitment > 0 ? loss_value(t, t->commitment) : NAN;
+    f->lpips = p->lpips > 0 ? 0 : NAN;
+    for (int i = 0; i < TS_PERCEPTUAL_HEADS && p->lpips > 0; i++) f->lpips += loss_value(t, t->lpips[i]);
+    f->psnr = 10 * log10(range * range / f->l2);
+    f->total = p->l1 * f->l1 + p->l2 * f->l2;
+    if (p->ms_ssim > 0) f->total += p->ms_ssim * f->ms_ssim;
+    if (p->commitment > 0) f->total += p->commitment * f->commitment;
+    if (p->lpips > 0) f->total += p->lpips * f->lpips;
+}
+
+/* Clips by global norm as PyTorch's clip_grad_norm_ and moves weights, EMA and codes. */
+static void apply(tess_trainer *t, double norm) {
+    const ts_train_config *c = &t->config.train;
+    size_t n = ts_params_floats(t->params);
+    double clip = c->clip > 0 ? fmin(1, c->clip / (norm + 1e-6)) : 1;
+    ts_adamw options = {.lr = (float)t->figures.lr, .beta1 = c->betas[0], .beta2 = c->betas[1], .eps = c->eps,
+                        .weight_decay = c->weight_decay, .step = ++t->adam_steps, .grad_scale = (float)clip};
+    ts_learner_update(t->learner, &t->step_rng);
+    codes_to_store(t, t->values); /* restarted codes */
+    ts_adamw_step(t->values, t->first, t->second, t->grads, n, &options, t->pool);
+    ts_weights_changed(t->weights);
+    codes_from_store(t);
+    ts_ema(t->ema, t->values, n, (float)fmin(c->ema, (1.0 + (double)t->step) / (10.0 + (double)t->step)), t->pool);
+}
+
+tess_status ts_trainer_run(tess_trainer *t, int levels, float lambda) {
+    bool quantize = t->step >= t->config.train.quantize_from;
+    ts_figures f = {.lr = ts_trainer_rate(t), .levels = quantize ? levels : 0, .lambda = lambda, .codebook = NAN, .bpp = NAN,
+                    .grad_norm = NAN};
+    ts_learner_choose(t->learner, quantize, levels, lambda);
+    parts p = choose_losses(t, quantize);
+    ts_graph_forward(t->graph, t->pool);
+    measure(t, &p, &f);
+    bool good = isfinite(f.total) != 0;
+    if (good) {
+        memset(t->grads, 0, ts_params_floats(t->params) * sizeof *t->grads);
+        ts_graph_backward(t->graph, t->pool);
+        if (p.codebook > 0) {
+            float *grad = t->grads + ts_params_at(t->params, t->codebook)->offset;
+            ts_learner_codebook_loss(t->learner, p.codebook, &f.codebook, grad);
+            f.total += p.codebook * f.codebook;
+        }
+        f.grad_norm = sqrt(ts_sum_squares(t->grads, ts_params_floats(t->params), t->pool));
+        good = isfinite(f.grad_norm) && isfinite(f.total);
+    }
+    if (quantize) f.bpp = ts_learner_usage(t->learner).bits / ((double)ts_config_factor(&t->config) * ts_config_factor(&t->config));
+    t->figures = f;
+    if (good) apply(t, f.grad_norm);
+    t->skipped += !good;
+    t->skipped_in_row = good ? 0 : t->skipped_in_row + 1;
+    t->step++;
+    if (t->skipped_in_row < MAX_SKIPPED) return TESS_OK;
+    return ts_fail(&t->error, TESS_ERR_NUMERIC, "%d steps in a row had a loss or gradient that is not finite; lower train.lr or go back to a checkpoint.",
+                   MAX_SKIPPED);
+}
+
+tess_status tess_trainer_step(tess_trainer *t) {
+    int levels;
+    float lambda;
+    if (!t) return TESS_ERR_STATE;
+    t->error.text[0] = 0;
+    if (!t->json) return ts_fail(&t->error, TESS_ERR_STATE, "The trainer has no model yet: give it a config or a checkpoint first.");
+    if (t->step >= t->config.train.steps) return TESS_DONE;
+    if (t->train.count == 0) return ts_fail(&t->error, TESS_ERR_STATE, "There is no picture to train on: add some first.");
+    tess_status status = ts_trainer_ready(t);
+    if (status >= 0 && !t->fitted && t->step >= t->config.train.quantize_from) status = ts_trainer_fit(t);
+    if (status < 0) return status;
+    if (!load_batch(t)) return ts_fail_memory(&t->error, sizeof(double) * (size_t)t->train.count);
+    ts_trainer_draw(t, &levels, &lambda);
+    status = ts_trainer_run(t, levels, lambda);
+    if (status < 0) return status;
+    return t->step >= t->config.train.steps ? TESS_DONE : TESS_MORE;
+}
