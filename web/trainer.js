@@ -1,5 +1,5 @@
 /** A trainer: a worker of its own that steps, and can be paused, changed, looked at and saved between any two steps. */
-import { sendable } from './codec.js';
+import { defined, sendable } from './codec.js';
 import { coreLoss, trainerConfig } from './config.js';
 import { abortError, checkOptions, TesseraeError, throwIfAborted } from './errors.js';
 import { toBytes, toImageData } from './pixels.js';
@@ -103,6 +103,7 @@ export async function startTrainer(platform, options, checkpoint, { makeModel, i
     return /** @type {any} */ (
       new Trainer(channel, {
         ...start,
+        steps: options.steps ?? start.steps,
         backend,
         lr: typeof options.lr === 'function' ? options.lr : undefined,
         previews: held.length,
@@ -136,13 +137,9 @@ async function addAll(ask, pictures, validation) {
 }
 
 /** What may change between two steps, under the names of the core. @param {Partial<TrainerOptions>} options */
-function liveValues({ lr, batch, loss }) {
-  return {
-    ...(typeof lr === 'number' ? { lr } : {}),
-    ...(batch === undefined ? {} : { batch }),
-    ...coreLoss(loss ?? {}),
-    ...(loss?.commitment === undefined ? {} : { commitment: loss.commitment }),
-  };
+function liveValues({ lr, batch, steps, loss = {} }) {
+  const rate = typeof lr === 'number' ? lr : undefined; // a function is asked step by step
+  return { ...defined({ lr: rate, batch, steps, commitment: loss.commitment }), ...coreLoss(loss) };
 }
 
 /** @typedef {Omit<import('./types').Trainer, 'addEventListener'>} TrainerShape listeners are EventTarget's own */
@@ -302,14 +299,16 @@ class Trainer extends EventTarget {
     this.#wake?.();
   }
 
-  /**
-   * @param {{lr?: number | ((step: number) => number), batch?: number, loss?: import('./types').TrainerLoss}} options
-   */
+  /** @param {Pick<TrainerOptions, 'lr' | 'batch' | 'steps' | 'loss'>} options */
   set(options) {
-    checkOptions('set', options, ['lr', 'batch', 'loss']);
+    checkOptions('set', options, ['lr', 'batch', 'steps', 'loss']);
     if (options.lr !== undefined) {
       this.#lr = typeof options.lr === 'function' ? options.lr : undefined;
       this.#stepping?.halt(); // its rates were asked for in advance; run() goes on with the new ones
+    }
+    if (options.steps !== undefined) {
+      this.steps = options.steps;
+      if (this.#state === 'done' && this.step < this.steps) this.#enter('idle');
     }
     this.#channel
       .call('trainer.set', { values: liveValues(options) })

@@ -57,6 +57,8 @@ export interface Codec extends AsyncDisposable {
   readonly backend: Backend;
   encode(image: ImageInput, options?: EncodeOptions): Promise<EncodeResult>;
   decode(file: BytesInput, options?: DecodeOptions): Promise<ImageData>;
+  /** The tokens in a .tess file. */
+  tokens(file: BytesInput, options?: TokensOptions): Promise<TokenGrid>;
   /** Tokens without entropy coding, for exploring, editing, priors. */
   tokenize(image: ImageInput, options?: TokenizeOptions): Promise<TokenGrid>;
   detokenize(tokens: TokenGrid, options?: DecodeOptions): Promise<ImageData>;
@@ -78,6 +80,7 @@ export interface EncodeOptions extends TaskOptions {
   /** Also decode and report the distortion (what a demo shows). */
   measure?: boolean;
 }
+export interface TokensOptions extends TaskOptions { levels?: number; strict?: boolean }
 export interface TokenizeOptions extends TaskOptions { quality?: number; effort?: number }
 export interface EncodeResult {
   bytes: Uint8Array<ArrayBuffer>;
@@ -199,7 +202,8 @@ export interface Trainer extends EventTarget, AsyncDisposable {
   run(options?: { steps?: number; every?: number; signal?: AbortSignal }): AsyncIterable<TrainStep>;
   pause(): Promise<void>;
   resume(): Promise<void>;
-  set(options: { lr?: number | ((step: number) => number); batch?: number; loss?: TrainerLoss }): void;
+  /** Takes effect from the next step on; a wrong value comes as an 'error' event. `steps`: of the whole schedule. */
+  set(options: { lr?: number | ((step: number) => number); batch?: number; steps?: number; loss?: TrainerLoss }): void;
   /** Reconstructions of fixed validation pictures, for the live view. */
   preview(n?: number): Promise<{ input: ImageData; output: ImageData; tokens: TokenGrid }[]>;
   /** How often each code was used over the rolling window. */
