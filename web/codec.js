@@ -17,6 +17,7 @@ import { fromCore, tokenGrid } from './tokens.js';
 const TASK = ['signal', 'onProgress', 'transfer'];
 const ENCODE = [...TASK, 'quality', 'bpp', 'targetSize', 'effort', 'alpha', 'measure', 'model'];
 const TOKENIZE = [...TASK, 'quality', 'effort'];
+const TOKENS = [...TASK, 'levels', 'strict'];
 const DECODE = [...TASK, 'region', 'levels', 'strict', 'onTile', 'model'];
 
 /** Pixels ready to be sent: moved if they are ours or given away, and never with the rest of a larger buffer.
@@ -154,9 +155,7 @@ export class Codec {
   async decode(file, options = {}) {
     checkOptions('decode', options, DECODE);
     const { region, levels, strict, onTile } = options;
-    throwIfAborted(options.signal);
-    const all = await toBytes(file);
-    const bytes = all.byteLength < all.buffer.byteLength ? all.slice() : all; // a clone takes the whole buffer along
+    const bytes = await ownBytes(file, options);
     return toImageData(
       await this.#call(
         'decode',
@@ -164,6 +163,13 @@ export class Codec {
         options,
       ),
     );
+  }
+
+  /** @param {import('./types').BytesInput} file @param {import('./types').TokensOptions} [options] */
+  async tokens(file, options = {}) {
+    checkOptions('tokens', options, TOKENS);
+    const { levels, strict } = options;
+    return fromCore(await this.#call('tokens', { bytes: await ownBytes(file, options), options: defined({ levels, strict }) }, options));
   }
 
   /** @param {import('./types').TokenGrid} tokens @param {import('./types').DecodeOptions} [options] */
@@ -207,6 +213,14 @@ export class Codec {
   async [Symbol.asyncDispose]() {
     await this.dispose();
   }
+}
+
+/** A file's bytes in a buffer of their own: a clone would take a larger one along whole.
+ * @param {import('./types').BytesInput} file @param {{signal?: AbortSignal}} options */
+async function ownBytes(file, { signal }) {
+  throwIfAborted(signal);
+  const all = await toBytes(file);
+  return all.byteLength < all.buffer.byteLength ? all.slice() : all;
 }
 
 /** An object without its undefined values. @param {Record<string, any>} object */

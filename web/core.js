@@ -117,9 +117,10 @@ export class Core extends Memory {
     yield* this.steps('encoder');
   }
 
-  /** The tokens that the encoder chose. @param {Pixels} pixels @returns {Tokens} */
-  chosen({ width: pixelWidth, height: pixelHeight }) {
-    const at = this.ask('encoder', 'tokens', this.out, this.out + 4, this.out + 8);
+  /** The tokens that the encoder chose or the decoder read. @param {'encoder' | 'decoder'} kind
+   * @param {{width: number, height: number}} picture @returns {Tokens} */
+  grid(kind, { width: pixelWidth, height: pixelHeight }) {
+    const at = this.ask(kind, 'tokens', this.out, this.out + 4, this.out + 8);
     const [levels, height, width] = this.ints(3);
     const data = this.copy(Uint16Array, at, levels * height * width);
     return { width, height, levels, size: this.codes, data, pixelWidth, pixelHeight };
@@ -131,7 +132,7 @@ export class Core extends Memory {
     yield* this.encoding(args);
     const at = this.ask('encoder', 'bytes', this.out);
     const bytes = this.copy(Uint8Array, at, this.ints(1)[0] >>> 0);
-    const tokens = this.chosen(args.pixels);
+    const tokens = this.grid('encoder', args.pixels);
     const ms = performance.now() - start;
     this.drop('encoder');
     const measures = args.measure ? yield* this.measure(args.pixels, bytes) : undefined;
@@ -141,7 +142,7 @@ export class Core extends Memory {
   /** @param {{pixels: Pixels, options: any}} args */
   *tokenize(args) {
     yield* this.encoding(args, true);
-    const tokens = this.chosen(args.pixels);
+    const tokens = this.grid('encoder', args.pixels);
     this.drop('encoder');
     return tokens;
   }
@@ -195,6 +196,14 @@ export class Core extends Memory {
   *decode({ bytes, options, tiles }) {
     yield* this.decoding(options, () => this.giveFile(bytes), tiles);
     return this.decoded();
+  }
+
+  /** The tokens in a file. @param {{bytes: Uint8Array, options: any}} args @returns {Generator<any, import('./protocol.js').Tokens>} */
+  *tokens({ bytes, options }) {
+    yield* this.decoding(options, () => this.giveFile(bytes));
+    const tokens = this.grid('decoder', this.picture);
+    this.drop('decoder');
+    return tokens;
   }
 
   /** @param {{tokens: Tokens, options: any, tiles?: boolean}} args */

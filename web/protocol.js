@@ -40,6 +40,8 @@ export const OPS = {
   tokenize: { serial: true, sends: pixels, returns: (v) => [v.data.buffer] },
   /** { bytes, options, tiles } -> Pixels and { damaged }; progress may hold { tile, x, y } */
   decode: { serial: true, sends: none, returns: (v) => [v.data.buffer] },
+  /** { bytes, options } -> Tokens of a file */
+  tokens: { serial: true, sends: none, returns: (v) => [v.data.buffer] },
   /** { tokens, options, tiles } -> Pixels */
   detokenize: { serial: true, sends: none, returns: (v) => [v.data.buffer] },
   /** { a, b } Pixels of one size -> { mse, psnr, ssim, msSsim } */

@@ -101,6 +101,7 @@ const table = {
   encode: (core, args) => core.encode(args),
   tokenize: (core, args) => core.tokenize(args),
   decode: (core, args) => core.decode(args),
+  tokens: (core, args) => core.tokens(args),
   detokenize: (core, args) => core.detokenize(args),
   compare: (core, args) => core.compare(args),
   'trainer.create': (core, args) => trainer.createTrainer(core, args),
