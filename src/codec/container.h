@@ -28,7 +28,7 @@ typedef struct ts_tess_header {
     int channels;                  /* 1, 3 or 4: of the picture that went in; 4 has alpha sections */
     int token_width, token_height; /* 1..width, 1..height */
     int levels;                    /* levels stored, 0..TS_TESS_LEVELS */
-    int tile; /* side of a tile in tokens, 8..4096; tiles at the right and bottom edge may be smaller */
+    int tile; /* side of a tile in tokens: a multiple of 8, 8..2040; tiles at the right and bottom edge may be smaller */
 } ts_tess_header;
 
 /* Checks ranges. Errors: TOO_LARGE (over a limit, named), OPTION. */
