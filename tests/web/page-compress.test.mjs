@@ -112,7 +112,7 @@ describe('the compress tab', () => {
     await page.getByText(/^JPEG (at|gets)/).waitFor();
     assert.match(await page.locator('.tag.left').textContent(), /^JPEG/);
     await page.getByRole('radio', { name: 'Difference' }).check();
-    await page.getByText('Difference, amplified').waitFor();
+    await page.getByText('Difference to the original').waitFor();
     assert.deepEqual(await accessibility(page), []);
   });
 

@@ -29,6 +29,7 @@ export function App() {
     lookForCheckpoint();
     const onPaste = (event) => take(filesOf(event.clipboardData));
     addEventListener('paste', onPaste);
+    window.launchQueue?.setConsumer(async ({ files }) => take(await Promise.all(files.map((handle) => handle.getFile())))); // installed, and a .tess was opened with it
     return () => removeEventListener('paste', onPaste);
   }, []);
   const over = (event) => {

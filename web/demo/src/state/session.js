@@ -106,7 +106,7 @@ async function run() {
   try {
     const codec = await getCodec();
     stop.throwIfAborted();
-    const encoded = tess ? await openTess(tess) : await codec.encode(pixels, { ...ruleOptions(), measure: true, signal: stop, onProgress });
+    const encoded = tess ? await openTess(codec, tess, stop) : await codec.encode(pixels, { ...ruleOptions(), measure: true, signal: stop, onProgress });
     const start = performance.now();
     const decoded = await codec.decode(encoded.bytes, { signal: stop, onProgress });
     const decodeMs = performance.now() - start;
@@ -116,7 +116,7 @@ async function run() {
     say(summary(result.value));
   } catch (error) {
     if (!isAbort(error)) report(error);
-    else if (controller === mine) notify('Cancelled. Change a setting to start again.');
+    else if (controller === mine) notify('Cancelled.', { actions: [{ label: 'Start again', run }] });
   } finally {
     if (controller === mine) {
       controller = null;
@@ -125,9 +125,9 @@ async function run() {
   }
 }
 
-async function openTess(bytes) {
+async function openTess(codec, bytes, signal) {
   const { width, height, bpp } = readInfo(bytes);
-  return { bytes, width, height, bpp, tokens: null, ms: undefined };
+  return { bytes, width, height, bpp, tokens: await codec.tokens(bytes, { signal }), ms: undefined };
 }
 
 /** One sentence for a screen reader. */

@@ -30,7 +30,7 @@ export const history = signal(emptyHistory());
 export const looks = signal([]);
 /** How often each code was used over the rolling window, or null. */
 export const codeCounts = signal(null);
-/** { step, at, kind } of the checkpoint written last, or { error }. */
+/** { step, kind } of the checkpoint written last, or { error }. */
 export const saved = signal(null);
 /** { step, label } of a checkpoint of an earlier visit, offered until it is taken or dropped. */
 export const offer = signal(null);
@@ -157,16 +157,31 @@ async function look(from) {
   });
 }
 
+let owner = null;
+/** True if no other tab of this page trains: only one may write the checkpoint. Held until the tab is closed. */
+function ownsCheckpoint() {
+  if (!navigator.locks) return true;
+  owner ??= new Promise((resolve) => {
+    navigator.locks.request('tesserae-training', { ifAvailable: true }, (lock) => {
+      resolve(Boolean(lock));
+      return lock && new Promise(() => {});
+    });
+  });
+  return owner;
+}
+
 /** Writes the checkpoint; a full disk or a browser that stores nothing is said and is no error of the training. */
 async function save(from) {
   try {
+    if (!(await ownsCheckpoint())) throw new Error('another tab trains, and keeps its own.');
     const bytes = await from.checkpoint();
     if (trainer !== from) return;
     const { label, files } = dataset.peek();
     const value = { options, label, step: from.step, history: history.peek(), names: files.map((file) => file.name) };
     const store = await vault();
     await store.write(CHECKPOINT, pack(value, [bytes, ...files]));
-    saved.value = { step: from.step, at: Date.now(), kind: store.kind };
+    if (!saved.peek()) navigator.storage?.persist?.(); // asked once: may the browser keep it when the disk gets full?
+    saved.value = { step: value.step, kind: store.kind };
   } catch (error) {
     if (trainer === from) saved.value = { error: error.message };
   }
@@ -203,7 +218,7 @@ export async function resumeSaved() {
       dataset.value = pictures;
       history.value = value.history;
       latest.value = lastOf(value.history);
-      saved.value = { step: value.step, at: Date.now(), kind: 'earlier visit' };
+      saved.value = { step: value.step, kind: 'earlier visit' };
       offer.value = null;
       phase.value = made.state === 'done' ? 'done' : 'paused';
     });

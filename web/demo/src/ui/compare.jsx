@@ -64,7 +64,7 @@ export function Compare({ width, height, before, after, view, beforeLabel, after
         )}
       </div>
       {sliding && <Divider split={split} setSplit={setSplit} beforeLabel={beforeLabel} afterLabel={afterLabel} />}
-      {both && view === 'difference' && <span class="tag left">Difference, amplified 6 times</span>}
+      {both && view === 'difference' && <span class="tag left">Difference to the original, amplified 6 times</span>}
       {(sliding || (before && !after)) && <span class="tag left">{beforeLabel}</span>}
       {(sliding || (after && !before)) && <span class="tag right">{afterLabel}</span>}
       <ZoomBar zoom={zoom} />

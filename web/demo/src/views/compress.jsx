@@ -30,7 +30,8 @@ export function CompressView() {
 function Stage() {
   const picture = source.value;
   if (!picture) return <section class="stage" aria-label="Picture"><Intro /></section>;
-  const other = settings.against.value !== 'original' && rival.value?.url ? rival.value : null;
+  const sliding = settings.view.value === 'slider'; // a difference is always to the original
+  const other = sliding && settings.against.value !== 'original' && rival.value?.url ? rival.value : null;
   return (
     <section class="stage" aria-label="Picture" aria-busy={running.value} style={{ '--tall': picture.height / picture.width }}>
       <Compare key={picture.id} width={picture.width} height={picture.height} before={other?.url ?? picture.url} after={shown.value?.decoded ?? null}

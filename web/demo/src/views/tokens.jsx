@@ -41,7 +41,7 @@ export function TokensView() {
 }
 
 function Waiting() {
-  return <p class="waiting">{running.value ? 'The tokens are on their way.' : 'This picture has no tokens at hand.'}</p>;
+  return <p class="waiting">{running.value ? 'The tokens are on their way.' : grid.value ? `At this size the file has ${grid.value.levels} of ${book.value?.levels} levels; this one is empty.` : 'There are no tokens to show.'}</p>;
 }
 
 function Level() {
