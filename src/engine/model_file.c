@@ -31,9 +31,8 @@ static void shape_text(const int *dims, int rank, char *text, size_t capacity) {
     if (used < capacity) snprintf(text + used, capacity - used, "]");
 }
 
-/* The tensor `name` of the shape wanted, as floats in `out` (product of dims); `needed` false: absent is fine. */
-static tess_status read_floats(const ts_safetensors *file, const char *name, int rank, const int *dims, bool needed,
-                               float *out, ts_error *err) {
+tess_status ts_model_file_read_floats(const ts_safetensors *file, const char *name, int rank, const int *dims, bool needed,
+                                      float *out, ts_error *err) {
     const ts_file_tensor *tensor = ts_safetensors_find(file, name);
     if (!tensor) {
         if (!needed) return TESS_OK;
@@ -68,7 +67,7 @@ tess_status ts_model_file_read_params(const ts_safetensors *file, const ts_param
     tess_status status = TESS_OK;
     for (int i = 0; i < ts_params_count(params) && !status; i++) {
         const ts_param *param = ts_params_at(params, i);
-        status = read_floats(file, param->name, param->rank, param->dims, true, room, err);
+        status = ts_model_file_read_floats(file, param->name, param->rank, param->dims, true, room, err);
         if (!status) ts_param_read(param, values, room);
     }
     ts_free(room);
@@ -79,8 +78,8 @@ tess_status ts_model_file_read_quantizer(const ts_safetensors *file, ts_quantize
                                          const ts_quantizer_config *config, ts_error *err) {
     if (config->type == TS_QUANTIZER_FSQ) return TESS_OK;
     const int dims[3] = {config->levels, config->size, config->dim};
-    tess_status status = read_floats(file, "quantizer.codebook", 3, dims, true, ts_quantizer_codebook(quantizer), err);
-    if (!status) status = read_floats(file, "quantizer.bits", 2, dims, false, ts_quantizer_bits(quantizer), err);
+    tess_status status = ts_model_file_read_floats(file, "quantizer.codebook", 3, dims, true, ts_quantizer_codebook(quantizer), err);
+    if (!status) status = ts_model_file_read_floats(file, "quantizer.bits", 2, dims, false, ts_quantizer_bits(quantizer), err);
     return status;
 }
 

@@ -7,6 +7,8 @@
 #include "io/safetensors.h"
 #include "nets/quantizer.h"
 
+#include <stdbool.h>
+
 /* What goes into a model file; everything is borrowed. */
 typedef struct ts_model_content {
     const char *json;        /* the config, terminated: __metadata__.tesserae */
@@ -28,6 +30,11 @@ tess_status ts_model_file_read_params(const ts_safetensors *file, const ts_param
 /* Reads quantizer.codebook and, if there, quantizer.bits; FSQ needs neither. Errors as above. */
 tess_status ts_model_file_read_quantizer(const ts_safetensors *file, ts_quantizer *quantizer,
                                          const ts_quantizer_config *config, ts_error *err);
+
+/* The tensor `name` of that shape as floats in `out` (product of dims); `needed` false: absent is fine, `out` stays. Errors
+ * as above. */
+tess_status ts_model_file_read_floats(const ts_safetensors *file, const char *name, int rank, const int *dims, bool needed,
+                                      float *out, ts_error *err);
 
 /* The config text of a model file, or NULL after MODEL ("this is a safetensors file, but no Tesserae model"). */
 const char *ts_model_file_config(const ts_safetensors *file, ts_error *err);

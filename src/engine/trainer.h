@@ -96,13 +96,15 @@ tess_status ts_trainer_run(tess_trainer *t, int levels, float lambda);
 /* Codes from data: fits them to latents of fresh batches, after scaling the latent to unit variance (folded into the convs on
  * both sides), so that lambda means the same in every run. */
 tess_status ts_trainer_fit(tess_trainer *t);
+/* Codes trained by gradient live in the stores of weights; the quantizer works on a copy. No-ops for other codes. */
+void ts_trainer_codes_to_store(tess_trainer *t, float *store);
+void ts_trainer_codes_from_store(tess_trainer *t);
 
 /* trainer_view.c */
 void ts_view_free(ts_view *view);
-/* Runs a picture (the middle of it, when larger than TS_VIEW_SIDE) through encoder, quantizer and decoder with the EMA
- * weights; fills view.input, view.output, view.tokens. output false: stops at the tokens. */
-#define TS_VIEW_SIDE 1024
-tess_status ts_view_run(tess_trainer *t, const ts_pixels *picture, int levels, float lambda, bool output);
+/* Runs a picture (the middle side x side of it, when larger) through encoder, quantizer and decoder with the EMA weights;
+ * fills view.input, view.output, view.tokens. */
+tess_status ts_view_run(tess_trainer *t, const ts_pixels *picture, int side, int levels, float lambda);
 /* The quantizer as a model file will have it, but in training order, into view.quantizer. */
 tess_status ts_view_quantizer(tess_trainer *t);
 

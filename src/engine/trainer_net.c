@@ -130,10 +130,10 @@ tess_status ts_trainer_ready(tess_trainer *t) {
         t->pool = ts_pool_new(t->threads);
         if (!t->pool) return ts_fail_memory(&t->error, 1 << 16);
     }
-    if (t->graph) return TESS_OK;
     if (t->config.train.loss.lpips > 0 && !t->features) {
         return ts_fail(&t->error, TESS_ERR_STATE, "The config asks for LPIPS (train.loss.lpips): give a feature net, or set lpips to 0.");
     }
+    if (t->graph) return TESS_OK;
     if (t->features && t->config.train.size < TS_PERCEPTUAL_SIDE) {
         return ts_fail(&t->error, TESS_ERR_INPUT, "LPIPS needs crops of at least %d pixels; train.size is %d.", TS_PERCEPTUAL_SIDE,
                        t->config.train.size);

@@ -42,13 +42,12 @@ static size_t codebook_floats(const tess_trainer *t) {
     return (size_t)q->levels * (size_t)q->size * (size_t)q->dim;
 }
 
-/* Codes trained by gradient live in the store of weights; the quantizer works on a copy. */
-static void codes_to_store(tess_trainer *t, float *store) {
+void ts_trainer_codes_to_store(tess_trainer *t, float *store) {
     if (t->codebook < 0) return;
     memcpy(store + ts_params_at(t->params, t->codebook)->offset, ts_quantizer_codebook(t->quantizer), codebook_floats(t) * sizeof(float));
 }
 
-static void codes_from_store(tess_trainer *t) {
+void ts_trainer_codes_from_store(tess_trainer *t) {
     if (t->codebook < 0) return;
     memcpy(ts_quantizer_codebook(t->quantizer), t->values + ts_params_at(t->params, t->codebook)->offset, codebook_floats(t) * sizeof(float));
 }
@@ -115,8 +114,8 @@ tess_status ts_trainer_fit(tess_trainer *t) {
     tess_status status = ts_learner_fit(t->learner, z, batches * rows, FIT_ROUNDS, &t->step_rng, t->pool, &t->error);
     ts_free(z);
     if (status < 0) return status;
-    codes_to_store(t, t->values);
-    codes_to_store(t, t->ema);
+    ts_trainer_codes_to_store(t, t->values);
+    ts_trainer_codes_to_store(t, t->ema);
     t->fitted = true;
     return TESS_OK;
 }
@@ -169,10 +168,10 @@ static void apply(tess_trainer *t, double norm) {
     ts_adamw options = {.lr = (float)t->figures.lr, .beta1 = c->betas[0], .beta2 = c->betas[1], .eps = c->eps,
                         .weight_decay = c->weight_decay, .step = ++t->adam_steps, .grad_scale = (float)clip};
     ts_learner_update(t->learner, &t->step_rng);
-    codes_to_store(t, t->values); /* restarted codes */
+    ts_trainer_codes_to_store(t, t->values); /* restarted codes */
     ts_adamw_step(t->values, t->first, t->second, t->grads, n, &options, t->pool);
     ts_weights_changed(t->weights);
-    codes_from_store(t);
+    ts_trainer_codes_from_store(t);
     ts_ema(t->ema, t->values, n, (float)fmin(c->ema, (1.0 + (double)t->step) / (10.0 + (double)t->step)), t->pool);
 }
 

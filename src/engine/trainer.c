@@ -1,0 +1,196 @@
+/* trainer.c - the tess_trainer handle: making it, pictures, features, options, figures. */
+#include "engine/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+tess_trainer *tess_trainer_new(void) {
+    tess_trainer *t = ts_calloc(1, sizeof *t);
+    if (t) t->threads = 1;
+    return t;
+}
+
+static void drop_features(tess_trainer *t) {
+    ts_weights_free(t->features);
+    ts_params_free(t->feature_params);
+    ts_free(t->feature_values);
+    t->features = NULL;
+    t->feature_params = NULL;
+    t->feature_values = NULL;
+}
+
+void tess_trainer_free(tess_trainer *trainer) {
+    if (!trainer) return;
+    ts_trainer_unload(trainer);
+    drop_features(trainer);
+    ts_pictures_free(&trainer->train);
+    ts_pictures_free(&trainer->validation);
+    ts_pool_free(trainer->pool);
+    ts_free(trainer);
+}
+
+const char *tess_trainer_message(const tess_trainer *trainer) {
+    return trainer ? trainer->error.text : "There is no trainer.";
+}
+
+tess_status tess_trainer_config(tess_trainer *trainer, const char *json, size_t size) {
+    if (!trainer) return TESS_ERR_STATE;
+    trainer->error.text[0] = 0;
+    if (!json) return ts_fail(&trainer->error, TESS_ERR_INPUT, "There is no config text.");
+    return ts_trainer_load_config(trainer, json, size);
+}
+
+uint8_t *tess_trainer_add_image(tess_trainer *trainer, int validation, int width, int height, int channels) {
+    if (!trainer) return NULL;
+    trainer->error.text[0] = 0;
+    return ts_pictures_add(validation ? &trainer->validation : &trainer->train, width, height, channels, &trainer->error);
+}
+
+/* ---- the LPIPS net ----------------------------------------------------------------------------------------------- */
+
+static int shape_in_file(void *self, const char *name, int dims[4]) {
+    const ts_file_tensor *tensor = ts_safetensors_find(self, name);
+    if (!tensor || tensor->rank < 1 || tensor->rank > 4) return 0;
+    for (int i = 0; i < tensor->rank; i++) dims[i] = tensor->shape[i] > 65536 ? 65536 : (int)tensor->shape[i];
+    return tensor->rank;
+}
+
+static bool all_finite(const float *values, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(values[i])) return false;
+    }
+    return true;
+}
+
+/* Reads one parameter: trunk tensors by their name; a head is any tensor whose name contains "lin0" and so on. */
+static tess_status read_feature(tess_trainer *t, const ts_param *p, const ts_safetensors *net, const ts_safetensors *heads, float *room) {
+    bool head = strncmp(p->name, "lin", 3) == 0;
+    const ts_file_tensor *tensor = head ? NULL : ts_safetensors_find(net, p->name);
+    for (size_t i = 0; head && i < ts_safetensors_count(heads); i++) {
+        const ts_file_tensor *other = ts_safetensors_at(heads, i);
+        if (strstr(other->name, p->name)) tensor = other;
+    }
+    if (!tensor || tensor->count != p->count) {
+        return ts_fail(&t->error, TESS_ERR_MODEL, "The LPIPS file has no tensor %s of %d values.", p->name, (int)p->count);
+    }
+    ts_file_tensor_floats(tensor, room);
+    if (!all_finite(room, p->count)) {
+        return ts_fail(&t->error, TESS_ERR_MODEL, "Tensor %s of the feature net holds a number that is not finite.", p->name);
+    }
+    ts_param_read(p, t->feature_values, room);
+    return TESS_OK;
+}
+
+static tess_status read_features(tess_trainer *t, ts_safetensors *net, const ts_safetensors *heads) {
+    ts_error *err = &t->error;
+    tess_status status = ts_params_new(&t->feature_params, err);
+    if (status >= 0) status = ts_perceptual_params(t->feature_params, (ts_shape_source){net, shape_in_file}, err);
+    if (status < 0) return status;
+    size_t floats = ts_params_floats(t->feature_params);
+    float *room = ts_alloc_floats(floats);
+    t->feature_values = ts_calloc(floats, sizeof(float));
+    if (!room || !t->feature_values) status = ts_fail_memory(err, 2 * floats * sizeof(float));
+    for (int i = 0; i < ts_params_count(t->feature_params) && status >= 0; i++) {
+        status = read_feature(t, ts_params_at(t->feature_params, i), net, heads, room);
+    }
+    ts_free(room);
+    if (status >= 0) status = ts_weights_new(t->feature_params, t->feature_values, NULL, &t->features, err);
+    return status;
+}
+
+tess_status tess_trainer_features(tess_trainer *trainer, const void *net, size_t net_size, const void *heads, size_t heads_size) {
+    ts_safetensors *net_file = NULL, *heads_file = NULL;
+    if (!trainer) return TESS_ERR_STATE;
+    trainer->error.text[0] = 0;
+    ts_trainer_drop_graph(trainer);
+    drop_features(trainer);
+    tess_status status = ts_safetensors_open(&net_file, net, net_size, &trainer->error);
+    if (status >= 0) status = ts_safetensors_open(&heads_file, heads, heads_size, &trainer->error);
+    if (status >= 0) status = read_features(trainer, net_file, heads_file);
+    if (status < 0) drop_features(trainer);
+    ts_safetensors_close(net_file);
+    ts_safetensors_close(heads_file);
+    return status;
+}
+
+/* ---- options and figures ----------------------------------------------------------------------------------------- */
+
+static tess_status out_of_range(tess_trainer *t, const char *option, double value, double low, double high) {
+    return ts_fail(&t->error, TESS_ERR_OPTION, "%s is %g; it must be from %g to %g.", option, value, low, high);
+}
+
+static tess_status set_threads(tess_trainer *t, double value) {
+    if (!(value >= 1 && value <= TS_MAX_THREADS)) return out_of_range(t, "threads", value, 1, TS_MAX_THREADS);
+    if ((int)value == t->threads) return TESS_OK;
+    ts_trainer_drop_graph(t);
+    ts_pool_free(t->pool);
+    t->pool = NULL;
+    t->threads = (int)value;
+    return TESS_OK;
+}
+
+static tess_status set_batch(tess_trainer *t, double value) {
+    if (!(value >= 1 && value <= 1024)) return out_of_range(t, "batch", value, 1, 1024);
+    ts_trainer_drop_graph(t);
+    t->config.train.batch = (int)value;
+    return TESS_OK;
+}
+
+tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double value) {
+    if (!trainer) return TESS_ERR_STATE;
+    ts_train_config *c = &trainer->config.train;
+    const struct {
+        const char *name;
+        float *at;
+        double high;
+    } numbers[] = {{"lr", &c->lr, 10},           {"l1", &c->loss.l1, 1e6},           {"l2", &c->loss.l2, 1e6},
+                   {"lpips", &c->loss.lpips, 1e6}, {"ms_ssim", &c->loss.ms_ssim, 1e6}, {"commitment", &trainer->config.quantizer.commitment, 1e3}};
+    trainer->error.text[0] = 0;
+    if (!option) return ts_fail(&trainer->error, TESS_ERR_OPTION, "There is no option name.");
+    if (strcmp(option, "threads") == 0) return set_threads(trainer, value);
+    if (!trainer->json) return ts_fail(&trainer->error, TESS_ERR_STATE, "Give a config or a checkpoint before setting %s.", option);
+    if (strcmp(option, "batch") == 0) return set_batch(trainer, value);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (strcmp(option, numbers[i].name) != 0) continue;
+        if (!(value >= 0 && value <= numbers[i].high)) return out_of_range(trainer, option, value, 0, numbers[i].high);
+        *numbers[i].at = (float)value;
+        return TESS_OK;
+    }
+    return ts_fail(&trainer->error, TESS_ERR_OPTION, "\"%s\" is not an option of a trainer.", option);
+}
+
+double tess_trainer_stat(const tess_trainer *trainer, const char *name) {
+    if (!trainer || !name || !trainer->json) return NAN;
+    const ts_figures *f = &trainer->figures;
+    ts_usage usage = ts_learner_usage(trainer->learner);
+    const struct {
+        const char *name;
+        double value;
+    } stats[] = {{"step", (double)trainer->step},
+                 {"steps", (double)trainer->config.train.steps},
+                 {"total", f->total},
+                 {"l1", f->l1},
+                 {"l2", f->l2},
+                 {"lpips", f->lpips},
+                 {"ms_ssim", f->ms_ssim},
+                 {"commitment", f->commitment},
+                 {"codebook", f->codebook},
+                 {"psnr", f->psnr},
+                 {"bpp", f->bpp},
+                 {"perplexity", usage.perplexity},
+                 {"used", (double)usage.used},
+                 {"dead", (double)usage.dead},
+                 {"lr", f->lr},
+                 {"grad_norm", f->grad_norm},
+                 {"skipped", (double)trainer->skipped},
+                 {"images", (double)trainer->train.count},
+                 {"levels", (double)f->levels},
+                 {"lambda", f->lambda}};
+    for (size_t i = 0; i < sizeof stats / sizeof *stats; i++) {
+        if (strcmp(name, stats[i].name) == 0) return stats[i].value;
+    }
+    return NAN;
+}

@@ -1,0 +1,259 @@
+/* trainer_checkpoint.c - the state of a trainer to and from safetensors: resume is bit-exact. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "engine/trainer.h"
+#include "nets/autoencoder.h"
+
+#define NAME (TS_PARAM_NAME + 8) /* "adam.m." and a parameter's name */
+#define LIVE 8
+
+/* What tess_trainer_set and tess_trainer_init may have changed since the config. */
+static void live_values(tess_trainer *t, float live[LIVE], bool restore) {
+    ts_train_config *c = &t->config.train;
+    float *at[LIVE - 2] = {&c->lr, &c->loss.l1, &c->loss.l2, &c->loss.lpips, &c->loss.ms_ssim, &t->config.quantizer.commitment};
+    for (int i = 0; i < LIVE - 2; i++) {
+        if (restore) *at[i] = live[i];
+        else live[i] = *at[i];
+    }
+    if (restore && live[LIVE - 2] >= 1 && live[LIVE - 2] <= 1024) c->batch = (int)live[LIVE - 2];
+    if (restore && live[LIVE - 1] >= 0 && live[LIVE - 1] < 1e9f) c->quantize_from = (int)live[LIVE - 1];
+    live[LIVE - 2] = (float)c->batch;
+    live[LIVE - 1] = (float)c->quantize_from;
+}
+
+/* The stores of a checkpoint: prefix of the names, and the store. */
+typedef struct store {
+    const char *prefix;
+    float *values;
+} store;
+
+static void list_stores(const tess_trainer *t, store list[4]) {
+    list[0] = (store){"", t->values};
+    list[1] = (store){"ema.", t->ema};
+    list[2] = (store){"adam.m.", t->first};
+    list[3] = (store){"adam.v.", t->second};
+}
+
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
+
+typedef struct writing {
+    ts_file_tensor_source *list;
+    size_t count;
+    char (*names)[NAME];
+    float *room; /* weights in file order */
+    size_t used;
+} writing;
+
+static void put(writing *w, const char *prefix, const char *name, ts_dtype dtype, int rank, const int *dims, const void *data) {
+    ts_file_tensor_source *s = &w->list[w->count];
+    snprintf(w->names[w->count], NAME, "%s%s", prefix, name);
+    *s = (ts_file_tensor_source){.tensor = {.name = w->names[w->count], .dtype = dtype, .rank = rank, .data = data}};
+    for (int i = 0; i < rank; i++) s->tensor.shape[i] = (uint64_t)dims[i];
+    w->count++;
+}
+
+static void put_weights(writing *w, const tess_trainer *t) {
+    store stores[4];
+    list_stores(t, stores);
+    for (int s = 0; s < 4; s++) {
+        for (int i = 0; i < ts_params_count(t->params); i++) {
+            const ts_param *p = ts_params_at(t->params, i);
+            float *out = w->room + w->used;
+            ts_param_write(p, stores[s].values, out);
+            put(w, stores[s].prefix, p->name, TS_F32, p->rank, p->dims, out);
+            w->used += p->count;
+        }
+    }
+}
+
+static void put_quantizer(writing *w, const tess_trainer *t) {
+    const ts_quantizer_config *q = &t->config.quantizer;
+    const int dims[3] = {q->levels, q->size, q->dim};
+    if (t->codebook < 0 && q->type == TS_QUANTIZER_VQ) {
+        put(w, "", "quantizer.codebook", TS_F32, 3, dims, ts_quantizer_codebook(t->quantizer));
+    }
+    put(w, "", "quantizer.bits", TS_F32, 2, dims, ts_quantizer_bits(t->quantizer));
+    put(w, "", "quantizer.count", TS_F32, 2, dims, ts_learner_count(t->learner));
+    if (q->type == TS_QUANTIZER_VQ) put(w, "", "quantizer.sum", TS_F32, 3, dims, ts_learner_sum(t->learner));
+}
+
+static tess_status write_all(tess_trainer *t, writing *w, uint8_t **bytes, size_t *size) {
+    const int levels = t->config.quantizer.levels;
+    int64_t step = t->step, counters[4] = {t->skipped, t->skipped_in_row, t->adam_steps, t->fitted};
+    uint64_t rng[4] = {t->data_rng.state, t->data_rng.stream, t->step_rng.state, t->step_rng.stream};
+    float live[LIVE], progress = (float)((double)t->step / t->config.train.steps);
+    live_values(t, live, false);
+    put(w, "", "state.step", TS_I64, 1, (int[]){1}, &step);
+    put(w, "", "state.counters", TS_I64, 1, (int[]){4}, counters);
+    put(w, "", "state.rng", TS_I64, 1, (int[]){4}, rng);
+    put_weights(w, t);
+    put_quantizer(w, t);
+    put(w, "", "state.live", TS_F32, 1, (int[]){LIVE}, live);
+    put(w, "", "state.progress", TS_F32, 1, (int[]){1}, &progress);
+    put(w, "", "state.filled", TS_I32, 2, (int[]){levels, 2}, ts_learner_filled(t->learner));
+    put(w, "", "state.window", TS_U8, 3, (int[]){levels, TS_WINDOW, 2}, ts_learner_window(t->learner));
+    const ts_metadata metadata[] = {{"format", "pt"}, {"tesserae", t->json}};
+    return ts_safetensors_write(bytes, size, w->list, w->count, metadata, 2, &t->error);
+}
+
+tess_status tess_trainer_checkpoint(tess_trainer *t, const uint8_t **bytes, size_t *size) {
+    if (!t) return TESS_ERR_STATE;
+    t->error.text[0] = 0;
+    if (!t->json) return ts_fail(&t->error, TESS_ERR_STATE, "The trainer has no model yet: give it a config or a checkpoint first.");
+    size_t most = 4 * (size_t)ts_params_count(t->params) + 12, floats = 4 * ts_params_floats(t->params);
+    writing w = {.list = ts_calloc(most, sizeof *w.list), .names = ts_calloc(most, NAME), .room = ts_alloc_floats(floats)};
+    uint8_t *made = NULL;
+    tess_status status = w.list && w.names && w.room ? TESS_OK : ts_fail_memory(&t->error, floats * sizeof(float));
+    if (status >= 0) status = write_all(t, &w, &made, size);
+    ts_free(w.list);
+    ts_free(w.names);
+    ts_free(w.room);
+    if (status < 0) return status;
+    ts_free(t->checkpoint);
+    t->checkpoint = made;
+    *bytes = made;
+    return TESS_OK;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+static tess_status read_weights(tess_trainer *t, const ts_safetensors *file) {
+    store stores[4];
+    tess_status status = TESS_OK;
+    float *room = ts_alloc_floats(ts_params_floats(t->params));
+    if (!room) return ts_fail_memory(&t->error, ts_params_floats(t->params) * sizeof *room);
+    list_stores(t, stores);
+    for (int s = 0; s < 4; s++) {
+        for (int i = 0; i < ts_params_count(t->params) && status >= 0; i++) {
+            const ts_param *p = ts_params_at(t->params, i);
+            char name[NAME];
+            snprintf(name, sizeof name, "%s%s", stores[s].prefix, p->name);
+            status = ts_model_file_read_floats(file, name, p->rank, p->dims, true, room, &t->error);
+            if (status >= 0) ts_param_read(p, stores[s].values, room);
+        }
+    }
+    ts_free(room);
+    return status;
+}
+
+static tess_status read_quantizer(tess_trainer *t, const ts_safetensors *file) {
+    const ts_quantizer_config *q = &t->config.quantizer;
+    const int dims[3] = {q->levels, q->size, q->dim};
+    ts_error *err = &t->error;
+    bool vq = q->type == TS_QUANTIZER_VQ;
+    tess_status status = ts_model_file_read_quantizer(file, t->quantizer, q, err);
+    if (status >= 0) status = ts_model_file_read_floats(file, "quantizer.count", 2, dims, vq, ts_learner_count(t->learner), err);
+    if (status >= 0) status = ts_model_file_read_floats(file, "quantizer.bits", 2, dims, vq, ts_quantizer_bits(t->quantizer), err);
+    if (status >= 0 && vq) status = ts_model_file_read_floats(file, "quantizer.sum", 3, dims, true, ts_learner_sum(t->learner), err);
+    return status;
+}
+
+/* The bytes of a tensor of that type and size, or NULL. */
+static const uint8_t *raw(const ts_safetensors *file, const char *name, ts_dtype dtype, size_t count) {
+    const ts_file_tensor *tensor = ts_safetensors_find(file, name);
+    return tensor && tensor->dtype == dtype && tensor->count == count ? tensor->data : NULL;
+}
+
+static bool window_valid(const tess_trainer *t, const uint8_t *window, const uint8_t *filled) {
+    for (int l = 0; l < t->config.quantizer.levels; l++) {
+        uint32_t two[2];
+        memcpy(two, filled + (size_t)l * sizeof two, sizeof two);
+        if (two[0] > TS_WINDOW || two[1] >= TS_WINDOW) return false;
+        for (uint32_t i = 0; i < two[0]; i++) {
+            uint16_t token;
+            memcpy(&token, window + 2 * ((size_t)l * TS_WINDOW + i), sizeof token);
+            if (token >= t->config.quantizer.size) return false;
+        }
+    }
+    return true;
+}
+
+/* A checkpoint of the PyTorch twin has step and progress only: generators then start anew from seed and step. */
+static tess_status read_state(tess_trainer *t, const ts_safetensors *file) {
+    size_t levels = (size_t)t->config.quantizer.levels;
+    const uint8_t *step = raw(file, "state.step", TS_I64, 1), *counters = raw(file, "state.counters", TS_I64, 4);
+    const uint8_t *rng = raw(file, "state.rng", TS_I64, 4), *live = raw(file, "state.live", TS_F32, LIVE);
+    const uint8_t *filled = raw(file, "state.filled", TS_I32, 2 * levels), *window = raw(file, "state.window", TS_U8, 2 * levels * TS_WINDOW);
+    int64_t steps, c[4];
+    if (!step) return ts_fail(&t->error, TESS_ERR_MODEL, "This is no checkpoint (state.step is missing); a model file is taken up by init.");
+    memcpy(&steps, step, sizeof steps);
+    if (steps < 0 || steps > 1 << 30) return ts_fail(&t->error, TESS_ERR_MODEL, "The checkpoint's state.step is out of range.");
+    memcpy(c, counters ? counters : (const uint8_t *)(int64_t[4]){0, 0, steps, steps > t->config.train.quantize_from}, sizeof c);
+    t->step = (long)steps;
+    t->skipped = (long)c[0];
+    t->skipped_in_row = (long)c[1];
+    t->adam_steps = (long)c[2];
+    t->fitted = c[3] != 0 || t->config.quantizer.type == TS_QUANTIZER_FSQ;
+    t->data_rng = ts_rng_new(t->config.train.seed + (uint64_t)steps, 2);
+    t->step_rng = ts_rng_new(t->config.train.seed + (uint64_t)steps, 3);
+    if (rng) {
+        uint64_t r[4];
+        memcpy(r, rng, sizeof r);
+        t->data_rng = (ts_rng){.state = r[0], .stream = r[1] | 1};
+        t->step_rng = (ts_rng){.state = r[2], .stream = r[3] | 1};
+    }
+    if (live) {
+        float values[LIVE];
+        memcpy(values, live, sizeof values);
+        live_values(t, values, true);
+    }
+    if (filled && window && window_valid(t, window, filled)) {
+        memcpy(ts_learner_filled(t->learner), filled, 2 * levels * sizeof(uint32_t));
+        memcpy(ts_learner_window(t->learner), window, levels * TS_WINDOW * sizeof(uint16_t));
+        ts_learner_recount(t->learner);
+    }
+    return TESS_OK;
+}
+
+tess_status tess_trainer_resume(tess_trainer *t, const void *checkpoint, size_t size) {
+    ts_safetensors *file = NULL;
+    if (!t) return TESS_ERR_STATE;
+    t->error.text[0] = 0;
+    tess_status status = ts_safetensors_open(&file, checkpoint, size, &t->error);
+    if (status < 0) return status;
+    const char *json = ts_model_file_config(file, &t->error);
+    status = json ? ts_trainer_load_config(t, json, strlen(json)) : TESS_ERR_MODEL;
+    if (status >= 0) {
+        status = read_state(t, file);
+        if (status >= 0) status = read_weights(t, file);
+        if (status >= 0) status = read_quantizer(t, file);
+        if (status >= 0) ts_trainer_codes_from_store(t);
+        if (status < 0) ts_trainer_unload(t);
+    }
+    ts_safetensors_close(file);
+    return status;
+}
+
+static tess_status read_model(tess_trainer *t, const ts_safetensors *file) {
+    ts_params *nets = NULL;
+    tess_status status = ts_params_new(&nets, &t->error);
+    if (status >= 0) status = ts_autoencoder_params(&t->config, nets, &t->error); /* the same offsets, without the codebook */
+    if (status >= 0) status = ts_model_file_read_params(file, nets, t->values, &t->error);
+    if (status >= 0) status = ts_model_file_read_quantizer(file, t->quantizer, &t->config.quantizer, &t->error);
+    ts_params_free(nets);
+    return status;
+}
+
+tess_status tess_trainer_init(tess_trainer *t, const void *model, size_t size) {
+    ts_safetensors *file = NULL;
+    if (!t) return TESS_ERR_STATE;
+    t->error.text[0] = 0;
+    if (!t->json) return ts_fail(&t->error, TESS_ERR_STATE, "Give the trainer a config before a model to start from.");
+    tess_status status = ts_safetensors_open(&file, model, size, &t->error);
+    if (status < 0) return status;
+    status = read_model(t, file);
+    ts_safetensors_close(file);
+    if (status < 0) { /* half-read weights are of no use */
+        ts_trainer_unload(t);
+        return status;
+    }
+    ts_trainer_codes_to_store(t, t->values);
+    memcpy(t->ema, t->values, ts_params_floats(t->params) * sizeof *t->ema);
+    ts_weights_changed(t->weights);
+    ts_learner_adopt(t->learner);
+    t->config.train.quantize_from = 0;
+    t->fitted = true;
+    return TESS_OK;
+}
