@@ -1,0 +1,30 @@
+/* tiny.h - tiny models and pictures for the tests of the engine. */
+#ifndef TS_TEST_TINY_H
+#define TS_TEST_TINY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tesserae.h"
+
+/* A config of a few thousand weights: factor 4, three levels of 32 codes of 4 dimensions. */
+extern const char *const TINY_CONFIG;
+/* The same nets with FSQ of 4 x 4 x 4 x 4 codes. */
+extern const char *const TINY_FSQ_CONFIG;
+
+/* A model file with random weights and codes from `seed`; free with ts_free. NULL if memory is out. `half`: f16 weights. */
+uint8_t *tiny_model_file(const char *config, uint64_t seed, int half, size_t *size);
+/* That file with one tensor's bytes changed: `name` gets the float32 `value` as element 0 (weights stored as F32). */
+uint8_t *tiny_model_with(const char *name, float value, size_t *size);
+/* The model, loaded; NULL if memory is out. */
+tess_model *tiny_model(const char *config, uint64_t seed);
+
+/* Smooth colours, an edge and noise. channels 1, 3 or 4 (alpha: a disc with soft edge, 0 outside). */
+void tiny_picture(uint8_t *pixels, int width, int height, int channels);
+
+/* Runs a whole job on the picture; false after an error (see the handle's message). */
+bool tiny_encode(tess_encoder *encoder, const uint8_t *pixels, int width, int height, int channels);
+bool tiny_decode(tess_decoder *decoder, const uint8_t *bytes, size_t size);
+
+#endif
