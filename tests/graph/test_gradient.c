@@ -1,0 +1,146 @@
+/* The gradient of every op of the table against central differences, and the contract of backward: gradients of inputs
+ * are overwritten, gradients of parameters accumulate. A row of the table without samples fails. */
+#include "test.h"
+
+#include <stdlib.h>
+
+#include "base/rng.h"
+#include "samples.h"
+
+/* f = sum dy y (or the loss itself), in double. */
+static double value(ts_sample *s, const float *dy) {
+    size_t n = ts_shape_count(ts_graph_shape(s->graph, s->y));
+    const float *y = ts_graph_data(s->graph, s->y);
+    double sum = 0;
+    sample_forward(s, NULL);
+    for (size_t i = 0; i < n; i++) sum += (double)y[i] * (dy ? dy[i] : 1);
+    return sum;
+}
+
+/* Outputs carry a float32 error of about 1e-7 sqrt(terms); a central difference divides it by 2 h = 0.01, and its own
+ * truncation is h^2 / 6 f'''. Both stay under 1 % of the largest gradient here; a wrong factor or index does not. */
+#define STEP 0.005f
+#define TOLERANCE 1e-2
+
+static void compare(ts_sample *s, const float *dy, float *at, const float *grad, size_t n, const char *what) {
+    double largest = 1e-3, worst = 0;
+    for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs((double)grad[i]));
+    for (size_t i = 0; i < n; i++) {
+        float was = at[i];
+        at[i] = was + STEP;
+        double up = value(s, dy);
+        at[i] = was - STEP;
+        double down = value(s, dy);
+        at[i] = was;
+        worst = fmax(worst, fabs((up - down) / (2 * (double)STEP) - (double)grad[i]));
+    }
+    test_check(worst <= TOLERANCE * largest, __FILE__, __LINE__, "%s: off by %.3g of %.3g", what, worst, largest);
+}
+
+static void run_backward(ts_sample *s, const float *dy, bool loss) {
+    size_t n = ts_shape_count(ts_graph_shape(s->graph, s->y));
+    if (loss) ts_graph_seed(s->graph, s->y, 1);
+    sample_forward(s, NULL);
+    if (!loss) memcpy(ts_graph_grad_data(s->graph, s->y), dy, n * sizeof *dy);
+    ts_graph_backward(s->graph, NULL);
+}
+
+static void fill_nan(float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] = NAN;
+}
+
+static void check_sample(ts_op op, int i) {
+    const ts_op_row *row = ts_op_row_of(op);
+    bool loss = (row->flags & TS_LOSS) != 0;
+    ts_sample s = sample_new(op, i, 1);
+    size_t ny = ts_shape_count(ts_graph_shape(s.graph, s.y)), nw = ts_params_floats(s.params);
+    float *dy = loss ? NULL : malloc(ny * sizeof *dy), *once = malloc((nw + 1) * sizeof *once);
+    ts_rng rng = ts_rng_new(5, op);
+    if (dy) ts_rng_fill_normal(&rng, dy, ny, 1);
+    for (int k = 0; k < SAMPLE_INPUTS; k++) { /* whatever lay there before must not matter */
+        float *dx = s.x[k] == TS_NONE ? NULL : ts_graph_grad_data(s.graph, s.x[k]);
+        if (dx) fill_nan(dx, ts_shape_count(ts_graph_shape(s.graph, s.x[k])));
+    }
+    run_backward(&s, dy, loss);
+    memcpy(once, s.grads, nw * sizeof *once);
+    for (int k = 0; k < SAMPLE_INPUTS; k++) {
+        if (s.x[k] == TS_NONE || (loss && k == 1)) continue;
+        size_t n = ts_shape_count(ts_graph_shape(s.graph, s.x[k]));
+        float *dx = malloc(n * sizeof *dx);
+        memcpy(dx, ts_graph_grad_data(s.graph, s.x[k]), n * sizeof *dx);
+        compare(&s, dy, s.in[k], dx, n, k ? "dx1" : "dx0");
+        free(dx);
+    }
+    for (int p = 0; p < ts_params_count(s.params) && !ts_weights_frozen(s.weights); p++) {
+        const ts_param *param = ts_params_at(s.params, p);
+        compare(&s, dy, s.values + param->offset, once + param->offset, param->count, param->name);
+    }
+    run_backward(&s, dy, loss); /* on top of the first: exactly twice, as both chains round alike or double exactly */
+    for (size_t k = 0; k < nw; k++) CHECK_NEAR(s.grads[k], 2 * once[k], 1e-5 * fmax(1, fabs((double)once[k])));
+    free(dy);
+    free(once);
+    sample_free(&s);
+}
+
+static void test_every_op(void) {
+    for (int op = TS_OP_INPUT + 1; op < TS_OP_COUNT; op++) {
+        int n = sample_count((ts_op)op);
+        test_row("%s", ts_op_row_of((ts_op)op)->name);
+        CHECK(n > 0);
+        for (int i = 0; i < n; i++) {
+            test_row("%s %d", ts_op_row_of((ts_op)op)->name, i);
+            check_sample((ts_op)op, i);
+        }
+    }
+}
+
+/* A tensor read three times, by itself and by others: its gradients are joined. y = x x + silu(x) + x. */
+static void test_fan_out(void) {
+    ts_graph *g = NULL;
+    if (!CHECK(ts_graph_new(TS_GRAPH_TRAINING, &g, NULL) == TESS_OK)) return;
+    ts_tensor x = ts_graph_input(g, (ts_shape){1, 1, 1, 4}, true);
+    ts_tensor y = ts_graph_add(g, ts_graph_add(g, ts_graph_mul(g, x, x), ts_graph_silu(g, x)), x);
+    ts_graph_start(g, y);
+    CHECK_INT(ts_graph_plan(g, 1, NULL), TESS_OK);
+    CHECK_INT(ts_graph_alloc(g, NULL), TESS_OK);
+    const float values[4] = {-1.5f, 0, 0.5f, 2};
+    memcpy(ts_graph_data(g, x), values, sizeof values);
+    ts_graph_forward(g, NULL);
+    for (int i = 0; i < 4; i++) ts_graph_grad_data(g, y)[i] = 1;
+    ts_graph_backward(g, NULL);
+    for (int i = 0; i < 4; i++) {
+        double v = values[i], sigmoid = 1 / (1 + exp(-v));
+        CHECK_NEAR(ts_graph_grad_data(g, x)[i], 2 * v + sigmoid * (1 + v * (1 - sigmoid)) + 1, 1e-5);
+    }
+    ts_graph_free(g);
+}
+
+/* A loss with seed 0 is not run and gives no gradient; others are as if it were not there. */
+static void test_switched_off(void) {
+    ts_graph *g = NULL;
+    if (!CHECK(ts_graph_new(TS_GRAPH_TRAINING, &g, NULL) == TESS_OK)) return;
+    ts_tensor x = ts_graph_input(g, (ts_shape){1, 1, 2, 2}, true), t = ts_graph_input(g, (ts_shape){1, 1, 2, 2}, false);
+    ts_tensor l2 = ts_graph_l2(g, x, t), l1 = ts_graph_l1(g, ts_graph_scale(g, x, (float[]){3, 3}, (float[]){0, 0}), t);
+    CHECK_INT(ts_graph_plan(g, 1, NULL), TESS_OK);
+    CHECK_INT(ts_graph_alloc(g, NULL), TESS_OK);
+    for (int round = 0; round < 3; round++) {
+        float seed = round == 1 ? 2.0f : 0;
+        for (int i = 0; i < 4; i++) ts_graph_data(g, x)[i] = (float)i, ts_graph_data(g, t)[i] = -1;
+        ts_graph_data(g, l1)[0] = -7;
+        ts_graph_seed(g, l2, 1);
+        ts_graph_seed(g, l1, seed);
+        ts_graph_forward(g, NULL);
+        ts_graph_backward(g, NULL);
+        CHECK_NEAR(ts_graph_data(g, l2)[0], (1 + 4 + 9 + 16) / 4.0, 1e-6);
+        CHECK((ts_graph_data(g, l1)[0] == -7) == (seed == 0));
+        for (int i = 0; i < 4; i++) CHECK_NEAR(ts_graph_grad_data(g, x)[i], 2.0 * (i + 1) / 4 + (seed > 0 ? seed * 3 / 4 : 0), 1e-6);
+    }
+    ts_graph_free(g);
+}
+
+int main(void) {
+    RUN(test_every_op);
+    RUN(test_fan_out);
+    RUN(test_switched_off);
+    return test_end();
+}
