@@ -63,13 +63,16 @@ static void check_sample(ts_op op, int i) {
     }
     run_backward(&s, dy, loss);
     memcpy(once, s.grads, nw * sizeof *once);
+    float *dx[SAMPLE_INPUTS] = {NULL, NULL}; /* kept aside: forward reuses the memory */
     for (int k = 0; k < SAMPLE_INPUTS; k++) {
         if (s.x[k] == TS_NONE || (loss && k == 1)) continue;
         size_t n = ts_shape_count(ts_graph_shape(s.graph, s.x[k]));
-        float *dx = malloc(n * sizeof *dx);
-        memcpy(dx, ts_graph_grad_data(s.graph, s.x[k]), n * sizeof *dx);
-        compare(&s, dy, s.in[k], dx, n, k ? "dx1" : "dx0");
-        free(dx);
+        dx[k] = malloc(n * sizeof **dx);
+        memcpy(dx[k], ts_graph_grad_data(s.graph, s.x[k]), n * sizeof **dx);
+    }
+    for (int k = 0; k < SAMPLE_INPUTS; k++) {
+        if (dx[k]) compare(&s, dy, s.in[k], dx[k], ts_shape_count(ts_graph_shape(s.graph, s.x[k])), k ? "dx1" : "dx0");
+        free(dx[k]);
     }
     for (int p = 0; p < ts_params_count(s.params) && !ts_weights_frozen(s.weights); p++) {
         const ts_param *param = ts_params_at(s.params, p);
