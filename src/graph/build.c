@@ -1,4 +1,5 @@
 /* build.c - making a graph and appending nodes. */
+#include <stdint.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -6,7 +7,11 @@
 #include "graph/node.h"
 
 #define NODES_MAX (1 << 16)
+#if SIZE_MAX > UINT32_MAX
 #define TENSOR_MAX ((size_t)1 << 38) /* floats: far over any memory, and no product below can wrap 64 bits */
+#else
+#define TENSOR_MAX ((size_t)1 << 28) /* floats: a gigabyte of wasm32's address space */
+#endif
 
 tess_status ts_graph_new(ts_graph_mode mode, ts_graph **out, ts_error *err) {
     ts_graph *g = ts_calloc(1, sizeof *g);
