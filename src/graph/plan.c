@@ -139,7 +139,7 @@ static int last_read(const ts_graph *g, ts_tensor t) {
     return last;
 }
 
-/* The storage of input k of a node (or of a conv's addend) if the node may write its own value over it, else -1. */
+/* The storage of tensor x if the node may write its own value over it, else -1. */
 static int over(const ts_graph *g, int node, ts_tensor x) {
     const ts_node *a = &g->nodes[node], *b = &g->nodes[x];
     if (ts_shape_count(a->shape) != ts_shape_count(b->shape) || last_read(g, x) > node) return -1;
@@ -151,7 +151,6 @@ static void place_values(ts_graph *g) {
     for (int i = 0; i < g->count && g->status >= 0; i++) {
         ts_node *n = &g->nodes[i];
         if (n->skip) continue; /* its conv has placed it */
-        if (n->residual != TS_NONE) n->value = over(g, i, n->residual);
         for (int k = 0; k < inputs(n) && n->value < 0 && (row_flags(n) & TS_IN_PLACE); k++) n->value = over(g, i, n->in[k]);
         if (n->value < 0) n->value = new_storage(g, ts_shape_count(n->shape), n->op == TS_OP_INPUT ? BEFORE : i, i);
         if (n->value < 0) return;
