@@ -96,6 +96,12 @@ tess_status ts_trainer_load_config(tess_trainer *t, const char *json, size_t siz
 
 /* ---- the training graph ---------------------------------------------------------------------------------------- */
 
+/* range -> [0, 1]: SSIM's luminance term counts from black. */
+static ts_tensor to_unit(ts_graph *g, ts_tensor x, const float range[2]) {
+    float scale = 1 / (range[1] - range[0]), shift = -range[0] * scale;
+    return ts_graph_scale(g, x, (const float[3]){scale, scale, scale}, (const float[3]){shift, shift, shift});
+}
+
 static void build(tess_trainer *t) {
     ts_graph *g = t->graph;
     const ts_config *c = &t->config;
@@ -106,10 +112,11 @@ static void build(tess_trainer *t) {
     t->l1 = ts_graph_l1(g, t->y, t->x);
     t->l2 = ts_graph_l2(g, t->y, t->x);
     t->commitment = ts_graph_l2(g, t->z, zq);
-    t->ms_ssim = ts_graph_ms_ssim(g, t->y, t->x, c->range[1] - c->range[0]);
+    t->ms_ssim = ts_graph_ms_ssim(g, to_unit(g, t->y, c->range), to_unit(g, t->x, c->range), 1);
     for (int i = 0; i < TS_PERCEPTUAL_HEADS; i++) t->lpips[i] = TS_NONE;
     if (t->features) ts_perceptual_build(g, t->features, t->y, t->x, c->range, t->lpips);
     ts_graph_output(g, t->z);
+    ts_graph_output(g, t->y);
     ts_graph_output(g, t->l1);
     ts_graph_output(g, t->l2);
 }

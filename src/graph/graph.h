@@ -77,7 +77,7 @@ ts_tensor ts_graph_quantize(ts_graph *g, ts_tensor z, ts_quantize_hooks hooks);
 /* Losses are means, shape 1x1x1x1; the gradient goes to x, never to target (a target is a constant: "stop gradient"). */
 ts_tensor ts_graph_l1(ts_graph *g, ts_tensor x, ts_tensor target);
 ts_tensor ts_graph_l2(ts_graph *g, ts_tensor x, ts_tensor target);
-ts_tensor ts_graph_ms_ssim(ts_graph *g, ts_tensor x, ts_tensor target, float range); /* 1 - MS-SSIM */
+ts_tensor ts_graph_ms_ssim(ts_graph *g, ts_tensor x, ts_tensor target, float range); /* 1 - MS-SSIM, of values from 0 to range */
 /* One LPIPS head: mean over n, h, w of sum_c lin[c] (x/|x| - target/|target|)^2; lin is a TS_PARAM_PLAIN entry of c floats. */
 ts_tensor ts_graph_lpips(ts_graph *g, ts_tensor x, ts_tensor target, ts_weights *weights, int lin);
 

@@ -24,7 +24,7 @@ typedef struct declaration {
 
 /* Declares a conv whose weight must be [any][in][kernel][kernel]; returns its output channels. */
 static int declare_conv(declaration *d, const char *name, int in, int kernel) {
-    char text[TS_PARAM_NAME];
+    char text[TS_PARAM_NAME + 8];
     int dims[4] = {0}, rank;
     if (d->status < 0) return 0;
     snprintf(text, sizeof text, "%s.weight", name);
@@ -70,7 +70,7 @@ tess_status ts_perceptual_params(ts_params *params, ts_shape_source source, ts_e
 /* ---- graph ----------------------------------------------------------------------------------------------------- */
 
 static ts_tensor conv(ts_graph *g, ts_weights *weights, ts_tensor x, const char *name, int stride, int pad) {
-    char text[TS_PARAM_NAME];
+    char text[TS_PARAM_NAME + 8];
     const ts_params *params = ts_weights_params(weights);
     snprintf(text, sizeof text, "%s.weight", name);
     int w = ts_params_find(params, text);

@@ -60,7 +60,9 @@ class Vq(nn.Module):
             k = self.choose(r, l, lam)
             tokens.append(k)
             if self.q["update"] == "gradient":
-                book_loss = book_loss + F.mse_loss(F.embedding(k, self.codebook[l]), r)
+                # the pinned zero code of levels >= 1 takes part in the value but gets no gradient
+                book = torch.cat([self.codebook[l, :1].detach(), self.codebook[l, 1:]]) if l else self.codebook[l]
+                book_loss = book_loss + F.mse_loss(F.embedding(k, book), r)
             e = self.codebook[l].detach()[k]
             if self.training:
                 self._track(l, r, k)
@@ -84,8 +86,6 @@ class Vq(nn.Module):
         if q["restart"] > 0:
             self._restart(l, r)
         self.bits[l] = code_bits(self.count[l])
-        if l and q["update"] == "gradient":
-            self.codebook.data[l, 0] = 0
 
     def _place(self, l):
         """e = s / smoothed n, Laplace smoothing 1e-5."""
