@@ -18,23 +18,23 @@ static struct {
     long checks, failures;
     const char *name; /* of the running test */
     char row[128];
-} test_state;
+} test_now;
 
 __attribute__((unused, format(printf, 1, 2))) static void test_row(const char *format, ...) {
     va_list args;
     va_start(args, format);
-    vsnprintf(test_state.row, sizeof test_state.row, format, args);
+    vsnprintf(test_now.row, sizeof test_now.row, format, args);
     va_end(args);
 }
 
 __attribute__((unused, format(printf, 4, 5))) static int test_check(int ok, const char *file, int line,
                                                                     const char *format, ...) {
-    test_state.checks++;
+    test_now.checks++;
     if (ok) return 1;
-    test_state.failures++;
-    if (test_state.failures > 20) return 0; /* counted, no longer printed */
-    printf("%s:%d: %s%s%s%s: ", file, line, test_state.name ? test_state.name : "?", test_state.row[0] ? " [" : "",
-           test_state.row, test_state.row[0] ? "]" : "");
+    test_now.failures++;
+    if (test_now.failures > 20) return 0; /* counted, no longer printed */
+    printf("%s:%d: %s%s%s%s: ", file, line, test_now.name ? test_now.name : "?", test_now.row[0] ? " [" : "",
+           test_now.row, test_now.row[0] ? "]" : "");
     va_list args;
     va_start(args, format);
     vprintf(format, args);
@@ -68,12 +68,12 @@ __attribute__((unused)) static int test_check_near(const char *file, int line, c
     test_check(memcmp((got), (want), (n)) == 0, __FILE__, __LINE__, "%s and %s differ", #got, #want)
 /* |got - want| <= tolerance; never true for NaN. */
 #define CHECK_NEAR(got, want, tolerance) test_check_near(__FILE__, __LINE__, #got, (got), (want), (tolerance))
-#define RUN(test) (test_state.name = #test, test_state.row[0] = 0, test())
+#define RUN(test) (test_now.name = #test, test_now.row[0] = 0, test())
 
 /* Prints the summary; the value for main to return. A test program that checked nothing fails. */
 __attribute__((unused)) static int test_end(void) {
-    printf("%ld checks, %ld failed\n", test_state.checks, test_state.failures);
-    return test_state.failures != 0 || test_state.checks == 0;
+    printf("%ld checks, %ld failed\n", test_now.checks, test_now.failures);
+    return test_now.failures != 0 || test_now.checks == 0;
 }
 
 #endif

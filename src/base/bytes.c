@@ -48,7 +48,7 @@ uint8_t ts_read_u8(ts_reader *r) {
 
 uint16_t ts_read_u16(ts_reader *r) {
     const uint8_t *p = ts_read_bytes(r, 2);
-    return p ? (uint16_t)(p[0] | p[1] << 8) : 0;
+    return (uint16_t)(p ? p[0] | p[1] << 8 : 0);
 }
 
 uint32_t ts_read_u32(ts_reader *r) {
