@@ -11,7 +11,7 @@ enum { WIDTH = 620, HEIGHT = 290 }; /* 155 x 73 tokens: three by two tiles */
 static tess_model *model;
 static uint8_t *file;
 static size_t file_size;
-static size_t first_level_end; /* header and alpha end, roughly: bytes before the sections of level 0 */
+static size_t head; /* bytes of header and directory: the shortest prefix that opens */
 
 static void make_file(void) {
     uint8_t *pixels = malloc(WIDTH * HEIGHT * 3);
@@ -26,20 +26,19 @@ static void make_file(void) {
     free(pixels);
     char info[4096];
     CHECK_INT(tess_file_info(file, file_size, info, sizeof info), TESS_OK);
-    const char *at = strstr(info, "\"headerBytes\":");
-    first_level_end = at ? strtoul(at + strlen("\"headerBytes\":"), NULL, 10) : 0;
     CHECK(strstr(info, "\"tiles\":6"));
-    CHECK(first_level_end > 20 && first_level_end < file_size);
+    while (head < file_size && tess_file_info(file, head, info, sizeof info) != TESS_OK) head++;
+    CHECK(head > 20 && head < file_size / 2);
 }
 
 static void test_cut_anywhere(void) {
     tess_decoder *decoder = tess_decoder_new(model);
-    for (size_t cut = 0; cut < file_size; cut += cut < first_level_end + 40 ? 1 : 97) {
+    for (size_t cut = 0; cut < file_size; cut += cut < head + 40 ? 1 : 97) {
         test_row("cut at %zu", cut);
         const bool ok = tiny_decode(decoder, file, cut);
-        CHECK_INT(ok, cut >= first_level_end);
-        if (!ok) CHECK(strlen(tess_decoder_message(decoder)) > 20);
-        if (cut == first_level_end) CHECK_INT(tess_decoder_damaged(decoder), 6);
+        CHECK_INT(ok, cut >= head);
+        if (!ok && !CHECK(strlen(tess_decoder_message(decoder)) > 15)) printf("    message: %s\n", tess_decoder_message(decoder));
+        if (cut == head) CHECK_INT(tess_decoder_damaged(decoder), 6);
     }
     tess_decoder_free(decoder);
 }
@@ -50,12 +49,12 @@ static void test_flips(void) {
     ts_rng rng = ts_rng_new(1, 1);
     long concealed = 0, refused = 0;
     for (int i = 0; i < 400; i++) {
-        const size_t at = i < 200 ? ts_rng_below(&rng, (uint32_t)first_level_end) : ts_rng_below(&rng, (uint32_t)file_size);
+        const size_t at = i < 200 ? ts_rng_below(&rng, (uint32_t)head) : ts_rng_below(&rng, (uint32_t)file_size);
         memcpy(copy, file, file_size);
         copy[at] ^= (uint8_t)(1u << ts_rng_below(&rng, 8));
         test_row("byte %zu", at);
         const bool ok = tiny_decode(decoder, copy, file_size);
-        if (at < first_level_end)
+        if (at < head)
             CHECK(!ok), refused++;
         else if (CHECK(ok))
             CHECK_INT(tess_decoder_damaged(decoder), 1), concealed++;
@@ -73,7 +72,7 @@ static void test_concealment_is_local(void) {
     tess_decoder *good = tess_decoder_new(model), *bad = tess_decoder_new(model);
     uint8_t *copy = malloc(file_size);
     memcpy(copy, file, file_size);
-    copy[first_level_end + 3] ^= 0x55; /* the first section of level 0: tile 0, tokens 0..63 x 0..63, pixels 0..255 x 0..255 */
+    copy[head + 3] ^= 0x55; /* the first section of level 0: tile 0, tokens 0..63 x 0..63, pixels 0..255 x 0..255 */
     CHECK(tiny_decode(good, file, file_size));
     CHECK(tiny_decode(bad, copy, file_size));
     CHECK_INT(tess_decoder_damaged(bad), 1);
@@ -119,7 +118,7 @@ static void test_foreign(void) {
     for (size_t i = 0; i < 5; i++) {
         test_row("foreign %zu", i);
         CHECK(!tiny_decode(decoder, (const uint8_t *)OTHERS[i], SIZES[i]));
-        CHECK(strlen(tess_decoder_message(decoder)) > 20);
+        CHECK(strlen(tess_decoder_message(decoder)) > 15);
         char info[512];
         CHECK(tess_file_info(OTHERS[i], SIZES[i], info, sizeof info) < 0);
         CHECK(strstr(info, "\"error\":"));
@@ -192,7 +191,7 @@ int main(void) {
     model = tiny_model(TINY_CONFIG, 1);
     if (!CHECK(model)) return test_end();
     RUN(make_file);
-    if (first_level_end) {
+    if (head) {
         RUN(test_cut_anywhere);
         RUN(test_flips);
         RUN(test_concealment_is_local);

@@ -41,7 +41,7 @@ static void test_faults(void) {
         {"\\\"out\\\":8,\\\"kernel\\\":3", "\\\"out\\\":8,\\\"kernel\\\":5", "encoder.1.weight", TESS_ERR_MODEL},
         {"\\\"levels\\\":3", "\\\"levels\\\":2", "quantizer.codebook", TESS_ERR_MODEL},
         {"\\\"levels\\\":3", "\\\"levels\\\":0", "levels", TESS_ERR_MODEL},
-        {"\\\"op\\\":\\\"silu\\\"", "\\\"op\\\":\\\"silk\\\"", "silk", TESS_ERR_MODEL},
+        {"\\\"op\\\":\\\"silu\\\"", "\\\"op\\\":\\\"silk\\\"", "encoder[6].op", TESS_ERR_MODEL},
         {"\"tesserae\"", "\"tesserab\"", "Tesserae model", TESS_ERR_MODEL},
     };
     for (size_t i = 0; i < sizeof EDITS / sizeof *EDITS; i++) {
