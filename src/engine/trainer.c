@@ -139,6 +139,12 @@ static tess_status set_batch(tess_trainer *t, double value) {
     return TESS_OK;
 }
 
+static tess_status set_steps(tess_trainer *t, double value) {
+    if (!(value >= 1 && value <= 1 << 30)) return out_of_range(t, "steps", value, 1, 1 << 30);
+    t->config.train.steps = (int)value;
+    return TESS_OK;
+}
+
 tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double value) {
     if (!trainer) return TESS_ERR_STATE;
     ts_train_config *c = &trainer->config.train;
@@ -153,6 +159,7 @@ tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double v
     if (strcmp(option, "threads") == 0) return set_threads(trainer, value);
     if (!trainer->json) return ts_fail(&trainer->error, TESS_ERR_STATE, "Give a config or a checkpoint before setting %s.", option);
     if (strcmp(option, "batch") == 0) return set_batch(trainer, value);
+    if (strcmp(option, "steps") == 0) return set_steps(trainer, value);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (strcmp(option, numbers[i].name) != 0) continue;
         if (!(value >= 0 && value <= numbers[i].high)) return out_of_range(trainer, option, value, 0, numbers[i].high);

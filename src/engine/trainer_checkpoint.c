@@ -7,20 +7,17 @@
 #include "nets/autoencoder.h"
 
 #define NAME (TS_PARAM_NAME + 8) /* "adam.m." and a parameter's name */
-#define LIVE 8
+#define LIVE 6
+#define COUNTERS 7
 
-/* What tess_trainer_set and tess_trainer_init may have changed since the config. */
+/* What tess_trainer_set may have changed since the config. */
 static void live_values(tess_trainer *t, float live[LIVE], bool restore) {
     ts_train_config *c = &t->config.train;
-    float *at[LIVE - 2] = {&c->lr, &c->loss.l1, &c->loss.l2, &c->loss.lpips, &c->loss.ms_ssim, &t->config.quantizer.commitment};
-    for (int i = 0; i < LIVE - 2; i++) {
+    float *at[LIVE] = {&c->lr, &c->loss.l1, &c->loss.l2, &c->loss.lpips, &c->loss.ms_ssim, &t->config.quantizer.commitment};
+    for (int i = 0; i < LIVE; i++) {
         if (restore) *at[i] = live[i];
         else live[i] = *at[i];
     }
-    if (restore && live[LIVE - 2] >= 1 && live[LIVE - 2] <= 1024) c->batch = (int)live[LIVE - 2];
-    if (restore && live[LIVE - 1] >= 0 && live[LIVE - 1] < 1e9f) c->quantize_from = (int)live[LIVE - 1];
-    live[LIVE - 2] = (float)c->batch;
-    live[LIVE - 1] = (float)c->quantize_from;
 }
 
 /* The stores of a checkpoint: prefix of the names, and the store. */
@@ -81,12 +78,14 @@ static void put_quantizer(writing *w, const tess_trainer *t) {
 
 static tess_status write_all(tess_trainer *t, writing *w, uint8_t **bytes, size_t *size) {
     const int levels = t->config.quantizer.levels;
-    int64_t step = t->step, counters[4] = {t->skipped, t->skipped_in_row, t->adam_steps, t->fitted};
+    const ts_train_config *c = &t->config.train;
+    int64_t step = t->step;
+    int64_t counters[COUNTERS] = {t->skipped, t->skipped_in_row, t->adam_steps, t->fitted, c->steps, c->batch, c->quantize_from};
     uint64_t rng[4] = {t->data_rng.state, t->data_rng.stream, t->step_rng.state, t->step_rng.stream};
     float live[LIVE], progress = (float)((double)t->step / t->config.train.steps);
     live_values(t, live, false);
     put(w, "", "state.step", TS_I64, 1, (int[]){1}, &step);
-    put(w, "", "state.counters", TS_I64, 1, (int[]){4}, counters);
+    put(w, "", "state.counters", TS_I64, 1, (int[]){COUNTERS}, counters);
     put(w, "", "state.rng", TS_I64, 1, (int[]){4}, rng);
     put_weights(w, t);
     put_quantizer(w, t);
@@ -170,22 +169,48 @@ static bool window_valid(const tess_trainer *t, const uint8_t *window, const uin
     return true;
 }
 
-/* A checkpoint of the PyTorch twin has step and progress only: generators then start anew from seed and step. */
-static tess_status read_state(tess_trainer *t, const ts_safetensors *file) {
-    size_t levels = (size_t)t->config.quantizer.levels;
-    const uint8_t *step = raw(file, "state.step", TS_I64, 1), *counters = raw(file, "state.counters", TS_I64, 4);
-    const uint8_t *rng = raw(file, "state.rng", TS_I64, 4), *live = raw(file, "state.live", TS_F32, LIVE);
-    const uint8_t *filled = raw(file, "state.filled", TS_I32, 2 * levels), *window = raw(file, "state.window", TS_U8, 2 * levels * TS_WINDOW);
-    int64_t steps, c[4];
-    if (!step) return ts_fail(&t->error, TESS_ERR_MODEL, "This is no checkpoint (state.step is missing); a model file is taken up by init.");
-    memcpy(&steps, step, sizeof steps);
-    if (steps < 0 || steps > 1 << 30) return ts_fail(&t->error, TESS_ERR_MODEL, "The checkpoint's state.step is out of range.");
-    memcpy(c, counters ? counters : (const uint8_t *)(int64_t[4]){0, 0, steps, steps > t->config.train.quantize_from}, sizeof c);
-    t->step = (long)steps;
+/* False when a number is out of range. */
+static bool restore_counters(tess_trainer *t, const uint8_t *bytes) {
+    ts_train_config *train = &t->config.train;
+    int64_t c[COUNTERS];
+    memcpy(c, bytes, sizeof c);
+    for (int i = 0; i < COUNTERS; i++) {
+        if (c[i] < 0 || c[i] > 1 << 30) return false;
+    }
+    if (c[4] < 1 || c[5] < 1 || c[5] > 1024) return false;
     t->skipped = (long)c[0];
     t->skipped_in_row = (long)c[1];
     t->adam_steps = (long)c[2];
-    t->fitted = c[3] != 0 || t->config.quantizer.type == TS_QUANTIZER_FSQ;
+    t->fitted = c[3] != 0;
+    train->steps = (int)c[4];
+    train->batch = (int)c[5];
+    train->quantize_from = (int)c[6];
+    return true;
+}
+
+static void restore_window(tess_trainer *t, const ts_safetensors *file) {
+    size_t levels = (size_t)t->config.quantizer.levels;
+    const uint8_t *filled = raw(file, "state.filled", TS_I32, 2 * levels), *window = raw(file, "state.window", TS_U8, 2 * levels * TS_WINDOW);
+    if (!filled || !window || !window_valid(t, window, filled)) return;
+    memcpy(ts_learner_filled(t->learner), filled, 2 * levels * sizeof(uint32_t));
+    memcpy(ts_learner_window(t->learner), window, levels * TS_WINDOW * sizeof(uint16_t));
+    ts_learner_recount(t->learner);
+}
+
+/* A checkpoint of the PyTorch twin has the step only: counters follow from it, generators start anew from seed and step. */
+static tess_status read_state(tess_trainer *t, const ts_safetensors *file) {
+    const uint8_t *step = raw(file, "state.step", TS_I64, 1), *counters = raw(file, "state.counters", TS_I64, COUNTERS);
+    const uint8_t *rng = raw(file, "state.rng", TS_I64, 4), *live = raw(file, "state.live", TS_F32, LIVE);
+    int64_t steps;
+    if (!step) return ts_fail(&t->error, TESS_ERR_MODEL, "This is no checkpoint (state.step is missing); a model file is taken up by init.");
+    memcpy(&steps, step, sizeof steps);
+    bool valid = steps >= 0 && steps <= 1 << 30 && (!counters || restore_counters(t, counters));
+    if (!valid) return ts_fail(&t->error, TESS_ERR_MODEL, "The checkpoint's state is out of range; it is damaged.");
+    t->step = (long)steps;
+    if (!counters) {
+        t->adam_steps = t->step;
+        t->fitted = t->fitted || t->step > t->config.train.quantize_from;
+    }
     t->data_rng = ts_rng_new(t->config.train.seed + (uint64_t)steps, 2);
     t->step_rng = ts_rng_new(t->config.train.seed + (uint64_t)steps, 3);
     if (rng) {
@@ -199,11 +224,7 @@ static tess_status read_state(tess_trainer *t, const ts_safetensors *file) {
         memcpy(values, live, sizeof values);
         live_values(t, values, true);
     }
-    if (filled && window && window_valid(t, window, filled)) {
-        memcpy(ts_learner_filled(t->learner), filled, 2 * levels * sizeof(uint32_t));
-        memcpy(ts_learner_window(t->learner), window, levels * TS_WINDOW * sizeof(uint16_t));
-        ts_learner_recount(t->learner);
-    }
+    restore_window(t, file);
     return TESS_OK;
 }
 
