@@ -6,9 +6,9 @@
  *     vf_log      2 ULP   x > 0 normal; 0, negative and subnormal x give -87.3 or so (the log of the least normal number)
  *     vf_tanh     2 ULP
  *     vf_sigmoid  3 ULP   x >= -87
- *     vf_rsqrt    1 ULP   (an exact square root and division)
+ *     vf_rsqrt    1.5 ULP (an exact square root and division)
  *     vf_silu     4 ULP   |x| <= 80
- *     vf_gelu     1e-6 + 6 ULP (tanh form)
+ *     vf_gelu     3e-7 + 4 ULP (tanh form; the tail towards -inf cancels)
  */
 #ifndef TS_SIMD_VMATH_H
 #define TS_SIMD_VMATH_H
