@@ -24,6 +24,7 @@ export default defineConfig({
       registerType: 'prompt',
       workbox: {
         globPatterns: ['**/*.{html,js,css,wasm,safetensors,svg,png,jpg,jpeg}'],
+        globIgnores: ['**/inline-*.js'], // the core as text, for sandboxes: this page has the .wasm files
         maximumFileSizeToCacheInBytes: 16 * 2 ** 20,
         cleanupOutdatedCaches: true,
       },
