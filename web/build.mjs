@@ -23,8 +23,6 @@ async function bundle(name, platform, external = []) {
     platform,
     external,
     target: platform === 'node' ? 'node20' : ['chrome91', 'firefox114', 'safari16.4'],
-    minifySyntax: true,
-    minifyWhitespace: true,
     legalComments: 'none',
     write: false,
     logLevel: 'warning',

@@ -2,6 +2,7 @@
 import { Codebook } from './codebook.js';
 import { Client } from './client.js';
 import { abortError, checkOptions, TesseraeError, throwIfAborted } from './errors.js';
+import { rememberModel } from './format.js';
 import { toBytes, toImageData } from './pixels.js';
 import { fromCore, tokenGrid } from './tokens.js';
 
@@ -69,6 +70,7 @@ export class Codec {
     this.#fetch = get;
     this.backend = backend;
     this.model = info;
+    rememberModel(info);
     this.codebook = new Codebook(codebooks, info.codebook, (tokens, options) =>
       this.#call('detokenize', { tokens: this.#sized(tokens), options: {} }, options),
     );
@@ -80,6 +82,7 @@ export class Codec {
    */
   static async create(platform, options, model) {
     const { signal, onProgress, workers = 1 } = options;
+    model.catch(() => {}); // whoever waits for it hears of it
     if (!Number.isInteger(workers) || workers < 0 || workers > 64)
       throw new TesseraeError('ERR_OPTION', `workers is ${workers}; it must be a whole number from 0 to 64.`);
     throwIfAborted(signal);
@@ -93,7 +96,6 @@ export class Codec {
     const aborted = new Promise((_, reject) =>
       signal?.addEventListener('abort', () => reject(signal.reason), { once: true }),
     );
-    model.catch(() => {});
     try {
       const [{ backend, made }] = await Promise.race([Promise.all(clients.map((client) => client.ready())), aborted]);
       onProgress?.({ status: 'ready', backend });
@@ -154,35 +156,32 @@ export class Codec {
   /** @param {import('./types').BytesInput} file @param {import('./types').DecodeOptions} [options] */
   async decode(file, options = {}) {
     checkOptions('decode', options, DECODE);
-    const { region, levels, strict, onTile } = options;
-    const bytes = await ownBytes(file, options);
-    return toImageData(
-      await this.#call(
-        'decode',
-        { bytes, options: defined({ region, levels, strict }), tiles: Boolean(onTile) },
-        options,
-      ),
-    );
+    return this.#paint('decode', { bytes: await ownBytes(file, options) }, options);
   }
 
   /** @param {import('./types').BytesInput} file @param {import('./types').TokensOptions} [options] */
   async tokens(file, options = {}) {
     checkOptions('tokens', options, TOKENS);
     const { levels, strict } = options;
-    return fromCore(await this.#call('tokens', { bytes: await ownBytes(file, options), options: defined({ levels, strict }) }, options));
+    if (levels !== undefined) checkWhole('levels', levels, 1);
+    const args = { bytes: await ownBytes(file, options), options: defined({ levels, strict }) };
+    return fromCore(await this.#call('tokens', args, options));
   }
 
   /** @param {import('./types').TokenGrid} tokens @param {import('./types').DecodeOptions} [options] */
   async detokenize(tokens, options = {}) {
     checkOptions('detokenize', options, DECODE);
-    const { region, levels, onTile } = options;
-    return toImageData(
-      await this.#call(
-        'detokenize',
-        { tokens: this.#sized(tokens), options: defined({ region, levels }), tiles: Boolean(onTile) },
-        options,
-      ),
-    );
+    return this.#paint('detokenize', { tokens: this.#sized(tokens) }, options);
+  }
+
+  /** @param {'decode' | 'detokenize'} op @param {any} input @param {import('./types').DecodeOptions} options */
+  async #paint(op, input, options) {
+    const { region, levels, strict, onTile } = options;
+    if (region) checkRegion(region);
+    if (levels !== undefined) checkWhole('levels', levels, 1);
+    const args = { ...input, options: defined({ region, levels, strict }), tiles: Boolean(onTile) };
+    const pixels = await this.#call(op, args, options);
+    return Object.assign(toImageData(pixels), { damaged: pixels.damaged });
   }
 
   /** A grid as the core wants it, checked against the model. @param {any} tokens */
@@ -221,6 +220,18 @@ async function ownBytes(file, { signal }) {
   throwIfAborted(signal);
   const all = await toBytes(file);
   return all.byteLength < all.buffer.byteLength ? all.slice() : all;
+}
+
+/** @param {string} name @param {number} value @param {number} least */
+function checkWhole(name, value, least) {
+  if (Number.isInteger(value) && value >= least) return;
+  throw new TesseraeError('ERR_OPTION', `${name} is ${value}; it must be a whole number from ${least} up.`);
+}
+
+/** @param {{x: number, y: number, width: number, height: number}} region */
+function checkRegion({ x, y, width, height }) {
+  for (const [name, value] of Object.entries({ x, y })) checkWhole(`region.${name}`, value, 0);
+  for (const [name, value] of Object.entries({ width, height })) checkWhole(`region.${name}`, value, 1);
 }
 
 /** An object without its undefined values. @param {Record<string, any>} object */

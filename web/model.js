@@ -1,5 +1,6 @@
 /** Models: where they come from, the cache they are kept in, and the handle a caller holds. */
 import { TesseraeError, throwIfAborted } from './errors.js';
+import { rememberModel } from './format.js';
 import { toBytes } from './pixels.js';
 import { version } from './version.js';
 
@@ -24,6 +25,7 @@ export class Model {
   /** @param {import('./types').ModelInfo} info @param {Bytes} bytes */
   constructor(info, bytes) {
     this.info = info;
+    rememberModel(info);
     this.#bytes = bytes;
   }
 

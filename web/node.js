@@ -10,9 +10,10 @@ import { version } from './version.js';
 
 /** @param {string | URL | undefined} url @returns {import('./channel.js').Port} */
 function workerPort(url) {
+  const options = { execArgv: [] }; // the process's own, such as --input-type, may not suit a worker
   const worker = url
-    ? new Worker(new URL(url, import.meta.url))
-    : new Worker(new URL('./node-worker.js', import.meta.url));
+    ? new Worker(new URL(url, import.meta.url), options)
+    : new Worker(new URL('./node-worker.js', import.meta.url), options);
   return {
     post: (message, transfer) => worker.postMessage(message, transfer),
     terminate: () => void worker.terminate(),

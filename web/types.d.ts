@@ -56,12 +56,12 @@ export interface Codec extends AsyncDisposable {
   readonly model: ModelInfo;
   readonly backend: Backend;
   encode(image: ImageInput, options?: EncodeOptions): Promise<EncodeResult>;
-  decode(file: BytesInput, options?: DecodeOptions): Promise<ImageData>;
+  decode(file: BytesInput, options?: DecodeOptions): Promise<DecodedImage>;
   /** The tokens in a .tess file. */
   tokens(file: BytesInput, options?: TokensOptions): Promise<TokenGrid>;
   /** Tokens without entropy coding, for exploring, editing, priors. */
   tokenize(image: ImageInput, options?: TokenizeOptions): Promise<TokenGrid>;
-  detokenize(tokens: TokenGrid, options?: DecodeOptions): Promise<ImageData>;
+  detokenize(tokens: TokenGrid, options?: DecodeOptions): Promise<DecodedImage>;
   readonly codebook: Codebook;
   /** Frees WASM memory and ends the workers. Pending calls reject with AbortError. */
   dispose(): Promise<void>;
@@ -92,7 +92,10 @@ export interface EncodeResult {
   readonly psnr?: number; readonly ssim?: number; readonly msSsim?: number;
   toBlob(): Blob;
 }
+/** `damaged`: tiles that had to be concealed. */
+export type DecodedImage = ImageData & { readonly damaged: number };
 export interface DecodeOptions extends TaskOptions {
+  /** In pixels; the part of it that lies in the picture is decoded. */
   region?: { x: number; y: number; width: number; height: number };
   /** Decode only the first levels of the quantizer: a coarser picture, sooner. */
   levels?: number;
@@ -130,17 +133,18 @@ export interface Codebook {
 
 // ---------- one-shot forms (a shared, lazily made codec; what a README shows first)
 export function encode(image: ImageInput, options?: EncodeOptions & Pick<LoadOptions, 'model'>): Promise<Uint8Array<ArrayBuffer>>;
-export function decode(file: BytesInput, options?: DecodeOptions & Pick<LoadOptions, 'model'>): Promise<ImageData>;
+export function decode(file: BytesInput, options?: DecodeOptions & Pick<LoadOptions, 'model'>): Promise<DecodedImage>;
 /** Header only: no model, no WASM, a few microseconds. */
 export function readInfo(file: ArrayBuffer | ArrayBufferView): FileInfo;
 export interface FileInfo {
   format: 'tess'; version: number; width: number; height: number; alpha: boolean;
+  /** The fingerprint; the name is empty until a model of that fingerprint was loaded here. */
   model: { name: string; hash: string };
   bytes: number; bpp: number;
-  /** Columns and rows of the token grid; levels in the file. */
-  tokens: [number, number]; levels: number;
-  /** Pixels per token, and entropy tiles. */
-  factor: number; tiles: number;
+  /** Columns and rows of the token grid; levels in the file; entropy tiles. */
+  tokens: [number, number]; levels: number; tiles: number;
+  /** False for a file that is cut short (it decodes to what is there). */
+  whole: boolean;
 }
 /** Pictures in, one .tess file per picture out (Node: Readable.fromWeb / toWeb). */
 export function encodeStream(options?: EncodeOptions & Pick<LoadOptions, 'model'>): TransformStream<ImageInput, Uint8Array>;

@@ -108,7 +108,11 @@ test('a region is the crop of the whole; tiles paint all of it', async () => {
     },
   });
   assert.deepEqual(painted, whole.data);
-  await assert.rejects(codec.decode(bytes, { region: { x: 250, y: 0, width: 100, height: 10 } }), { code: 'ERR_OPTION' });
+  const edge = await codec.decode(bytes, { region: { x: 250, y: 190, width: 100, height: 100 } });
+  assert.deepEqual(edge.data, crop(whole, { x: 250, y: 190, width: 50, height: 10 }));
+  for (const region of [{ x: 300, y: 0, width: 1, height: 1 }, { x: 0, y: 0, width: 0, height: 1 }, { x: -1, y: 0, width: 1, height: 1 }, { x: 0 }]) {
+    await assert.rejects(codec.decode(bytes, { region }), { code: 'ERR_OPTION' });
+  }
 });
 
 test('fewer levels give a coarser picture', async () => {
