@@ -11,7 +11,6 @@
 #include <stdint.h>
 
 enum {
-    TS_MIXER_INPUTS = 8,    /* inputs of a mixer at most */
     TS_MIXER_ONE = 65536,   /* a weight of 1 */
     TS_COUNTER_LIMIT = 1023 /* bits that a counter remembers at most */
 };

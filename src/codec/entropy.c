@@ -4,14 +4,8 @@
 #include "codec/entropy_level.h"
 
 #include <string.h>
-#ifndef C_LIMIT
-#define C_LIMIT 255
-#endif
-#ifndef M_RATE
-#define M_RATE 4
-#endif
 
-enum { COUNTER_LIMIT = C_LIMIT, MIXER_RATE = M_RATE, CONSTANT_INPUT = 256 };
+enum { COUNTER_LIMIT = 30, MIXER_RATE = 14, CONSTANT_INPUT = 256 };
 
 tess_status ts_entropy_coder_new(ts_entropy_coder **out, const ts_entropy_model *model, ts_error *err) {
     uint32_t counters = 0;
@@ -46,11 +40,13 @@ void ts_entropy_coder_free(ts_entropy_coder *coder) {
 /* The probability that decision (depth, node) is a 1. Fills in the mixer's inputs and the counters they came from. */
 static uint32_t predict(const ts_entropy_coder *coder, int depth, uint32_t node, int32_t inputs[TS_INPUTS],
                         uint32_t used[TS_CONTEXTS]) {
+    const int8_t *odds = coder->model->odds[coder->layout->level];
+    ts_entropy_counters(coder->layout, &coder->contexts, depth, node, used);
     for (int c = 0; c < TS_CONTEXTS; c++) {
-        used[c] = ts_entropy_counter(coder->layout, &coder->contexts, depth, node, c);
         inputs[c] = ts_counter_stretch(&coder->model->tables, coder->counters[used[c]]);
+        inputs[TS_CONTEXTS + c] = odds[used[c]] * 16;
     }
-    inputs[TS_CONTEXTS] = CONSTANT_INPUT;
+    inputs[2 * TS_CONTEXTS] = CONSTANT_INPUT;
     return ts_mix(&coder->model->tables, coder->weights + depth * TS_INPUTS, inputs, TS_INPUTS);
 }
 
@@ -96,7 +92,7 @@ static uint32_t odds_of(ts_entropy_coder *coder, int depth, uint32_t node) {
     if (coder->odds[slot].turn != coder->turn) {
         int32_t inputs[TS_INPUTS];
         uint32_t used[TS_CONTEXTS];
-        coder->odds[slot].p = (uint16_t)predict(coder, depth, node, inputs, used);
+        coder->odds[slot].p = predict(coder, depth, node, inputs, used);
         coder->odds[slot].turn = coder->turn;
     }
     return coder->odds[slot].p;
@@ -143,7 +139,7 @@ tess_status ts_entropy_check_tokens(const ts_entropy_model *model, const ts_toke
 static void look_around(ts_entropy_coder *coder) {
     coder->turn++;
     if (coder->y < coder->view.height)
-        ts_entropy_contexts(coder->layout, coder->model->bits, &coder->view, coder->y, coder->x, &coder->contexts);
+        ts_entropy_contexts(coder->model, coder->layout->level, &coder->view, coder->y, coder->x, &coder->contexts);
 }
 
 tess_status ts_entropy_begin(ts_entropy_coder *coder, int level, const ts_token_view *view, ts_error *err) {
