@@ -151,15 +151,10 @@ export async function startWorker(options) {
     } catch (error) {
       channel?.close(error);
       if (error.code === 'ERR_CSP') throw error;
-      failures.push({ where, error });
+      failures.push({ where, url: error.url ?? url, error });
     }
   }
-  const last = failures[failures.length - 1].error;
   const code = failures.every(({ error }) => error.code === 'ERR_TIMEOUT') ? 'ERR_TIMEOUT' : 'ERR_LOAD';
-  const named = failures.find(({ error }) => error.url)?.error.url;
-  throw new TesseraeError(
-    code,
-    `Tesserae could not start. ${failures.map(({ where, error }) => `${where}: ${error.message}`).join(' | ')}`,
-    { url: named, cause: last },
-  );
+  const said = failures.map(({ where, url, error }) => `${where} (${url}): ${error.message}`).join(' | ');
+  throw new TesseraeError(code, `Tesserae could not start. ${said}`, { url: failures[0].url, cause: failures[0].error });
 }
