@@ -1,0 +1,57 @@
+/* Parameter descriptions: names, shapes, offsets, and the two orders of conv weights. */
+#include "test.h"
+
+#include "graph/params.h"
+
+static void test_layouts(void) {
+    ts_params *p = NULL;
+    float file[24], memory[64] = {0}, back[24];
+    CHECK_INT(ts_params_new(&p, NULL), TESS_OK);
+    CHECK_INT(ts_params_add(p, "bias", TS_PARAM_PLAIN, 1, (int[]){3}, NULL), TESS_OK);
+    CHECK_INT(ts_params_add(p, "weight", TS_PARAM_CONV, 4, (int[]){3, 2, 2, 2}, NULL), TESS_OK);
+    const ts_param *w = ts_params_at(p, ts_params_find(p, "weight"));
+    CHECK_INT(w->offset % 16, 0);
+    CHECK(w->offset >= 3);
+    CHECK_INT(w->count, 24);
+    CHECK_INT(ts_params_total(p), 27);
+    CHECK(ts_params_floats(p) >= w->offset + 24);
+    for (int i = 0; i < 24; i++) file[i] = (float)i;
+    ts_param_read(w, memory, file);
+    for (int o = 0; o < 3; o++) { /* file O I kh kw -> memory kh kw I O */
+        for (int i = 0; i < 2; i++) {
+            for (int t = 0; t < 4; t++) CHECK_NEAR(memory[w->offset + (size_t)((t * 2 + i) * 3 + o)], (o * 2 + i) * 4 + t, 0);
+        }
+    }
+    ts_param_write(w, memory, back);
+    CHECK_BYTES(back, file, sizeof file);
+    ts_params_free(p);
+}
+
+static void test_add_twice(void) {
+    ts_params *p = NULL;
+    ts_error err = {{0}};
+    CHECK_INT(ts_params_new(&p, NULL), TESS_OK);
+    CHECK_INT(ts_params_add(p, "a", TS_PARAM_PLAIN, 2, (int[]){3, 4}, &err), TESS_OK);
+    CHECK_INT(ts_params_add(p, "a", TS_PARAM_PLAIN, 2, (int[]){3, 4}, &err), TESS_OK);
+    CHECK_INT(ts_params_count(p), 1);
+    CHECK_INT(ts_params_add(p, "a", TS_PARAM_PLAIN, 2, (int[]){4, 3}, &err), TESS_ERR_INPUT);
+    CHECK_TEXT(err.text, "Parameter a is declared twice with different shapes.");
+    CHECK_INT(ts_params_add(p, "a name that is longer than any that a config can give", TS_PARAM_PLAIN, 1, (int[]){1}, &err), TESS_ERR_INPUT);
+    const int huge[4] = {1 << 30, 1 << 30, 1 << 10, 1};
+    CHECK_INT(ts_params_add(p, "h", TS_PARAM_PLAIN, 4, huge, &err), TESS_ERR_TOO_LARGE);
+    CHECK_INT(ts_params_find(p, "none"), -1);
+    for (int i = 0; i < 100; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "n%d", i);
+        CHECK_INT(ts_params_add(p, name, TS_PARAM_PLAIN, 1, (int[]){i + 1}, &err), TESS_OK);
+    }
+    CHECK_INT(ts_params_count(p), 101);
+    CHECK_INT(ts_params_at(p, ts_params_find(p, "n70"))->count, 71);
+    ts_params_free(p);
+}
+
+int main(void) {
+    RUN(test_layouts);
+    RUN(test_add_twice);
+    return test_end();
+}
