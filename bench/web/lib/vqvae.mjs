@@ -29,7 +29,7 @@ export function config({ size, batch, channels, codes, lr, beta }) {
         ],
         quantizer: { type: 'vq', update: 'gradient', levels: 1, size: codes, dim: channels, commitment: beta },
         train: {
-            size, batch, steps: 100000, lr, warmup: 0, lr_final: 1, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0, clip: 1e9, ema: 0.999,
+            size, batch, steps: 100000, lr, warmup: 0, lr_final: 1, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0, clip: 1e6, ema: 0.999,
             seed: 7, quantize_from: 0, flip: false, loss: { l1: 0, l2: 1, ms_ssim: 0, lpips: 0 }, level_weights: [1], lambda: [0, 0],
         },
     };
