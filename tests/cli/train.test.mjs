@@ -1,0 +1,86 @@
+// train and bench: a model from a folder, exact resume, Ctrl-C, the log.
+
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { startTesserae, tesserae, tinyModel, workFolder, writePpm } from './programs.mjs';
+
+const config = {
+    format: 1, name: 'digits', licence: 'MIT', trained_on: 'nothing', range: [-1, 1],
+    encoder: [{ op: 'unshuffle', factor: 4 }, { op: 'conv', out: 8, kernel: 1 }, { op: 'silu' }, { op: 'conv', out: 4, kernel: 3 }],
+    decoder: [{ op: 'conv', out: 8, kernel: 3 }, { op: 'silu' }, { op: 'conv', out: 48, kernel: 1 }, { op: 'shuffle', factor: 4 }],
+    quantizer: { type: 'vq', levels: 2, size: 16, dim: 4 },
+    train: { size: 32, batch: 2, steps: 40, lr: 1e-3, warmup: 5, quantize_from: 5, seed: 3, loss: { l1: 1, l2: 2 }, lambda: [0, 0.02] },
+};
+
+function setUp(t) {
+    const folder = workFolder(t);
+    const pictures = path.join(folder, 'pictures');
+    mkdirSync(pictures);
+    for (let i = 0; i < 3; i++) writePpm(path.join(pictures, `${i}.ppm`), 64 + i, 50 + i);
+    const file = path.join(folder, 'config.json');
+    writeFileSync(file, JSON.stringify(config));
+    return { folder, pictures, file, at: (name) => path.join(folder, name) };
+}
+
+for (const program of ['native', 'wasm']) {
+    test(`trains a model that encodes, with a log and a checkpoint (${program})`, (t) => {
+        const { pictures, file, at } = setUp(t);
+        const words = ['train', pictures, '-c', file, '-o', at('m.safetensors'), '--log', at('log.csv'), '--json', '--threads', '1'];
+        const trained = tesserae(program, words);
+        assert.equal(trained.code, 0, trained.fault);
+        const report = JSON.parse(trained.text);
+        assert.equal(report.step, 40);
+        assert.ok(report.psnr > 5 && report.skipped === 0);
+        const rows = readFileSync(at('log.csv'), 'utf8').trim().split('\n').map((line) => line.split(','));
+        assert.equal(rows[0][0], 'step');
+        assert.deepEqual(rows.slice(1).map((row) => Number(row[0])), [10, 20, 30, 40]);
+        assert.ok(Number(rows[4][1]) < Number(rows[1][1]), 'the loss falls');
+        const coded = tesserae(program, ['encode', path.join(pictures, '0.ppm'), '-o', at('a.tess'), '-m', at('m.safetensors')]);
+        assert.equal(coded.code, 0, coded.fault);
+        assert.ok(existsSync(at('m.safetensors.ckpt')));
+    });
+}
+
+test('a stopped and resumed run makes the same model, byte for byte', (t) => {
+    const { pictures, file, at } = setUp(t);
+    const common = ['--threads', '1'];
+    assert.equal(tesserae('native', ['train', pictures, '-c', file, '-o', at('whole.safetensors'), ...common]).code, 0);
+    // The first half stops at step 20 by --steps; the schedule's length is part of the checkpoint, so it is given back on resume.
+    const early = startedRun(at, pictures, file);
+    return early.then(() => {
+        const resumed = tesserae('native', ['train', pictures, '--resume', at('half.safetensors.ckpt'), '-o', at('half.safetensors'), ...common]);
+        assert.equal(resumed.code, 0, resumed.fault);
+        assert.ok(readFileSync(at('whole.safetensors')).equals(readFileSync(at('half.safetensors'))));
+    });
+});
+
+/** A run ended by SIGINT somewhere in the middle: it must leave a checkpoint and say how to go on. */
+async function startedRun(at, pictures, file) {
+    const long = JSON.parse(readFileSync(file, 'utf8'));
+    writeFileSync(at('long.json'), JSON.stringify(long));
+    const words = ['train', pictures, '-c', at('long.json'), '-o', at('half.safetensors'), '--threads', '1', '--log', at('half.csv')];
+    for (let attempt = 0; attempt < 5; attempt++) {
+        const { child, ended } = startTesserae('native', words);
+        const poll = setInterval(() => { if (existsSync(at('half.csv')) && readFileSync(at('half.csv'), 'utf8').split('\n').length > 2) child.kill('SIGINT'); }, 1);
+        const { code, fault } = await ended;
+        clearInterval(poll);
+        if (code === 1 && /stopped after step/.test(fault)) {
+            assert.match(fault, /--resume .*half\.safetensors\.ckpt/);
+            assert.ok(existsSync(at('half.safetensors.ckpt')));
+            return;
+        }
+        assert.equal(code, 0, fault); // it was done before the signal came: try again
+    }
+    assert.fail('no run could be interrupted in its middle');
+}
+
+test('bench prints a line of JSON per measurement', () => {
+    const result = tesserae('native', ['bench', '--seconds', '0', '--json', '-m', tinyModel]);
+    assert.equal(result.code, 0, result.fault);
+    const lines = result.text.trim().split('\n').map((line) => JSON.parse(line));
+    for (const what of ['matrix product', 'conv 3x3', 'encoder net', 'decoder net', 'encode', 'decode']) {
+        assert.ok(lines.some((line) => line.what === what && line.ms > 0), what);
+    }
+});
