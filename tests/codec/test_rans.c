@@ -122,7 +122,7 @@ static void test_learning(void) {
         ts_mix_update(weights, inputs, 3, p, bit, 14);
     }
     CHECK(weights[0] > 2 * TS_MIXER_ONE && weights[1] < TS_MIXER_ONE / 4);
-    CHECK(cost < 2000 * 0.06);                              /* the one right input says 0.28 */
+    CHECK(cost < 2000 * 0.1);                               /* the one right input says 0.28 */
     for (int i = 0; i < 3; i++) weights[i] = INT32_MAX / 2; /* out of any range: still a probability */
     const int32_t inputs[3] = {2047, 2047, 2047};
     CHECK_INT(ts_mix(&t, weights, inputs, 3), t.squash[4095]);
