@@ -35,7 +35,8 @@ export function configure(preset) {
 export function cmake(preset, ...targets) {
     const folder = configure(preset);
     const chosen = targets.length ? ['--target', ...targets] : [];
-    run('cmake', ['--build', folder, ...chosen], { env: { NINJA_STATUS: `[${preset} %f/%t] ` } });
+    const silent = process.stdout.isTTY ? [] : ['--', '--quiet']; // a log needs no line per file
+    run('cmake', ['--build', folder, ...chosen, ...silent], { env: { NINJA_STATUS: `[${preset} %f/%t] ` } });
 }
 
 /** build/native/tesserae and tesserae-scalar. */

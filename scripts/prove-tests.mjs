@@ -8,8 +8,24 @@ import { Failure, isMain, main, root, run, start } from './lib/run.mjs';
 /** Each fault: the file, the text that stands there once, what replaces it, and the CTest programs that must notice. */
 const faults = [
     {
-        what: 'a CRC over another polynomial',
-        file: 'src/base/hash.c', from: '0xEDB88320, 0xF00F9344', to: '0xEDB88321, 0xF00F9344', tests: ['test-base-hash'],
+        what: 'a CRC over another polynomial', tests: ['test-base-bytes'],
+        file: 'src/base/hash.c', from: '0xEDB88320, 0xF00F9344', to: '0xEDB88321, 0xF00F9344',
+    },
+    {
+        what: 'a bias subtracted instead of added', tests: ['test-kernels-gemm'],
+        file: 'src/kernels/gemm.c', from: 'start[j] = g->bias[first + j]', to: 'start[j] = -g->bias[first + j]',
+    },
+    {
+        what: 'a wrong derivative of SiLU', tests: ['test-graph-gradient'],
+        file: 'src/kernels/act.c', from: 'vf_mul(d, vf_silu_slope(v))', to: 'vf_mul(d, vf_silu(v))',
+    },
+    {
+        what: 'work tiles without their halo on the left and top', tests: ['test-engine-codec'],
+        file: 'src/engine/net.c', from: 'begin <= halo ? 0 : begin - halo', to: 'begin',
+    },
+    {
+        what: 'a mixer that learns twice as fast (encoder and decoder alike)', tests: ['test-engine-golden'],
+        file: 'src/codec/context.h', from: '(1 << 19)) >> 20)', to: '(1 << 18)) >> 19)',
     },
 ];
 
