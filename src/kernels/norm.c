@@ -1,94 +1,164 @@
-/* norm.c - group normalisation. Work is split over (image, group); a group's pixels are visited in order, channels in
- * lanes where a group has them. */
+/* norm.c - group normalisation.
+ *
+ * Lanes run along channels whatever the groups are: sums are taken per channel (float over blocks of pixels, double over
+ * blocks) and joined per group. A task is one image and a chunk of whole groups of at least CHUNK channels where there
+ * are as many; chunks depend on the shape alone, so bits depend on neither vector width nor threads.
+ */
 #include "kernels/norm.h"
 
 #include "kernels/flat.h"
 
+enum { CHUNK = 32, BLOCK = 256 };
+
 typedef struct norm_job {
-    float *y, *mean, *rstd, *sums;
+    float *y, *sums;
+    float *mean, *rstd; /* [batch][groups]; the backward pass only reads them */
     const float *x, *dy, *gamma, *beta;
-    size_t pixels, channels, each; /* each: channels per group */
-    size_t groups;
+    size_t pixels, channels, groups, each; /* each: channels per group */
+    size_t chunk, chunks;                  /* groups per task, tasks per image */
     float eps;
 } norm_job;
 
-/* Blocks of pixels: partial sums stay short in float, and are joined in double. */
-enum { BLOCK = 256 };
+/* One vector of channels of one image: n channels from `channel` on, and the mean and rstd of their groups. */
+typedef struct lanes {
+    size_t at; /* of the first pixel's values */
+    size_t n;
+    vf mean, rstd;
+} lanes;
 
-/* Sum over a group's values of (x - shift) ^ power, power 1 or 2. */
-static double group_sum(const norm_job *j, const float *x, float shift, int power) {
-    float minus[TS_VF];
-    for (int i = 0; i < TS_VF; i++) minus[i] = shift; /* a partial load of it leaves 0 - 0 in the lanes beyond */
-    double total = 0;
+static lanes lanes_of(const norm_job *j, size_t image, size_t channel, size_t n) {
+    float mean[TS_VF] = {0}, rstd[TS_VF] = {0};
+    for (size_t k = 0; k < n; k++) {
+        mean[k] = j->mean[image * j->groups + (channel + k) / j->each];
+        rstd[k] = j->rstd[image * j->groups + (channel + k) / j->each];
+    }
+    return (lanes){image * j->pixels * j->channels + channel, n, vf_load(mean), vf_load(rstd)};
+}
+
+typedef struct pair {
+    vf first, second;
+} pair;
+
+/* What is summed over pixels: deviations and their squares, or dy and dy * unit. */
+static inline pair deviations(const norm_job *j, const lanes *l, size_t at, pair sum) {
+    const vf d = vf_sub(vf_load_upto(j->x + at, l->n), l->mean);
+    return (pair){vf_add(sum.first, d), vf_madd(d, d, sum.second)};
+}
+static inline pair slopes(const norm_job *j, const lanes *l, size_t at, pair sum) {
+    const vf unit = vf_mul(vf_sub(vf_load_upto(j->x + at, l->n), l->mean), l->rstd);
+    const vf dy = vf_load_upto(j->dy + at, l->n);
+    return (pair){vf_add(sum.first, dy), vf_madd(dy, unit, sum.second)};
+}
+
+/* total[0][k], total[1][k] = sums over pixels for lane k. */
+static void pixel_sums(const norm_job *j, const lanes *l, int backward, double total[2][TS_VF]) {
+    memset(total, 0, 2 * sizeof total[0]);
     for (size_t first = 0; first < j->pixels; first += BLOCK) {
         const size_t last = j->pixels - first < BLOCK ? j->pixels : first + BLOCK;
-        ts_stripes s = ts_stripes_zero();
-        for (size_t p = first; p < last; p++)
-            TS_FLAT_LOOP(0, j->each) {
-                const vf d = vf_sub(vf_load_upto(x + p * j->channels + i, n), vf_load_upto(minus, n));
-                vf *part = &s.part[i / TS_VF % (TS_STRIPES / TS_VF)];
-                *part = power == 2 ? vf_madd(d, d, *part) : vf_add(*part, d);
-            }
-        total += ts_stripes_sum(&s);
+        pair sum = {vf_zero(), vf_zero()};
+        for (size_t p = first; p < last; p++) {
+            const size_t at = l->at + p * j->channels;
+            sum = backward ? slopes(j, l, at, sum) : deviations(j, l, at, sum);
+        }
+        float lane[2][TS_VF];
+        vf_store(lane[0], sum.first);
+        vf_store(lane[1], sum.second);
+        for (size_t k = 0; k < TS_VF; k++) total[0][k] += (double)lane[0][k], total[1][k] += (double)lane[1][k];
     }
-    return total;
+}
+
+/* The channels of task t: [*first, *last) of *image. */
+static void task_range(const norm_job *j, size_t t, size_t *image, size_t *first, size_t *last) {
+    const size_t chunk = t % j->chunks * j->chunk;
+    *image = t / j->chunks;
+    *first = chunk * j->each;
+    *last = (chunk + j->chunk < j->groups ? chunk + j->chunk : j->groups) * j->each;
+}
+
+/* Mean, then variance around it, of the groups of channels [first, last), into j->mean and j->rstd. */
+static void group_moments(const norm_job *j, size_t image, size_t first, size_t last) {
+    double sum[CHUNK] = {0}, off[CHUNK] = {0}, square[CHUNK] = {0}, total[2][TS_VF];
+    const double count = (double)(j->pixels * j->each);
+    const size_t group = first / j->each, groups = (last - first) / j->each;
+    float *mean = j->mean + image * j->groups + group, *rstd = j->rstd + image * j->groups + group;
+    memset(mean, 0, groups * sizeof(float));
+    memset(rstd, 0, groups * sizeof(float));
+    for (int pass = 0; pass < 2; pass++) {
+        TS_FLAT_LOOP(first, last) {
+            const lanes l = lanes_of(j, image, i, n);
+            pixel_sums(j, &l, 0, total);
+            for (size_t k = 0; k < n; k++) {
+                const size_t g = (i + k) / j->each - group;
+                if (pass == 0) {
+                    sum[g] += total[0][k];
+                } else {
+                    off[g] += total[0][k];
+                    square[g] += total[1][k];
+                }
+            }
+        }
+        for (size_t g = 0; g < groups; g++) {
+            if (pass == 0) {
+                mean[g] = (float)(sum[g] / count);
+                continue;
+            }
+            const double rest = off[g] / count; /* what rounding the mean left over */
+            const double variance = square[g] / count - rest * rest;
+            rstd[g] = (float)(1 / sqrt((variance > 0 ? variance : 0) + (double)j->eps));
+        }
+    }
 }
 
 static void forward_task(void *context, size_t begin, size_t end, int worker) {
     const norm_job *j = context;
     (void)worker;
-    for (size_t g = begin; g < end; g++) {
-        const size_t image = g / j->groups, channel = g % j->groups * j->each;
-        const size_t at = image * j->pixels * j->channels + channel;
-        const double count = (double)(j->pixels * j->each);
-        const float mean = (float)(group_sum(j, j->x + at, 0, 1) / count);
-        const double off = group_sum(j, j->x + at, mean, 1) / count; /* what rounding the mean left over */
-        const double variance = group_sum(j, j->x + at, mean, 2) / count - off * off;
-        const float rstd = (float)(1 / sqrt((variance > 0 ? variance : 0) + (double)j->eps));
-        j->mean[g] = mean;
-        j->rstd[g] = rstd;
-        for (size_t p = 0; p < j->pixels; p++) {
-            const float *x = j->x + at + p * j->channels;
-            float *y = j->y + at + p * j->channels;
-            TS_FLAT_LOOP(0, j->each) {
-                const vf unit = vf_mul(vf_sub(vf_load_upto(x + i, n), vf_set1(mean)), vf_set1(rstd));
-                const vf gamma = vf_load_upto(j->gamma + channel + i, n), beta = vf_load_upto(j->beta + channel + i, n);
-                vf_store_upto(y + i, vf_madd(unit, gamma, beta), n);
+    for (size_t t = begin; t < end; t++) {
+        size_t image, first, last;
+        task_range(j, t, &image, &first, &last);
+        group_moments(j, image, first, last);
+        TS_FLAT_LOOP(first, last) {
+            const lanes l = lanes_of(j, image, i, n);
+            const vf gamma = vf_load_upto(j->gamma + i, n), beta = vf_load_upto(j->beta + i, n);
+            for (size_t at = l.at, p = 0; p < j->pixels; p++, at += j->channels) {
+                const vf unit = vf_mul(vf_sub(vf_load_upto(j->x + at, n), l.mean), l.rstd);
+                vf_store_upto(j->y + at, vf_madd(unit, gamma, beta), n);
             }
         }
     }
 }
 
+static void set_chunks(norm_job *j) {
+    j->chunk = j->each >= CHUNK ? 1 : CHUNK / j->each;
+    j->chunks = (j->groups + j->chunk - 1) / j->chunk;
+}
+
 void ts_group_norm_forward(float *y, float *mean, float *rstd, const float *x, const float *gamma, const float *beta,
                            int batch, size_t pixels, int channels, int groups, float eps, ts_pool *pool) {
     norm_job j = {.y = y, .mean = mean, .rstd = rstd, .x = x, .gamma = gamma, .beta = beta, .pixels = pixels,
-                  .channels = (size_t)channels, .each = (size_t)(channels / groups), .groups = (size_t)groups, .eps = eps};
-    ts_parallel(pool, (size_t)(batch * groups), 1, forward_task, &j);
+                  .channels = (size_t)channels, .groups = (size_t)groups, .each = (size_t)(channels / groups), .eps = eps};
+    set_chunks(&j);
+    ts_parallel(pool, (size_t)batch * j.chunks, 1, forward_task, &j);
 }
 
-/* Per (image, channel): sums[0] = sum of dy, sums[1] = sum of dy * unit, where unit = (x - mean) * rstd. */
-static void channel_sums(const norm_job *j, size_t g, size_t at, size_t channel, float *sum_dy, float *sum_dy_unit) {
-    const vf mean = vf_set1(j->mean[g]), rstd = vf_set1(j->rstd[g]);
-    TS_FLAT_LOOP(0, j->each) {
-        double total[2][TS_VF] = {{0}};
-        for (size_t first = 0; first < j->pixels; first += BLOCK) {
-            const size_t last = j->pixels - first < BLOCK ? j->pixels : first + BLOCK;
-            vf dy_sum = vf_zero(), unit_sum = vf_zero();
-            for (size_t p = first; p < last; p++) {
-                const vf unit = vf_mul(vf_sub(vf_load_upto(j->x + at + p * j->channels + i, n), mean), rstd);
-                const vf dy = vf_load_upto(j->dy + at + p * j->channels + i, n);
-                dy_sum = vf_add(dy_sum, dy);
-                unit_sum = vf_madd(dy, unit, unit_sum);
-            }
-            float lanes[2][TS_VF];
-            vf_store(lanes[0], dy_sum);
-            vf_store(lanes[1], unit_sum);
-            for (size_t k = 0; k < TS_VF; k++) total[0][k] += (double)lanes[0][k], total[1][k] += (double)lanes[1][k];
-        }
+/* ---- backward ------------------------------------------------------------------------------------------------ */
+/* Per channel: the sum of dy and the sum of dy * unit; per group the means over values of both times gamma. */
+static void group_slopes(const norm_job *j, size_t image, size_t first, size_t last, float mean_dy[CHUNK], float mean_dy_unit[CHUNK]) {
+    double m1[CHUNK] = {0}, m2[CHUNK] = {0}, total[2][TS_VF];
+    float *sums = j->sums + 2 * image * j->channels;
+    const size_t group = first / j->each;
+    TS_FLAT_LOOP(first, last) {
+        const lanes l = lanes_of(j, image, i, n);
+        pixel_sums(j, &l, 1, total);
         for (size_t k = 0; k < n; k++) {
-            sum_dy[channel + i + k] = (float)total[0][k];
-            sum_dy_unit[channel + i + k] = (float)total[1][k];
+            sums[i + k] = (float)total[0][k];
+            sums[j->channels + i + k] = (float)total[1][k];
+            m1[(i + k) / j->each - group] += (double)j->gamma[i + k] * total[0][k];
+            m2[(i + k) / j->each - group] += (double)j->gamma[i + k] * total[1][k];
         }
+    }
+    for (size_t g = 0; g < (last - first) / j->each; g++) {
+        mean_dy[g] = (float)(m1[g] / (double)(j->pixels * j->each));
+        mean_dy_unit[g] = (float)(m2[g] / (double)(j->pixels * j->each));
     }
 }
 
@@ -96,25 +166,20 @@ static void channel_sums(const norm_job *j, size_t g, size_t at, size_t channel,
 static void backward_task(void *context, size_t begin, size_t end, int worker) {
     const norm_job *j = context;
     (void)worker;
-    for (size_t g = begin; g < end; g++) {
-        const size_t image = g / j->groups, channel = g % j->groups * j->each;
-        const size_t at = image * j->pixels * j->channels + channel;
-        float *sums = j->sums + 2 * image * j->channels;
-        channel_sums(j, g, at, channel, sums, sums + j->channels);
-        double m1 = 0, m2 = 0;
-        for (size_t k = channel; k < channel + j->each; k++) {
-            m1 += (double)j->gamma[k] * (double)sums[k];
-            m2 += (double)j->gamma[k] * (double)sums[j->channels + k];
-        }
-        const double count = (double)(j->pixels * j->each);
-        const vf mean = vf_set1(j->mean[g]), rstd = vf_set1(j->rstd[g]);
-        const vf mean_dy = vf_set1((float)(m1 / count)), mean_dy_unit = vf_set1((float)(m2 / count));
-        for (size_t p = 0; p < j->pixels; p++) {
-            const size_t row = at + p * j->channels;
-            TS_FLAT_LOOP(0, j->each) {
-                const vf unit = vf_mul(vf_sub(vf_load_upto(j->x + row + i, n), mean), rstd);
-                const vf dy = vf_mul(vf_load_upto(j->dy + row + i, n), vf_load_upto(j->gamma + channel + i, n));
-                vf_store_upto(j->y + row + i, vf_mul(rstd, vf_nmadd(unit, mean_dy_unit, vf_sub(dy, mean_dy))), n);
+    for (size_t t = begin; t < end; t++) {
+        size_t image, first, last;
+        float mean_dy[CHUNK], mean_dy_unit[CHUNK];
+        task_range(j, t, &image, &first, &last);
+        group_slopes(j, image, first, last, mean_dy, mean_dy_unit);
+        TS_FLAT_LOOP(first, last) {
+            const lanes l = lanes_of(j, image, i, n);
+            float m1[TS_VF] = {0}, m2[TS_VF] = {0};
+            for (size_t k = 0; k < n; k++) m1[k] = mean_dy[(i + k - first) / j->each], m2[k] = mean_dy_unit[(i + k - first) / j->each];
+            const vf gamma = vf_load_upto(j->gamma + i, n), off = vf_load(m1), along = vf_load(m2);
+            for (size_t at = l.at, p = 0; p < j->pixels; p++, at += j->channels) {
+                const vf unit = vf_mul(vf_sub(vf_load_upto(j->x + at, n), l.mean), l.rstd);
+                const vf dy = vf_mul(vf_load_upto(j->dy + at, n), gamma);
+                vf_store_upto(j->y + at, vf_mul(l.rstd, vf_nmadd(unit, along, vf_sub(dy, off))), n);
             }
         }
     }
@@ -124,12 +189,13 @@ void ts_group_norm_backward(float *dx, float *dgamma, float *dbeta, const float 
                             const float *rstd, const float *gamma, int batch, size_t pixels, int channels, int groups,
                             float *scratch, ts_pool *pool) {
     norm_job j = {.y = dx, .mean = (float *)mean, .rstd = (float *)rstd, .sums = scratch, .x = x, .dy = dy, .gamma = gamma,
-                  .pixels = pixels, .channels = (size_t)channels, .each = (size_t)(channels / groups), .groups = (size_t)groups};
-    ts_parallel(pool, (size_t)(batch * groups), 1, backward_task, &j);
-    for (int image = 0; image < batch; image++)
-        for (int c = 0; c < channels; c++) {
-            const float *sums = scratch + 2 * (size_t)image * j.channels;
+                  .pixels = pixels, .channels = (size_t)channels, .groups = (size_t)groups, .each = (size_t)(channels / groups)};
+    set_chunks(&j);
+    ts_parallel(pool, (size_t)batch * j.chunks, 1, backward_task, &j);
+    for (size_t image = 0; image < (size_t)batch; image++)
+        for (size_t c = 0; c < j.channels; c++) {
+            const float *sums = scratch + 2 * image * j.channels;
             if (dbeta) dbeta[c] += sums[c];
-            if (dgamma) dgamma[c] += sums[channels + c];
+            if (dgamma) dgamma[c] += sums[j.channels + c];
         }
 }
