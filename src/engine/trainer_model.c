@@ -8,8 +8,10 @@
 #include "nets/autoencoder.h"
 #include "nets/tree.h"
 
-#define FIT_SIDE 384       /* pixels of the pictures that the entropy tables are fitted to */
-#define FIT_TOKENS 600000  /* over all levels; about ten seconds of fitting */
+#define FIT_SIDE 384     /* pixels of the pictures that the entropy tables are fitted to */
+#define FIT_MIN 40000    /* tokens over all levels that the tables are fitted to: this many, */
+#define FIT_PER_CODE 100 /* or so many for each code, */
+#define FIT_MAX 600000   /* but no more than this: about ten seconds of fitting */
 
 /* Tokens of training pictures, [levels][height][width] each. */
 typedef struct sample {
@@ -24,16 +26,22 @@ static void sample_free(sample *s) {
     ts_free(s->views);
 }
 
+/* Tokens worth fitting to: a small codebook has few probabilities, and a page waits for them. */
+static size_t fit_tokens(const ts_quantizer_config *q) {
+    size_t tokens = (size_t)q->levels * (size_t)q->size * FIT_PER_CODE;
+    return tokens < FIT_MIN ? FIT_MIN : tokens > FIT_MAX ? FIT_MAX : tokens;
+}
+
 /* Codes pictures spread over the training set, with lambdas as in training. */
 static tess_status take_sample(tess_trainer *t, sample *s) {
     int levels = t->config.quantizer.levels, factor = ts_config_factor(&t->config), pictures = t->train.count;
     ts_rng rng = ts_rng_new(t->config.train.seed, 4);
     double low = sqrt(t->config.train.lambda[0]), high = sqrt(t->config.train.lambda[1]);
-    size_t taken = 0;
+    size_t taken = 0, wanted = fit_tokens(&t->config.quantizer);
     s->tokens = ts_calloc((size_t)pictures + 1, sizeof *s->tokens);
     s->views = ts_calloc((size_t)pictures + 1, sizeof *s->views);
     if (!s->tokens || !s->views) return ts_fail_memory(&t->error, (size_t)pictures * sizeof *s->views);
-    for (int i = 0; i < pictures && taken < FIT_TOKENS; i++) {
+    for (int i = 0; i < pictures && taken < wanted; i++) {
         /* a stride by the golden ratio visits the set evenly, however early this stops */
         int at = (int)(fmod((i + 1) * 0.6180339887498949, 1) * pictures);
         double root = low + (high - low) * (double)ts_rng_uniform(&rng);
