@@ -124,7 +124,7 @@ export function trainerConfig(options, pictures) {
 /** @param {TrainerOptions} options @param {{width: number, height: number}[]} pictures */
 function preset({ size, codebook = {}, width }, pictures) {
   const small = (size ?? cropSize(pictures, 1)) <= 64;
-  const channels = width ?? (small ? 64 : 96);
+  const channels = width ?? (small ? 32 : 96);
   if (!Number.isInteger(channels) || channels < 8 || channels % 8)
     throw new TesseraeError('ERR_OPTION', `width is ${channels}; it must be a multiple of 8.`);
   const dim = codebook.dim ?? (small ? 8 : 16);
@@ -147,7 +147,7 @@ function preset({ size, codebook = {}, width }, pictures) {
       size: size ?? cropSize(pictures, FACTORS[small ? 'small' : 'photo']),
       batch: 16,
       steps: 2000,
-      lr: small ? 2e-3 : 6e-4,
+      lr: small ? 4e-3 : 6e-4,
       warmup: 50,
       lr_final: 0.05,
       ema: 0.99,

@@ -64,7 +64,9 @@ class Reader {
 
 /** @param {ArrayBuffer | ArrayBufferView} file @returns {import('./types').FileInfo} */
 export function readInfo(file) {
-  const bytes = ArrayBuffer.isView(file) ? new Uint8Array(file.buffer, file.byteOffset, file.byteLength) : new Uint8Array(file);
+  const bytes = ArrayBuffer.isView(file)
+    ? new Uint8Array(file.buffer, file.byteOffset, file.byteLength)
+    : new Uint8Array(file);
   if ([...'TESS'].some((letter, i) => bytes[i] !== letter.charCodeAt(0))) {
     throw new TesseraeError('ERR_FORMAT', 'This is no .tess file: it does not begin with "TESS".');
   }
@@ -72,16 +74,23 @@ export function readInfo(file) {
   reader.at = 4;
   const version = reader.byte();
   if (version !== VERSION) {
-    throw new TesseraeError('ERR_VERSION', `The file is of version ${version}; this package reads version ${VERSION}. Update it.`);
+    throw new TesseraeError(
+      'ERR_VERSION',
+      `The file is of version ${version}; this package reads version ${VERSION}. Update it.`,
+    );
   }
   const flags = reader.byte();
   const hash = reader.hex(8);
   const [width, height, columns, rows] = [reader.varint(), reader.varint(), reader.varint(), reader.varint()];
   const levels = reader.byte();
   const tile = reader.byte() * TILE_UNIT;
-  if (flags > FLAG_GREY || !width || !height || !columns || !rows || columns > width || rows > height || !tile) throw damaged();
+  if (flags > FLAG_GREY || !width || !height || !columns || !rows || columns > width || rows > height || !tile)
+    throw damaged();
   if (width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS || levels > MAX_LEVELS) {
-    throw new TesseraeError('ERR_TOO_LARGE', `The header says ${width}x${height} pixels and ${levels} levels, which is over the limits.`);
+    throw new TesseraeError(
+      'ERR_TOO_LARGE',
+      `The header says ${width}x${height} pixels and ${levels} levels, which is over the limits.`,
+    );
   }
   const alpha = (flags & FLAG_ALPHA) !== 0;
   const tiles = Math.ceil(columns / tile) * Math.ceil(rows / tile);

@@ -156,5 +156,8 @@ export async function startWorker(options) {
   }
   const code = failures.every(({ error }) => error.code === 'ERR_TIMEOUT') ? 'ERR_TIMEOUT' : 'ERR_LOAD';
   const said = failures.map(({ where, url, error }) => `${where} (${url}): ${error.message}`).join(' | ');
-  throw new TesseraeError(code, `Tesserae could not start. ${said}`, { url: failures[0].url, cause: failures[0].error });
+  throw new TesseraeError(code, `Tesserae could not start. ${said}`, {
+    url: failures[0].url,
+    cause: failures[0].error,
+  });
 }

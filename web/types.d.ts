@@ -182,7 +182,7 @@ export interface TrainerOptions extends Pick<LoadOptions, 'workerURL' | 'wasmURL
   augment?: { flip?: boolean };
   seed?: number;
   name?: string; licence?: string; trainedOn?: string;
-  /** Channels of the nets made by the presets. Default 64 for crops up to 64 pixels, else 96. */
+  /** Channels of the nets made by the presets. Default 32 for crops up to 64 pixels, else 96. */
   width?: number;
   /** A whole model config (docs/FORMAT.md, "Config"); the options above are laid over its "quantizer" and "train" parts. */
   config?: object;

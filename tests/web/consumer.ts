@@ -1,0 +1,42 @@
+// A strict TypeScript consumer of the package: compiled by types.test.mjs, never run.
+import { compare, createCodec, createTrainer, decode, detect, encode, encodeStream, loadModel, models, readInfo, resumeTrainer, TesseraeError, tokenGrid, version } from 'tesserae';
+import type { Backend, Codec, EncodeResult, FileInfo, ImageInput, Model, Progress, TokenGrid, Trainer, TrainStep } from 'tesserae';
+import { wasm, workerSource } from 'tesserae/inline';
+
+export async function compress(image: ImageInput, signal: AbortSignal): Promise<Blob> {
+  await using codec: Codec = await createCodec({ model: 'photo', workers: 2, onProgress: (p: Progress) => p.status === 'download' && p.loaded });
+  const result: EncodeResult = await codec.encode(image, { quality: 50, measure: true, signal });
+  const decibels: number | undefined = result.psnr;
+  const picture: ImageData = await codec.decode(result.bytes, { region: { x: 0, y: 0, width: 8, height: 8 }, onTile: (tile, x, y) => tile.width + x + y });
+  const grid: TokenGrid = tokenGrid(JSON.parse(JSON.stringify(await codec.tokenize(image))));
+  const damaged: number = (await codec.detokenize(grid)).damaged;
+  const backend: Backend = codec.backend;
+  const nearest: { index: number; distance: number }[] = codec.codebook.level(1).nearest(3);
+  // @ts-expect-error quality is a number
+  await codec.encode(image, { quality: 'high' });
+  // @ts-expect-error there is no such option
+  await codec.encode(image, { qualty: 3 });
+  return [decibels, picture, damaged, backend, nearest].length ? result.toBlob() : new Blob();
+}
+
+export async function learn(data: ImageInput[], store: (bytes: Uint8Array) => void): Promise<Model> {
+  const trainer: Trainer = await createTrainer({ data, size: 32, lr: (step) => 1 / (step + 1), codebook: { size: 64 }, loss: { l2: 1 } });
+  trainer.addEventListener('step', (event) => event.detail.loss.total.toFixed(2));
+  for await (const step of trainer.run({ every: 10 })) if ((step satisfies TrainStep).perplexity < 2) break;
+  trainer.set({ lr: 1e-3 });
+  store(await trainer.checkpoint());
+  const again = await resumeTrainer(await trainer.checkpoint(), { data });
+  return again.model();
+}
+
+export async function small(file: ArrayBuffer): Promise<unknown[]> {
+  const info: FileInfo = readInfo(file);
+  const bytes: Uint8Array<ArrayBuffer> = await encode('photo.jpg', { bpp: 0.2 });
+  const stream: TransformStream<ImageInput, Uint8Array> = encodeStream();
+  try {
+    await decode(bytes, { model: await loadModel('photo') });
+  } catch (error) {
+    if (error instanceof TesseraeError && error.code === 'ERR_MODEL') return [error.url];
+  }
+  return [info, stream, compare, detect().simd, await models.list(), version, wasm.length + workerSource.length];
+}
