@@ -11,8 +11,8 @@ import sys
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "models", "CREDITS.md")
 HEAD = """# Credits
 
-`photo.safetensors` was trained on {n} photographs under CC0 ({cc0}) and CC BY ({by}) licences. They are not part of this repository; the
-sample pictures are, and were not trained on. The model itself is under this project's licence (MIT).
+`photo.safetensors` was trained on {n} photographs: CC0 ({cc0}) and CC BY ({by}). They are not part of this
+repository; the sample pictures are, and were not trained on. The model itself is under this project's licence (MIT).
 
 ## Sample pictures (`models/samples/`)
 
@@ -20,16 +20,19 @@ All CC0 1.0, cut to 3:2 and scaled to 768x512.
 
 | file | photograph |
 |---|---|
-| `parakeet.jpg` | "budgie branch", [BuddiesOfBudgie/budgie-backgrounds](https://github.com/BuddiesOfBudgie/budgie-backgrounds) |
-| `mural.jpg` | "colorful wall", [BuddiesOfBudgie/budgie-backgrounds](https://github.com/BuddiesOfBudgie/budgie-backgrounds) |
+| `parakeet.jpg` | "budgie branch", [budgie-backgrounds][b] |
+| `mural.jpg` | "colorful wall", [budgie-backgrounds][b] |
 | `coast.jpg` | [Pexels 315998](https://www.pexels.com/photo/315998/) (CC0 before 2018) |
 
-LPIPS, used as a training loss: Zhang et al. 2018 (heads, BSD-2-Clause) on SqueezeNet 1.1 (torchvision weights, BSD-3-Clause); neither is part of the model. OpenStax books are free at openstax.org.
+[b]: https://github.com/BuddiesOfBudgie/budgie-backgrounds
+
+LPIPS, used as a training loss: Zhang et al. 2018 (heads, BSD-2-Clause) on SqueezeNet 1.1 (torchvision weights,
+BSD-3-Clause); neither is part of the model. OpenStax books are free at openstax.org.
 
 ## Training photographs
 """
-TITLES = {"budgie": "Budgie backgrounds", "elementary": "elementary OS wallpapers (Unsplash and others)", "popos": "Pop!_OS wallpapers",
-          "pexelscc0": "Pexels (before 2018)", "lomiri": "Lomiri wallpapers"}
+TITLES = {"budgie": "Budgie backgrounds", "elementary": "elementary OS wallpapers (Unsplash and others)",
+          "popos": "Pop!_OS wallpapers", "pexelscc0": "Pexels (before 2018)", "lomiri": "Lomiri wallpapers"}
 SKIP = {"budgie_0008.jpg", "budgie_0014.jpg", "pexelscc0_0067.jpg", "budgie_0021.jpg"}
 
 

@@ -17,20 +17,26 @@ from tesserae.train import Trainer
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "fixtures", "twin")
 STEPS, BATCH, SIDE = 10, 2, 32
 
+
+def op(name, **more):
+    return dict({"op": name}, **more)
+
+
+def conv(out, kernel, **more):
+    return op("conv", out=out, kernel=kernel, **more)
+
+
+DOWN = {"stride": 2, "pad": 1}
 SHUFFLED = {
-    "encoder": [{"op": "unshuffle", "factor": 2}, {"op": "conv", "out": 8, "kernel": 3}, {"op": "res"}, {"op": "unshuffle", "factor": 2},
-                {"op": "conv", "out": 12, "kernel": 1}, {"op": "res", "kernels": [3, 1], "hidden": 8}, {"op": "silu"},
-                {"op": "conv", "out": 4, "kernel": 1}],
-    "decoder": [{"op": "conv", "out": 12, "kernel": 1}, {"op": "res", "kernels": [3, 1]}, {"op": "silu"},
-                {"op": "conv", "out": 32, "kernel": 1}, {"op": "shuffle", "factor": 2}, {"op": "res"}, {"op": "silu"},
-                {"op": "conv", "out": 12, "kernel": 3}, {"op": "shuffle", "factor": 2}]}
+    "encoder": [op("unshuffle", factor=2), conv(8, 3), op("res"), op("unshuffle", factor=2), conv(12, 1),
+                op("res", kernels=[3, 1], hidden=8), op("silu"), conv(4, 1)],
+    "decoder": [conv(12, 1), op("res", kernels=[3, 1]), op("silu"), conv(32, 1), op("shuffle", factor=2), op("res"),
+                op("silu"), conv(12, 3), op("shuffle", factor=2)]}
 STRIDED = {
-    "encoder": [{"op": "conv", "out": 8, "kernel": 4, "stride": 2, "pad": 1}, {"op": "norm", "groups": 2}, {"op": "gelu"},
-                {"op": "conv", "out": 10, "kernel": 3, "stride": 2, "pad": 1}, {"op": "res", "act": "leaky_relu"}, {"op": "tanh"},
-                {"op": "conv", "out": 4, "kernel": 3, "bias": False}],
-    "decoder": [{"op": "tconv", "out": 10, "kernel": 4, "stride": 2, "pad": 1}, {"op": "norm", "groups": 5}, {"op": "relu"},
-                {"op": "res", "act": "relu"}, {"op": "up", "factor": 2}, {"op": "conv", "out": 8, "kernel": 3},
-                {"op": "leaky_relu"}, {"op": "conv", "out": 3, "kernel": 5}]}
+    "encoder": [conv(8, 4, **DOWN), op("norm", groups=2), op("gelu"), conv(10, 3, **DOWN), op("res", act="leaky_relu"),
+                op("tanh"), conv(4, 3, bias=False)],
+    "decoder": [op("tconv", out=10, kernel=4, **DOWN), op("norm", groups=5), op("relu"), op("res", act="relu"),
+                op("up", factor=2), conv(8, 3), op("leaky_relu"), conv(3, 5)]}
 VQ = {"type": "vq", "update": "ema", "levels": 1, "size": 16, "dim": 4, "decay": 0.9, "commitment": 0.25, "restart": 0}
 CASES = {
     "vq_ema": (STRIDED, VQ),
@@ -39,22 +45,22 @@ CASES = {
     "rvq_gradient": (STRIDED, dict(VQ, update="gradient", levels=2)),
     "fsq": (SHUFFLED, {"type": "fsq", "bins": [8, 5, 4, 3]}),
 }
-TRAIN = {"size": SIDE, "batch": BATCH, "steps": STEPS, "lr": 2e-3, "warmup": 3, "lr_final": 0.1, "betas": [0.9, 0.99], "eps": 1e-8,
-         "weight_decay": 0.01, "clip": 0.5, "ema": 0.95, "seed": 1, "quantize_from": 0, "flip": False,
+TRAIN = {"size": SIDE, "batch": BATCH, "steps": STEPS, "lr": 2e-3, "warmup": 3, "lr_final": 0.1, "betas": [0.9, 0.99],
+         "eps": 1e-8, "weight_decay": 0.01, "clip": 0.5, "ema": 0.95, "seed": 1, "quantize_from": 0, "flip": False,
          "loss": {"l1": 1, "l2": 2, "ms_ssim": 0.5, "lpips": 0.7, "lpips_from": 0}, "lambda": [0, 0.05]}
-FIRES = {3: (8, 2, 4), 4: (8, 2, 4), 6: (8, 3, 6), 7: (12, 3, 6), 9: (12, 4, 8), 10: (16, 4, 8), 11: (16, 4, 8), 12: (16, 4, 8)}
+FIRES = {3: (8, 2, 4), 4: (8, 2, 4), 6: (8, 3, 6), 7: (12, 3, 6), 9: (12, 4, 8), 10: (16, 4, 8), 11: (16, 4, 8),
+         12: (16, 4, 8)}  # torchvision's index: channels in, squeezed, out of each expansion
+TAPS = (8, 8, 12, 16, 16, 16, 16)
 OPS = {
-    "conv3": (5, {"op": "conv", "out": 7, "kernel": 3}), "conv1": (5, {"op": "conv", "out": 9, "kernel": 1}),
-    "conv5": (3, {"op": "conv", "out": 4, "kernel": 5}), "conv3s2": (5, {"op": "conv", "out": 6, "kernel": 3, "stride": 2, "pad": 1}),
-    "conv4s2": (5, {"op": "conv", "out": 6, "kernel": 4, "stride": 2, "pad": 1}),
-    "conv3nobias": (4, {"op": "conv", "out": 4, "kernel": 3, "bias": False}),
-    "tconv4s2": (5, {"op": "tconv", "out": 6, "kernel": 4, "stride": 2, "pad": 1}),
-    "tconv2s2": (5, {"op": "tconv", "out": 3, "kernel": 2, "stride": 2, "pad": 0}),
-    "norm": (8, {"op": "norm", "groups": 2}), "norm_each": (5, {"op": "norm", "groups": 5}),
-    "up": (3, {"op": "up", "factor": 2}), "shuffle2": (12, {"op": "shuffle", "factor": 2}), "shuffle4": (32, {"op": "shuffle", "factor": 4}),
-    "unshuffle2": (3, {"op": "unshuffle", "factor": 2}), "unshuffle4": (2, {"op": "unshuffle", "factor": 4}),
-    "silu": (3, {"op": "silu"}), "relu": (3, {"op": "relu"}), "leaky_relu": (3, {"op": "leaky_relu"}), "gelu": (3, {"op": "gelu"}),
-    "tanh": (3, {"op": "tanh"}), "res": (6, {"op": "res"}), "res31": (6, {"op": "res", "kernels": [3, 1], "hidden": 4, "act": "gelu"})}
+    "conv3": (5, conv(7, 3)), "conv1": (5, conv(9, 1)), "conv5": (3, conv(4, 5)), "conv3s2": (5, conv(6, 3, **DOWN)),
+    "conv4s2": (5, conv(6, 4, **DOWN)), "conv3nobias": (4, conv(4, 3, bias=False)),
+    "tconv4s2": (5, op("tconv", out=6, kernel=4, **DOWN)),
+    "tconv2s2": (5, op("tconv", out=3, kernel=2, stride=2, pad=0)),
+    "norm": (8, op("norm", groups=2)), "norm_each": (5, op("norm", groups=5)), "up": (3, op("up", factor=2)),
+    "shuffle2": (12, op("shuffle", factor=2)), "shuffle4": (32, op("shuffle", factor=4)),
+    "unshuffle2": (3, op("unshuffle", factor=2)), "unshuffle4": (2, op("unshuffle", factor=4)), "silu": (3, op("silu")),
+    "relu": (3, op("relu")), "leaky_relu": (3, op("leaky_relu")), "gelu": (3, op("gelu")), "tanh": (3, op("tanh")),
+    "res": (6, op("res")), "res31": (6, op("res", kernels=[3, 1], hidden=4, act="gelu"))}
 
 
 def rounded(t):
@@ -74,7 +80,8 @@ def pictures(seed, n, side):
     for i in range(n):
         for c in range(3):
             a, b, p, q = r.uniform(-6, 6, 4)
-            out[i, ..., c] = np.sin(a * xx + b * yy + p) * 0.6 + 0.4 * (xx * np.cos(q) + yy * np.sin(q) > r.uniform(0, 0.7))
+            edge = xx * np.cos(q) + yy * np.sin(q) > r.uniform(0, 0.7)
+            out[i, ..., c] = np.sin(a * xx + b * yy + p) * 0.6 + 0.4 * edge
         out[i] += r.normal(0, 0.08, (side, side, 1))
     return np.clip(out * 90 + 110, 0, 255).astype(np.uint8)
 
@@ -101,8 +108,9 @@ def feature_net(seed):
     net = {"features.0.weight": rand(8, 3, 3, 3), "features.0.bias": rand(8)}
     for i, (c, s, e) in FIRES.items():
         for name, shape in (("squeeze", (s, c, 1, 1)), ("expand1x1", (e, s, 1, 1)), ("expand3x3", (e, s, 3, 3))):
-            net["features.%d.%s.weight" % (i, name)], net["features.%d.%s.bias" % (i, name)] = rand(*shape), rand(shape[0])
-    heads = {"lin%d.model.1.weight" % i: torch.rand(1, c, 1, 1, generator=g) for i, c in enumerate((8, 8, 12, 16, 16, 16, 16))}
+            key = "features.%d.%s." % (i, name)
+            net[key + "weight"], net[key + "bias"] = rand(*shape), rand(shape[0])
+    heads = {"lin%d.model.1.weight" % i: torch.rand(1, c, 1, 1, generator=g) for i, c in enumerate(TAPS)}
     return net, heads
 
 
@@ -151,7 +159,8 @@ def as_float32(tr):
     other.model.float()
     other.params = other.model.weights()
     t = other.t
-    other.opt = torch.optim.AdamW(other.params.values(), lr=t["lr"], betas=tuple(t["betas"]), eps=t["eps"], weight_decay=t["weight_decay"])
+    other.opt = torch.optim.AdamW(other.params.values(), lr=t["lr"], betas=tuple(t["betas"]), eps=t["eps"],
+                                  weight_decay=t["weight_decay"])
     other.ema = {k: v.float() for k, v in other.ema.items()}
     other.lpips.to(torch.float32)
     return other
@@ -164,7 +173,9 @@ def case(name, arch, quantizer, net, batches, seed):
     single = as_float32(tr)
     out = {"param." + k: v.detach().clone() for k, v in tr.params.items()}
     state = [k for k in ("codebook", "count", "sum", "bits") if hasattr(tr.model.quantizer, k)]
-    state_of = lambda prefix: {prefix + "quantizer." + k: getattr(tr.model.quantizer, k).detach().clone() for k in state}
+
+    def state_of(prefix):
+        return {prefix + "quantizer." + k: getattr(tr.model.quantizer, k).detach().clone() for k in state}
     out.update(state_of("param."))
 
     levels, lam = steps[0]

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import torch
 
-TYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "U8": np.dtype("u1"), "I32": np.dtype("<i4"), "I64": np.dtype("<i8")}
+TYPES = {k: np.dtype(v) for k, v in {"F32": "<f4", "F16": "<f2", "U8": "u1", "I32": "<i4", "I64": "<i8"}.items()}
 QUANTIZER = ("codebook", "count", "sum", "bits")  # state of a VQ; a model file has codebook and bits
 NAMES = {v: k for k, v in TYPES.items()}
 
@@ -59,8 +59,8 @@ def load_state(model, tensors):
     for name, t in own.items():
         if name not in tensors and name in ("quantizer.count", "quantizer.sum", "quantizer.bits"):
             continue
-        if tuple(tensors[name].shape) != tuple(t.shape):
-            raise ValueError("%s has shape %s in the file, %s in the net" % (name, tuple(tensors[name].shape), tuple(t.shape)))
+        if tensors[name].shape != t.shape:
+            raise ValueError("%s is %s in the file, %s in the net" % (name, tuple(tensors[name].shape), tuple(t.shape)))
         t.copy_(tensors[name].float())
     q = model.quantizer
     if "quantizer.codebook" in own and "quantizer.count" not in tensors:

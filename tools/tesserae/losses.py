@@ -59,7 +59,7 @@ def ms_ssim(x, y):
 
 
 class _Head(torch.autograd.Function):
-    """mean over positions of sum_c w_c (x_c/|x| - y_c/|y|)^2 for feature rows x, y [n,C] and weights w [C]; gradient to y.
+    """mean over positions of sum_c w_c (x_c/|x| - y_c/|y|)^2; feature rows x, y [n,C], weights w [C]; gradient to y.
     |x| is sqrt(sum x^2 + 1e-10), as in the C core: no gradient without bound where a feature vector vanishes.
     Expanded into sums over channels, which takes a third of the memory passes of the plain form."""
 

@@ -1,6 +1,7 @@
 """Rate and quality of a model or checkpoint on PNGs, before any entropy coder: python3 -m tesserae.measure FILE DIR
 
-One row per operating point. Rate: order-0 entropy of all images' tokens together, per level (a context model does better).
+One row per operating point. Rate: order-0 entropy of all images' tokens together, per level. A context model does much
+better; the figures that count come from `tesserae encode`.
 """
 import argparse
 import glob

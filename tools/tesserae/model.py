@@ -1,4 +1,4 @@
-"""Layers and the autoencoder: nn.Sequential over a config's layer list, so tensor names count as ARCHITECTURE.md says."""
+"""Layers and the autoencoder: nn.Sequential over a config's layer list, which gives ARCHITECTURE.md's tensor names."""
 import torch
 import torch.nn as nn
 
@@ -32,7 +32,8 @@ def layer(spec, channels):
         kind, pad = (nn.Conv2d, (k - 1) // 2) if op == "conv" else (nn.ConvTranspose2d, max(0, k - stride) // 2)
         return kind(channels, out, k, stride, spec.get("pad", pad), bias=bias), out
     if op == "res":
-        return Res(channels, spec.get("hidden", channels), spec.get("kernels", [3, 3]), spec.get("act", "silu")), channels
+        hidden, kernels = spec.get("hidden", channels), spec.get("kernels", [3, 3])
+        return Res(channels, hidden, kernels, spec.get("act", "silu")), channels
     if op in ACTS:
         return ACTS[op](), channels
     if op == "norm":
@@ -57,7 +58,7 @@ def net(layers, channels):
 
 
 class Autoencoder(nn.Module):
-    """encoder, quantizer, decoder of a completed config. Images are [B,3,H,W] in [-1,1]; H and W multiples of `factor`."""
+    """encoder, quantizer, decoder of a completed config. Images: [B,3,H,W] in [-1,1], H and W multiples of `factor`."""
 
     def __init__(self, config):
         super().__init__()
@@ -67,7 +68,7 @@ class Autoencoder(nn.Module):
         self.encoder, c = net(config["encoder"], 3)
         self.decoder, o = net(config["decoder"], dim)
         if c != dim or o != 3:
-            raise ValueError("encoder gives %d channels (quantizer takes %d), decoder gives %d (must be 3)" % (c, dim, o))
+            raise ValueError("encoder gives %d channels, not %d; or decoder gives %d, not 3" % (c, dim, o))
         self.quantizer = quantizers.make(config["quantizer"])
 
     def weights(self):

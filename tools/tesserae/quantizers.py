@@ -64,7 +64,7 @@ class Vq(nn.Module):
                 book = torch.cat([self.codebook[l, :1].detach(), self.codebook[l, 1:]]) if l else self.codebook[l]
                 book_loss = book_loss + F.mse_loss(F.embedding(k, book), r)
             e = self.codebook[l].detach()[k]
-            if self.training:
+            if self.training and bool(torch.isfinite(r.sum())):
                 self._track(l, r, k)
             r = r - e
         commit = (r + flat - flat.detach()).square().mean()     # flat - sg(z_q): r is its value, flat its gradient

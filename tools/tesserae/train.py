@@ -1,7 +1,8 @@
 """Train an autoencoder: python3 -m tesserae.train DIR... -c CONFIG.json -o CHECKPOINT.safetensors [--until HH:MM]
 
-Writes a checkpoint every --save seconds and at the end, and goes on from it when it exists. `python3 -m tesserae.export`
-makes the model file out of a checkpoint. With --until the cosine schedule is laid over wall-clock time, else over steps.
+Writes a checkpoint every --save seconds, on SIGTERM and at the end, and goes on from it when it exists;
+`python3 -m tesserae.export` makes the model file out of it. With --until the cosine schedule is laid over wall-clock
+time, else over steps.
 """
 import argparse
 import math
@@ -27,8 +28,8 @@ class Trainer:
         self.model = Autoencoder(c).to(device).train()
         self.params = self.model.weights()
         self.ema = {k: v.detach().clone() for k, v in self.params.items()}
-        self.opt = torch.optim.AdamW(self.params.values(), lr=self.t["lr"], betas=tuple(self.t["betas"]), eps=self.t["eps"],
-                                     weight_decay=self.t["weight_decay"])
+        self.opt = torch.optim.AdamW(self.params.values(), lr=self.t["lr"], betas=tuple(self.t["betas"]),
+                                     eps=self.t["eps"], weight_decay=self.t["weight_decay"])
         self.step_no, self.progress, self.skipped = 0, 0.0, 0
 
     def rate(self):
@@ -38,7 +39,7 @@ class Trainer:
         return self.t["lr"] * warm * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, self.progress))))
 
     def draw(self):
-        """(levels, lambda) of a step: level_weights; lambda uniform on a square-root scale, lambda[0] every other time."""
+        """(levels, lambda) of a step: level_weights; every other lambda is lambda[0], else uniform in the root."""
         q, t = self.c["quantizer"], self.t
         if q["type"] == "fsq":
             return None, 0.0
@@ -93,11 +94,17 @@ class Trainer:
         """Fit the codebook to latents of `batches`, after scaling the latent to unit variance (folded into the convs on
         both sides), so that lambda means the same in every run."""
         m = self.model
+        if not hasattr(m.quantizer, "fit"):
+            return
         z = torch.cat([m.encoder(x).float().permute(0, 2, 3, 1).flatten(0, 2) for x in batches])
-        s = 1 / z.std()
-        m.encoder[-1].weight.mul_(s), m.encoder[-1].bias.mul_(s)
-        m.decoder[0].weight.div_(s)
-        m.quantizer.fit(z * s)
+        last, first = m.encoder[-1], m.decoder[0]
+        if hasattr(last, "weight") and isinstance(first, (torch.nn.Conv2d, torch.nn.ConvTranspose2d)):
+            s = 1 / z.std()
+            for p in last.parameters():
+                p.mul_(s)
+            first.weight.div_(s)
+            z = z * s
+        m.quantizer.fit(z)
         self.ema = {k: v.detach().clone() for k, v in self.params.items()}
 
     def save(self, path):
@@ -135,7 +142,7 @@ def report(tr, mean, q, lam, speed):
     """One line: losses, PSNR, rate and, per level, codebook perplexity."""
     line = "%6d %3.0f%% lr %.1e " % (tr.step_no, 100 * tr.progress, tr.rate())
     line += " ".join("%s %.4f" % kv for kv in mean.items()) + " psnr %.2f" % (10 * math.log10(4 / mean["l2"]))
-    if q is not None:
+    if q is not None and hasattr(tr.model.quantizer, "bits"):
         vq, px = tr.model.quantizer, tr.model.factor ** 2
         bits = sum(vq.bits[l][k].mean().item() for l, k in enumerate(q.tokens))
         p = vq.count / vq.count.sum(1, keepdim=True)
