@@ -77,7 +77,7 @@ export async function openPage({ hash = '', ...options } = {}) {
   const server = await serve(folder, '/some/folder/');
   const { context, close } = await launch(options);
   const [page] = context.pages();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000); // generous: nothing here is about speed;
   const faults = [], foreign = [];
   page.on('pageerror', (error) => faults.push(String(error.stack ?? error)));
   context.on('request', (request) => /^(blob|data):/.test(request.url()) || request.url().startsWith(server.url) || foreign.push(request.url()));

@@ -1,5 +1,5 @@
 /* What the Tokens tab looks at: the token grid of the open picture, the codebook of one level, and the code in focus. */
-import { computed, effect, signal } from '@preact/signals';
+import { batch, computed, effect, signal } from '@preact/signals';
 import { coloursOf, meanColour } from '../lib/colour.js';
 import { codec } from './codec.js';
 import { report } from './notice.js';
@@ -47,8 +47,33 @@ export const placeColours = computed(() => (book.value ? coloursOf(book.value.pr
 
 /** { cell, code }: the token or code under pointer or focus; cell is -1 when it came from the atlas. null: none. */
 export const focus = signal(null);
-export const focusCell = (cell) => codes.value && (focus.value = { cell, code: codes.value[cell] });
-export const focusCode = (code) => (focus.value = { cell: -1, code });
+/** Held by a click or a key: the pointer then passes over the rest without effect. */
+export const held = signal(false);
+
+/** Puts a token (a cell of the grid) or a code of the atlas into focus; `hold` keeps it there. */
+export function focusOn({ cell = -1, code = codes.value?.[cell] }, hold = false) {
+  if (code === undefined || (held.value && !hold)) return;
+  batch(() => {
+    focus.value = { cell, code };
+    held.value = hold;
+  });
+}
+
+/** What a click does: holds, or lets go of what is held there already. */
+export function toggleHold(at) {
+  const again = held.value && (at.cell ?? -1) === focus.value?.cell && (at.cell !== undefined || at.code === focus.value.code);
+  if (again) held.value = false;
+  else focusOn(at, true);
+}
+
+/** Nothing in focus; while something is held, only with `force`. */
+export function blur(force = false) {
+  if (held.peek() && !force) return;
+  batch(() => {
+    focus.value = null;
+    held.value = false;
+  });
+}
 
 /** Decoded patches by code: { book, list: (ImageData | undefined)[], done }. They come in as they are decoded. */
 export const patches = signal({ book: null, list: [], done: 0 });
@@ -97,5 +122,5 @@ effect(() => {
 effect(() => {
   level.value;
   grid.value;
-  focus.value = null;
+  blur(true);
 });

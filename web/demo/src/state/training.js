@@ -128,6 +128,7 @@ async function drive(count) {
   }
   await looking;
   if (trainer !== mine) return;
+  if (latest.peek()) latest.value = { ...latest.peek(), step: mine.step }; // the last steps may have gone by unreported
   phase.value = mine.state === 'done' ? 'done' : 'paused';
   say(phase.value === 'done' ? `Training is done after ${mine.step} steps.` : `Training is paused at step ${mine.step}.`);
   await look(mine);
@@ -265,12 +266,24 @@ export function setRate(lr) {
   trainer?.set({ lr });
 }
 
-export async function exportModel() {
+/** True while the model is being written: its entropy tables are fitted then, which takes seconds. */
+export const packing = signal(false);
+
+/** The trained model as it stands; `use` gets it. */
+async function withModel(use, fault) {
+  packing.value = true;
   try {
-    saveBlob(await (await trainer.model()).toBlob(), `tesserae-${dataset.peek().name.replace(' ', '-')}-${trainer.step}.safetensors`);
+    await use(await trainer.model());
   } catch (error) {
-    report(error, 'The model could not be saved');
+    report(error, fault);
+  } finally {
+    packing.value = false;
   }
+}
+
+export function exportModel() {
+  const name = `tesserae-${dataset.peek().name.replace(' ', '-')}-${trainer.step}.safetensors`;
+  return withModel(async (model) => saveBlob(await model.toBlob(), name), 'The model could not be saved');
 }
 
 export async function exportCheckpoint() {
@@ -282,16 +295,14 @@ export async function exportCheckpoint() {
 }
 
 /** Makes the trained net the model of the other tabs and goes there. */
-export async function useModel() {
-  try {
-    const model = await trainer.model();
-    addModel('trained', `Trained here (${dataset.peek().name}, step ${trainer.step})`, model);
-    if (dataset.peek().name === 'digits') await openFile(await digitsSheet());
+export function useModel() {
+  const { name } = dataset.peek(), { step } = trainer;
+  return withModel(async (model) => {
+    addModel('trained', `Trained here (${name}, step ${step})`, model);
+    if (name === 'digits') await openFile(await digitsSheet());
     tab.value = 'compress';
     notify('The compress tab now uses the model you trained.');
-  } catch (error) {
-    report(error, 'The model could not be used');
-  }
+  }, 'The model could not be used');
 }
 
 addEventListener('visibilitychange', () => {

@@ -118,7 +118,7 @@ export function Figures({ rows, stale = false }) {
 export function Section({ title, children, ...rest }) {
   const id = useId();
   return (
-    <section class="section" aria-labelledby={title && id} {...rest}>
+    <section class="section" aria-labelledby={title ? id : undefined} {...rest}>
       {title && <h2 id={id}>{title}</h2>}
       {children}
     </section>

@@ -4,7 +4,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { codec } from '../state/codec.js';
 import { shown } from '../state/session.js';
 import { settings } from '../state/settings.js';
-import { codes, focus, focusCell, grid, level, patchColours, placeColours } from '../state/tokens.js';
+import { blur, codes, focus, focusOn, grid, level, patchColours, placeColours, toggleHold } from '../state/tokens.js';
 import { moveCell } from '../ui/cells.js';
 import { Pixels } from '../ui/pixels.jsx';
 import { useZoom, zoomKey } from '../ui/zoom.js';
@@ -24,7 +24,7 @@ function paint(canvas, { width, height }, word) {
 export function TokenMap() {
   const { width, height } = grid.value;
   const factor = codec.value?.model.factor ?? 8;
-  const box = useRef(), base = useRef(), veil = useRef(), pinned = useRef(false);
+  const box = useRef(), base = useRef(), veil = useRef();
   const zoom = useZoom(box, width * factor, height * factor);
   const kind = settings.paint.value, here = focus.value, list = codes.value;
   const colours = kind === 'patch' ? patchColours.value : placeColours.value;
@@ -41,34 +41,30 @@ export function TokenMap() {
     return x >= 0 && y >= 0 && x < width && y < height ? y * width + x : -1;
   };
   const onPointerMove = (event) => {
-    if (event.buttons || pinned.current || event.pointerType === 'touch') return;
+    if (event.buttons || event.pointerType === 'touch') return;
     const cell = cellAt(event);
-    if (cell >= 0 && cell !== here?.cell) focusCell(cell);
+    if (cell >= 0 && cell !== here?.cell) focusOn({ cell });
   };
   const onClick = (event) => {
     if (event.target.closest('[data-still]')) return;
     const cell = cellAt(event);
-    pinned.current = cell >= 0 && !(pinned.current && cell === here?.cell);
-    if (cell >= 0) focusCell(cell);
+    if (cell >= 0) toggleHold({ cell });
   };
   const onKeyDown = (event) => {
     if (event.target !== box.current) return;
     const to = moveCell(event.key, Math.max(0, here?.cell ?? 0), width, width * height);
     if (to !== undefined) {
       event.preventDefault();
-      pinned.current = true;
-      focusCell(here && here.cell >= 0 ? to : 0);
-    } else if (event.key === 'Escape') {
-      pinned.current = false;
-      focus.value = null;
-    } else zoomKey(event, { ...zoom, zoomed: false });
+      focusOn({ cell: here && here.cell >= 0 ? to : 0 }, true);
+    } else if (event.key === 'Escape') blur(true);
+    else zoomKey(event, { ...zoom, zoomed: false });
   };
   const size = { width: `${width * factor}px`, height: `${height * factor}px` };
   const { decoded } = shown.value;
   return (
     <div ref={box} class={`compare token-map${zoom.zoomed ? ' zoomed' : ''}`} tabIndex={0} role="application" aria-roledescription="token grid"
       aria-label={`Tokens of level ${level.value + 1}, ${width} columns and ${height} rows. Arrow keys go from token to token, Escape leaves.`}
-      onPointerMove={onPointerMove} onPointerLeave={() => !pinned.current && (focus.value = null)} onClick={onClick} onKeyDown={onKeyDown}>
+      onPointerMove={onPointerMove} onPointerLeave={() => blur()} onClick={onClick} onKeyDown={onKeyDown}>
       <div class="layers">
         <Pixels class="picture" image={decoded} style={{ width: `${decoded.width}px`, height: `${decoded.height}px` }} />
         <canvas ref={base} class="picture sharp" hidden={kind === 'picture'} style={size} aria-hidden="true" />

@@ -9,7 +9,7 @@ import { codec, getCodec } from '../state/codec.js';
 import { report } from '../state/notice.js';
 import { running, source } from '../state/session.js';
 import { settings } from '../state/settings.js';
-import { book, codes, focus, focusCode, grid, level, order, patches, placeColours, usage } from '../state/tokens.js';
+import { book, codes, focus, focusOn, grid, held, level, order, patches, placeColours, usage } from '../state/tokens.js';
 import { Chart } from '../ui/chart.jsx';
 import { Button, Choice, Figures, Section, Segmented } from '../ui/controls.jsx';
 import { Pixels } from '../ui/pixels.jsx';
@@ -71,7 +71,7 @@ function Inspector() {
   const here = focus.value;
   if (!here) {
     return (
-      <Section title="Code">
+      <Section title="Code" class="section inspect">
         <p class="hint">Point at a token or a code, or go there with Tab and the arrow keys. Click to hold it.</p>
       </Section>
     );
@@ -81,7 +81,7 @@ function Inspector() {
   const where = here.cell >= 0 && grid.value ? `row ${Math.floor(here.cell / grid.value.width) + 1}, column ${(here.cell % grid.value.width) + 1}` : 'from the codebook';
   const used = count === undefined ? '' : count === 0 ? 'not used in this picture' : `${formatCount(count)} ${count === 1 ? 'place' : 'places'}, ${formatPercent(share, 1)}, ${formatFixed(-Math.log2(share), 1)} bit`;
   return (
-    <Section title="Code">
+    <Section title={held.value ? 'Code (held)' : 'Code'} class="section inspect">
       <div class="inspector">
         <Patch code={here.code} class="swatch big" />
         <p aria-live="polite"><strong>Code {here.code}</strong><span>{where}</span><span>{used}</span></p>
@@ -90,7 +90,7 @@ function Inspector() {
       <ul class="near" aria-labelledby="near">
         {nearest.value.map(({ index, distance }) => (
           <li key={index}>
-            <button type="button" onClick={() => focusCode(index)} aria-label={`Code ${index}, distance ${formatFixed(distance)}`} title={`distance ${formatFixed(distance, 3)}`}>
+            <button type="button" onClick={() => focusOn({ code: index }, true)} aria-label={`Code ${index}, distance ${formatFixed(distance)}`} title={`distance ${formatFixed(distance, 3)}`}>
               <Patch code={index} class="swatch" />
               <span>{index}</span>
             </button>

@@ -3,7 +3,7 @@ import { pickFiles } from '../lib/files.js';
 import { formatCount, formatFigure, formatFixed, formatPercent, formatTime } from '../lib/format.js';
 import { settings, rangeOf } from '../state/settings.js';
 import {
-  active, chooseOwn, codeCounts, dataset, dropSaved, exportCheckpoint, exportModel, latest, looks, offer, ownFiles, pause, phase, reset,
+  active, chooseOwn, codeCounts, dataset, dropSaved, exportCheckpoint, exportModel, latest, looks, offer, ownFiles, packing, pause, phase, reset,
   resumeSaved, saved, setRate, setSide, start, stepOnce, useModel,
 } from '../state/training.js';
 import { Button, Figures, NumberBox, Section, Segmented, Slider } from '../ui/controls.jsx';
@@ -155,7 +155,7 @@ function Sizes({ fixed }) {
 
 function Keep() {
   if (!active.value) return null;
-  const idle = phase.value === 'running' || !latest.value;
+  const early = !latest.value || packing.value;
   const mark = saved.value;
   return (
     <Section title="Keep">
@@ -163,9 +163,9 @@ function Keep() {
         {mark?.error ? `No checkpoint on this machine: ${mark.error}` : mark ? `Checkpoint of step ${formatCount(mark.step)} is on this machine (${mark.kind}). It survives a reload.` : 'A checkpoint is written every 20 seconds and on pause.'}
       </p>
       <div class="actions">
-        <Button kind="primary" icon="arrow" disabled={!latest.value} onClick={useModel}>Use in Compress</Button>
-        <Button icon="save" disabled={!latest.value} onClick={exportModel}>Model</Button>
-        <Button icon="save" disabled={idle} onClick={exportCheckpoint}>Checkpoint</Button>
+        <Button kind="primary" icon="arrow" disabled={early} onClick={useModel}>{packing.value ? 'Packing the model…' : 'Use in Compress'}</Button>
+        <Button icon="save" disabled={early} onClick={exportModel}>Model</Button>
+        <Button icon="save" disabled={early} onClick={exportCheckpoint}>Checkpoint</Button>
       </div>
     </Section>
   );
