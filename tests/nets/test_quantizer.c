@@ -1,0 +1,333 @@
+/* Quantizers: choice, residuals, rate, FSQ against its formulas, straight-through gradients, codes from data, EMA, restart. */
+#include "test.h"
+
+#include <stdlib.h>
+
+#include "base/rng.h"
+#include "nets/learner.h"
+
+#define ROWS 300
+#define DIM 4
+
+static ts_quantizer_config vq(int levels, int size, bool gradient) {
+    return (ts_quantizer_config){.type = TS_QUANTIZER_VQ, .gradient = gradient, .levels = levels, .size = size, .dim = DIM,
+                                 .decay = 0.9f, .commitment = 0.25f, .restart = 0};
+}
+
+static ts_quantizer_config fsq(void) {
+    return (ts_quantizer_config){.type = TS_QUANTIZER_FSQ, .levels = 1, .size = 8 * 5 * 4 * 3, .dim = 4, .decay = 0.9f, .bins = {8, 5, 4, 3}};
+}
+
+static ts_quantizer *make(const ts_quantizer_config *c, uint64_t seed) {
+    ts_quantizer *q = NULL;
+    ts_rng rng = ts_rng_new(seed, 1);
+    CHECK_INT(ts_quantizer_new(c, &q, NULL), TESS_OK);
+    if (c->type == TS_QUANTIZER_VQ) {
+        float *codes = ts_quantizer_codebook(q);
+        for (int l = 0; l < c->levels; l++) {
+            for (int i = 0; i < c->size * DIM; i++) codes[l * c->size * DIM + i] = ts_rng_normal(&rng) / (float)(1 << l);
+            if (l) memset(codes + l * c->size * DIM, 0, DIM * sizeof *codes);
+        }
+    }
+    for (int i = 0; i < c->levels * c->size; i++) ts_quantizer_bits(q)[i] = 8 * ts_rng_uniform(&rng);
+    return q;
+}
+
+static void latents(float *z, uint64_t seed) {
+    ts_rng rng = ts_rng_new(seed, 2);
+    ts_rng_fill_normal(&rng, z, ROWS * DIM, 1);
+}
+
+/* ---- coding ------------------------------------------------------------------------------------------------------ */
+
+static double cost(const float *r, const float *e, double bits, double lambda) {
+    double sum = lambda * bits;
+    for (int i = 0; i < DIM; i++) sum += ((double)r[i] - e[i]) * ((double)r[i] - e[i]);
+    return sum;
+}
+
+/* Every token is the cheapest code for its residual (within rounding), at every level, for several lambdas. */
+static void test_residual_choice(void) {
+    static const float lambdas[] = {0, 0.03f, 0.5f};
+    ts_quantizer_config c = vq(3, 37, false);
+    ts_quantizer *q = make(&c, 1);
+    float z[ROWS * DIM], zq[ROWS * DIM], again[ROWS * DIM], *scratch = malloc(ts_quantizer_scratch(q, ROWS) * sizeof *scratch);
+    uint16_t tokens[3 * ROWS];
+    double spent[3] = {0, 0, 0};
+    latents(z, 1);
+    for (int k = 0; k < 3; k++) {
+        test_row("lambda %g", (double)lambdas[k]);
+        ts_quantizer_encode(q, z, ROWS, 3, lambdas[k], tokens, zq, scratch, NULL);
+        for (int i = 0; i < ROWS; i++) {
+            float r[DIM];
+            memcpy(r, z + i * DIM, sizeof r);
+            for (int l = 0; l < 3; l++) {
+                const float *codes = ts_quantizer_codebook(q) + l * 37 * DIM, *bits = ts_quantizer_bits(q) + l * 37;
+                double best = 1e30, mine = cost(r, codes + tokens[l * ROWS + i] * DIM, bits[tokens[l * ROWS + i]], lambdas[k]);
+                for (int e = 0; e < 37; e++) best = fmin(best, cost(r, codes + e * DIM, bits[e], lambdas[k]));
+                CHECK(mine <= best + 1e-5);
+                spent[k] += bits[tokens[l * ROWS + i]];
+                for (int d = 0; d < DIM; d++) r[d] -= codes[tokens[l * ROWS + i] * DIM + d];
+            }
+            for (int d = 0; d < DIM; d++) CHECK_NEAR(zq[i * DIM + d], z[i * DIM + d] - r[d], 1e-5);
+        }
+        ts_quantizer_decode(q, tokens, ROWS, 3, again, NULL);
+        CHECK_BYTES(again, zq, sizeof zq);
+    }
+    CHECK(spent[0] > spent[1] * 1.02 && spent[1] > spent[2] * 1.02); /* lambda buys bits */
+    uint16_t one[3 * ROWS];
+    ts_quantizer_encode(q, z, ROWS, 1, 0.5f, one, z, scratch, NULL); /* a prefix of the levels; in place */
+    CHECK_BYTES(one, tokens, ROWS * sizeof *one);
+    ts_quantizer_decode(q, tokens, ROWS, 1, again, NULL);
+    CHECK_BYTES(again, z, sizeof zq);
+    free(scratch);
+    ts_quantizer_free(q);
+}
+
+/* digit = round(tanh(z + shift) reach - offset) + bins / 2, first channel fastest; latent = (digit - bins / 2) / (bins / 2). */
+static void test_fsq_formula(void) {
+    ts_quantizer_config c = fsq();
+    ts_quantizer *q = make(&c, 1);
+    float z[ROWS * DIM], zq[ROWS * DIM], *scratch = malloc(ts_quantizer_scratch(q, ROWS) * sizeof *scratch);
+    uint16_t tokens[ROWS];
+    int seen[480] = {0}, used = 0;
+    latents(z, 5);
+    for (int i = 0; i < ROWS * DIM; i++) z[i] *= 2;
+    z[0] = 1e30f, z[1] = -1e30f, z[2] = NAN;
+    ts_quantizer_encode(q, z, ROWS, 1, 0, tokens, zq, scratch, NULL);
+    for (int i = 0; i < ROWS; i++) {
+        unsigned want = 0, basis = 1;
+        for (int d = 0; d < DIM; d++) {
+            double bins = c.bins[d], reach = (bins - 1) * 1.001 / 2, offset = c.bins[d] % 2 ? 0 : 0.5, half = c.bins[d] / 2;
+            double bounded = tanh(z[i * DIM + d] + atanh(offset / reach)) * reach - offset, digit = round(bounded) + half;
+            if (isnan(digit)) digit = 0;
+            if (fabs(bounded - floor(bounded) - 0.5) < 1e-5) digit = zq[i * DIM + d] * half + half; /* a tie of rounding */
+            CHECK_NEAR(zq[i * DIM + d], (digit - half) / half, 1e-6);
+            want += (unsigned)digit * basis;
+            basis *= (unsigned)c.bins[d];
+        }
+        CHECK_INT(tokens[i], want);
+        used += seen[tokens[i]]++ == 0;
+    }
+    CHECK(used > 150);
+    free(scratch);
+    ts_quantizer_free(q);
+}
+
+/* ---- gradients --------------------------------------------------------------------------------------------------- */
+
+static void test_straight_through(void) {
+    ts_quantizer_config configs[2] = {vq(2, 16, false), fsq()};
+    float z[ROWS * DIM], dzq[ROWS * DIM], dz[ROWS * DIM];
+    latents(z, 3);
+    latents(dzq, 4);
+    for (int k = 0; k < 2; k++) {
+        ts_quantizer *q = make(&configs[k], 1);
+        ts_quantizer_backward(q, z, dzq, dz, ROWS, NULL);
+        for (int i = 0; i < ROWS * DIM; i++) {
+            double want = dzq[i]; /* VQ: as it comes */
+            if (k == 1) {         /* FSQ: rounding has slope one, the bound its own */
+                int bins = configs[k].bins[i % DIM], half = bins / 2;
+                double reach = (bins - 1) * 1.001 / 2, offset = bins % 2 ? 0 : 0.5, t = tanh(z[i] + atanh(offset / reach));
+                want *= reach / half * (1 - t * t);
+            }
+            CHECK_NEAR(dz[i], want, 1e-5 * (1 + fabs(want)));
+        }
+        ts_quantizer_free(q);
+    }
+}
+
+static ts_learner *learner(ts_quantizer *q) {
+    ts_learner *t = NULL;
+    CHECK_INT(ts_learner_new(q, ROWS, &t, NULL), TESS_OK);
+    return t;
+}
+
+static void forward(ts_learner *t, const float *z, float *zq) {
+    ts_quantize_hooks h = ts_learner_hooks(t);
+    h.forward(h.self, z, zq, ROWS, DIM, NULL);
+}
+
+/* d/de of sum_l mean((r_l - e_l)^2) with choices and residuals held fixed, against differences of just that. This is what
+ * the classic bug loses: with the loss taken after the straight-through patch the codes never get a gradient. */
+static void test_codebook_gradient(void) {
+    ts_quantizer_config c = vq(2, 8, true);
+    ts_quantizer *q = make(&c, 2);
+    ts_learner *t = learner(q);
+    float z[ROWS * DIM], zq[ROWS * DIM], grad[2 * 8 * DIM] = {0}, *codes = ts_quantizer_codebook(q);
+    uint16_t tokens[2 * ROWS];
+    float *scratch = malloc(ts_quantizer_scratch(q, ROWS) * sizeof *scratch);
+    double loss = -1, want = 0, size = 0;
+    latents(z, 6);
+    ts_learner_choose(t, true, 2, 0);
+    forward(t, z, zq);
+    ts_learner_codebook_loss(t, 0.5f, &loss, grad);
+    ts_quantizer_encode(q, z, ROWS, 2, 0, tokens, NULL, scratch, NULL);
+    double sums[2 * 8 * DIM] = {0};
+    for (int i = 0; i < ROWS; i++) {
+        float r[DIM];
+        memcpy(r, z + i * DIM, sizeof r);
+        for (int l = 0; l < 2; l++) {
+            int at = (l * 8 + tokens[l * ROWS + i]) * DIM;
+            for (int d = 0; d < DIM; d++) {
+                r[d] -= codes[at + d];
+                want += (double)r[d] * r[d] / (ROWS * DIM);
+                sums[at + d] -= 0.5 * 2 * (double)r[d] / (ROWS * DIM);
+            }
+        }
+    }
+    CHECK_NEAR(loss, want, 1e-5);
+    for (int i = 0; i < 2 * 8 * DIM; i++) {
+        bool pinned = i >= 8 * DIM && i < 9 * DIM;
+        CHECK_NEAR(grad[i], pinned ? 0 : sums[i], 1e-5);
+        size += fabs((double)grad[i]);
+    }
+    CHECK(size > 0.1);
+    free(scratch);
+    ts_learner_free(t);
+    ts_quantizer_free(q);
+}
+
+/* ---- codes that move --------------------------------------------------------------------------------------------- */
+
+/* One EMA step against the formulas of ARCHITECTURE.md in double; only the levels in use move; code 0 of level 1 stays. */
+static void test_ema_step(void) {
+    ts_quantizer_config c = vq(2, 8, false);
+    for (int levels = 1; levels <= 2; levels++) {
+        ts_quantizer *q = make(&c, 3);
+        ts_learner *t = learner(q);
+        float z[ROWS * DIM], zq[ROWS * DIM], before[2 * 8 * DIM], *codes = ts_quantizer_codebook(q);
+        uint16_t tokens[2 * ROWS];
+        float *scratch = malloc(ts_quantizer_scratch(q, ROWS) * sizeof *scratch);
+        ts_rng rng = ts_rng_new(1, 1);
+        test_row("%d levels", levels);
+        latents(z, 7);
+        memcpy(before, codes, sizeof before);
+        ts_quantizer_encode(q, z, ROWS, 2, 0, tokens, NULL, scratch, NULL);
+        ts_learner_choose(t, true, levels, 0);
+        forward(t, z, zq);
+        CHECK_BYTES(before, codes, sizeof before); /* nothing moves before the step is known to be good */
+        ts_learner_update(t, &rng);
+        for (int l = 0; l < 2; l++) {
+            double n[8], s[8][DIM], total = 0;
+            for (int k = 0; k < 8; k++) {
+                n[k] = 0.9;
+                for (int d = 0; d < DIM; d++) s[k][d] = 0.9 * before[(l * 8 + k) * DIM + d];
+            }
+            for (int i = 0; i < ROWS; i++) {
+                int k = tokens[l * ROWS + i];
+                n[k] += 0.1;
+                for (int d = 0; d < DIM; d++) s[k][d] += 0.1 * ((double)z[i * DIM + d] - (l ? before[tokens[i] * DIM + d] : 0));
+            }
+            for (int k = 0; k < 8; k++) total += n[k];
+            for (int k = 0; k < 8; k++) {
+                double smooth = (n[k] + 1e-5) / (total + 8e-5) * total;
+                for (int d = 0; d < DIM; d++) {
+                    bool still = l >= levels || (l && k == 0);
+                    double want = still ? before[(l * 8 + k) * DIM + d] : s[k][d] / smooth;
+                    CHECK_NEAR(codes[(l * 8 + k) * DIM + d], want, 1e-4);
+                }
+                double a = 0.01 * total / 8, bits = -log2((n[k] + a) / (total + 8 * a));
+                if (l < levels) CHECK_NEAR(ts_quantizer_bits(q)[l * 8 + k], fmax(0, bits), 1e-4);
+            }
+        }
+        free(scratch);
+        ts_learner_free(t);
+        ts_quantizer_free(q);
+    }
+}
+
+/* Codes far from all data are brought back; the pinned one is not. */
+static void test_restart(void) {
+    ts_quantizer_config c = vq(2, 8, false);
+    c.restart = 0.5f;
+    ts_quantizer *q = make(&c, 4);
+    ts_learner *t = learner(q);
+    float z[ROWS * DIM], zq[ROWS * DIM], *codes = ts_quantizer_codebook(q);
+    ts_rng rng = ts_rng_new(1, 1);
+    latents(z, 8);
+    for (int l = 0; l < 2; l++) {
+        for (int i = 4 * DIM; i < 8 * DIM; i++) codes[l * 8 * DIM + i] = ts_learner_sum(t)[l * 8 * DIM + i] = 1000;
+    }
+    for (int i = 0; i < 30; i++) {
+        ts_learner_choose(t, true, 2, 0);
+        forward(t, z, zq);
+        ts_learner_update(t, &rng);
+    }
+    for (int i = 0; i < 2 * 8 * DIM; i++) CHECK(fabsf(codes[i]) < 10);
+    for (int i = 0; i < DIM; i++) CHECK_NEAR(codes[8 * DIM + i], 0, 0);
+    ts_usage u = ts_learner_usage(t);
+    CHECK_INT(u.used + u.dead, 16);
+    CHECK(u.used >= 15);
+    ts_learner_free(t);
+    ts_quantizer_free(q);
+}
+
+/* Latents in tight clumps: k-means must find them, and the second level what is left. */
+static void test_codes_from_data(void) {
+    ts_quantizer_config c = vq(2, 16, false);
+    ts_quantizer *q = make(&c, 5);
+    ts_learner *t = learner(q);
+    float centre[16][DIM], z[ROWS * DIM], copy[ROWS * DIM], zq[ROWS * DIM];
+    ts_rng rng = ts_rng_new(11, 1);
+    double errors[3] = {0, 0, 0};
+    uint16_t tokens[2 * ROWS];
+    float *scratch = malloc(ts_quantizer_scratch(q, ROWS) * sizeof *scratch);
+    for (int k = 0; k < 16; k++) ts_rng_fill_normal(&rng, centre[k], DIM, 3);
+    for (int i = 0; i < ROWS; i++) {
+        for (int d = 0; d < DIM; d++) z[i * DIM + d] = centre[i % 16][d] + 0.3f * ts_rng_normal(&rng);
+    }
+    memcpy(copy, z, sizeof copy);
+    CHECK_INT(ts_learner_fit(t, copy, ROWS, 12, &rng, NULL, NULL), TESS_OK);
+    for (int levels = 0; levels <= 2; levels++) {
+        memset(zq, 0, sizeof zq);
+        if (levels) ts_quantizer_encode(q, z, ROWS, levels, 0, tokens, zq, scratch, NULL);
+        for (int i = 0; i < ROWS * DIM; i++) errors[levels] += ((double)z[i] - zq[i]) * ((double)z[i] - zq[i]) / (ROWS * DIM);
+    }
+    test_check(errors[1] < errors[0] / 8 && errors[2] < errors[1] * 0.75, __FILE__, __LINE__, "errors %g %g %g", errors[0], errors[1], errors[2]);
+    for (int i = 0; i < DIM; i++) CHECK_NEAR(ts_quantizer_codebook(q)[16 * DIM + i], 0, 0);
+    free(scratch);
+    ts_learner_free(t);
+    ts_quantizer_free(q);
+}
+
+/* Tokens leave the window when TS_WINDOW newer ones have come. */
+static void test_window(void) {
+    ts_quantizer_config c = vq(1, 4, false);
+    ts_quantizer *q = make(&c, 6);
+    ts_learner *t = learner(q);
+    float z[ROWS * DIM], zq[ROWS * DIM];
+    ts_rng rng = ts_rng_new(1, 1);
+    unsigned long total = 0;
+    for (int round = 0; round < 260; round++) { /* the last 219 rounds fill the window */
+        float *codes = ts_quantizer_codebook(q);
+        for (int k = 0; k < 4; k++) {
+            for (int d = 0; d < DIM; d++) codes[k * DIM + d] = (float)k;
+        }
+        for (int i = 0; i < ROWS * DIM; i++) z[i] = round < 30 ? 3.0f : (float)(round % 2);
+        ts_learner_choose(t, true, 1, 0);
+        forward(t, z, zq);
+        ts_learner_update(t, &rng);
+    }
+    const uint32_t *counts = ts_learner_counts(t, 0);
+    for (int k = 0; k < 4; k++) total += counts[k];
+    CHECK_INT(total, TS_WINDOW);
+    CHECK_INT(counts[3], 0);
+    ts_usage u = ts_learner_usage(t);
+    CHECK_NEAR(u.perplexity, 2, 0.01);
+    CHECK_INT(u.used, 2);
+    ts_learner_free(t);
+    ts_quantizer_free(q);
+}
+
+int main(void) {
+    RUN(test_residual_choice);
+    RUN(test_fsq_formula);
+    RUN(test_straight_through);
+    RUN(test_codebook_gradient);
+    RUN(test_ema_step);
+    RUN(test_restart);
+    RUN(test_codes_from_data);
+    RUN(test_window);
+    return test_end();
+}
