@@ -10,6 +10,8 @@
 
 #define SETTLED (-FLT_MAX) /* the score of a first candidate that needs no weighing */
 
+static const float STATIC_ERROR = 6; /* bits: how wrong static code lengths are taken to be against each other at most */
+
 static size_t packed_floats(const ts_quantizer_config *q) {
     return ts_vq_packed(q->size, q->dim);
 }
@@ -79,7 +81,9 @@ static float squared_length(const float *r, int dim) {
 static uint16_t best_candidate(ts_chooser *chooser, const ts_choice_books *books, int level, uint16_t *candidates,
                                float *scores) {
     const float *bits = ts_quantizer_bits(books->model->quantizer) + (size_t)level * (size_t)books->model->config.quantizer.size;
+    const float hopeless = scores[0] + books->lambda * STATIC_ERROR;
     int count = books->keep;
+    while (count > 1 && scores[count - 1] > hopeless) count--;
     if (level > 0) {
         bool has_zero = false;
         for (int i = 0; i < count; i++) has_zero |= candidates[i] == 0;

@@ -11,7 +11,9 @@ enum {
     CORRECTIONS = 3
 };
 
-static const double TOLERANCE = 0.02; /* how far below the target a size may stay */
+static const double TOLERANCE = 0.02;      /* how far below the target a size may stay */
+static const double ROUGH_TOLERANCE = 0.06; /* the same while static code lengths stand in for the real ones */
+static const double ROUGH_FACTOR = 0.7;     /* lambda for the same size by the real ones, about */
 
 void ts_encode_drop(tess_encoder *encoder) {
     ts_net_free(&encoder->net);
@@ -114,7 +116,7 @@ static double quality_lambda(const tess_encoder *encoder, double quality) {
 }
 
 static int candidates_for(int effort) {
-    static const int KEEP[10] = {1, 1, 1, 1, 4, 6, 8, 12, 16, 32};
+    static const int KEEP[10] = {1, 2, 2, 3, 4, 6, 8, 12, 16, 32};
     return KEEP[effort];
 }
 
@@ -180,6 +182,7 @@ static tess_status begin_choice(tess_encoder *encoder) {
     double lambda = o->rule == TS_RATE_QUALITY ? quality_lambda(encoder, o->rate) : 0;
     if (o->tokens_only && !o->rate_given) lambda = 0;
     encoder->searching = o->rule != TS_RATE_QUALITY && !o->tokens_only;
+    encoder->rough = false;
     encoder->stride = 1;
     encoder->correction = 1;
     encoder->corrections = 0;
@@ -187,11 +190,13 @@ static tess_status begin_choice(tess_encoder *encoder) {
         status = measure_overhead(encoder);
         const double target = target_bytes(encoder), pixels = (double)encoder->header.width * encoder->header.height;
         const double guess = quality_lambda(encoder, 60) * pow(0.2 * pixels / (8 * target + 1e-9), 1.8);
-        ts_rate_begin(&encoder->search, target, fmin(fmax(guess, 1e-9), 1e3), TOLERANCE, SEARCH_TRIES);
+        encoder->rough = candidates_for(o->effort) > 1;
+        ts_rate_begin(&encoder->search, target, fmin(fmax(guess, 1e-9), 1e3), encoder->rough ? ROUGH_TOLERANCE : TOLERANCE,
+                      SEARCH_TRIES);
         lambda = ts_rate_lambda(&encoder->search);
         if (encoder->tiles > SAMPLE_TILES + SAMPLE_TILES / 2) encoder->stride = encoder->tiles / SAMPLE_TILES;
     }
-    ts_choice_books_set(&encoder->books, (float)lambda, candidates_for(o->effort));
+    ts_choice_books_set(&encoder->books, (float)lambda, encoder->rough ? 1 : candidates_for(o->effort));
     encoder->at = 0;
     encoder->phase = TS_ENCODE_CHOICE;
     return status;
@@ -219,7 +224,7 @@ static void choose_tile(void *context, size_t begin, size_t end, int worker) {
         encoder->tile_bytes[tile] = 0;
         for (int level = 0; level < TS_LEVELS_MAX; level++)
             if (encoder->tile_used[tile][level])
-                encoder->tile_bytes[tile] += (cost[level] + 8 * TS_ENTROPY_COST_ONE - 1) / (8 * TS_ENTROPY_COST_ONE) + 1;
+                encoder->tile_bytes[tile] += (cost[level] + 8 * TS_ENTROPY_COST_ONE - 1) / (8 * TS_ENTROPY_COST_ONE) + 2;
     }
 }
 
@@ -243,11 +248,12 @@ static double pass_bytes(const tess_encoder *encoder) {
         area += tokens;
         bytes += (double)encoder->tile_bytes[tile];
     }
-    return bytes * all / area * encoder->correction + (double)encoder->overhead;
+    return bytes * all / area * (encoder->stride > 1 ? encoder->correction : 1) + (double)encoder->overhead;
 }
 
 static void next_pass(tess_encoder *encoder, int stride) {
-    ts_choice_books_set(&encoder->books, (float)ts_rate_lambda(&encoder->search), encoder->books.keep);
+    const int keep = encoder->rough ? 1 : candidates_for(encoder->options.effort);
+    ts_choice_books_set(&encoder->books, (float)ts_rate_lambda(&encoder->search), keep);
     encoder->stride = stride;
     encoder->at = 0;
 }
@@ -258,6 +264,14 @@ static void judge_pass(tess_encoder *encoder) {
     const int sample = encoder->tiles > SAMPLE_TILES + SAMPLE_TILES / 2 ? encoder->tiles / SAMPLE_TILES : 1;
     if (!encoder->search.done) {
         ts_rate_report(&encoder->search, bytes);
+        if (encoder->search.done && encoder->rough) { /* near enough: from here on the real code lengths */
+            encoder->rough = false;
+            const double lambda = ts_rate_lambda(&encoder->search) * ROUGH_FACTOR;
+            ts_rate_again(&encoder->search, encoder->search.target, fmax(lambda, 1e-9), TOLERANCE);
+            if (lambda == 0) encoder->search.x = encoder->search.floor;
+            next_pass(encoder, sample);
+            return;
+        }
         if (!encoder->search.done || encoder->search.x != x || sample > 1) {
             next_pass(encoder, encoder->search.done ? 1 : sample);
             return;
@@ -265,13 +279,13 @@ static void judge_pass(tess_encoder *encoder) {
     } else if (sample > 1 && encoder->corrections < CORRECTIONS) {
         /* the sample promised target bytes; the whole picture shows how far that holds */
         const double target = encoder->search.target;
-        const bool smallest = ts_rate_lambda(&encoder->search) == 0;
-        if (bytes > target || (bytes < target * (1 - 2 * TOLERANCE) && !smallest)) {
+        const bool largest = ts_rate_lambda(&encoder->search) == 0;
+        if (bytes > target || (bytes < target * (1 - 2 * TOLERANCE) && !largest)) {
             const double promised = encoder->search.high_bytes - (double)encoder->overhead;
             encoder->corrections++;
             if (promised > 0) encoder->correction *= (bytes - (double)encoder->overhead) / promised;
             const double lambda = fmax(ts_rate_lambda(&encoder->search), 1e-9);
-            ts_rate_begin(&encoder->search, target, lambda, TOLERANCE, SEARCH_TRIES);
+            ts_rate_again(&encoder->search, target, lambda, TOLERANCE);
             next_pass(encoder, sample);
             return;
         }
@@ -335,10 +349,9 @@ static tess_status finish(tess_encoder *encoder) {
     if (encoder->searching && over > 0) {
         const bool smallest = encoder->search.x >= encoder->search.ceiling;
         if (!smallest && encoder->corrections < 2 * CORRECTIONS) {
-            const double target = encoder->search.target - over * (1 << encoder->corrections) - 1;
-            const double lambda = fmax(ts_rate_lambda(&encoder->search), 1e-9) * 1.01;
             encoder->corrections++;
-            ts_rate_begin(&encoder->search, target, lambda, TOLERANCE, SEARCH_TRIES);
+            encoder->search.done = true;
+            encoder->search.x += fmax(0.02, 2 * over / (double)encoder->size) * encoder->corrections;
             encoder->phase = TS_ENCODE_CHOICE;
             next_pass(encoder, 1);
             return TESS_MORE;

@@ -54,6 +54,7 @@ struct tess_encoder {
     bool (*tile_used)[TS_LEVELS_MAX];
     int stride;          /* a sampling pass takes every stride-th tile */
     bool searching;      /* a rate search is on */
+    bool rough;          /* its passes still take static code lengths */
     ts_rate search;
     size_t overhead;     /* header, directory and alpha */
     double correction;   /* whole picture's bytes over the sample's estimate */

@@ -7,13 +7,19 @@
 
 #include <math.h>
 
-static const double SLOPE = -0.55; /* d log bytes / d log lambda where nothing is known yet */
+static const double SLOPE = -0.55; /* usual */
 
 void ts_rate_begin(ts_rate *rate, double target, double guess, double tolerance, int most) {
-    *rate = (ts_rate){.target = target, .tolerance = tolerance, .most = most};
+    *rate = (ts_rate){.target = target, .tolerance = tolerance, .most = most, .slope = SLOPE};
     rate->x = log2(guess);
     rate->floor = rate->x - 16;
     rate->ceiling = rate->x + 12;
+}
+
+void ts_rate_again(ts_rate *rate, double target, double guess, double tolerance) {
+    const double slope = rate->slope;
+    ts_rate_begin(rate, target, guess, tolerance, rate->most);
+    rate->slope = slope;
 }
 
 double ts_rate_lambda(const ts_rate *rate) {
@@ -36,7 +42,13 @@ void ts_rate_report(ts_rate *rate, double bytes) {
     } else {
         rate->low = rate->x, rate->low_bytes = bytes, rate->has_low = true;
     }
-    const bool good = fits && bytes >= rate->target * (1 - rate->tolerance);
+    if (rate->has_low && rate->has_high && rate->high - rate->low > 0.02) {
+        const double slope = log2(rate->high_bytes / rate->low_bytes) / (rate->high - rate->low);
+        rate->slope = fmin(fmax(slope, 2 * SLOPE), 0.2 * SLOPE);
+    }
+    /* the choice is greedy, so that sizes jitter a little: settle for less with every try */
+    const double tolerance = rate->tolerance * (1 + 0.5 * (rate->tries - 1));
+    const bool good = fits && bytes >= rate->target * (1 - tolerance);
     const bool stuck = (fits && rate->x <= rate->floor) || (!fits && rate->x >= rate->ceiling);
     const bool narrow = rate->has_low && rate->has_high && rate->high - rate->low < 1e-3;
     if (good || stuck || narrow || rate->tries >= rate->most) {
@@ -44,13 +56,13 @@ void ts_rate_report(ts_rate *rate, double bytes) {
         rate->x = rate->has_high ? rate->high : rate->ceiling;
         return;
     }
-    const double aim = rate->target * (1 - 0.5 * rate->tolerance);
+    const double aim = rate->target * (1 - 0.6 * rate->tolerance);
     if (rate->has_low && rate->has_high) {
         rate->x = between(rate, aim);
         return;
     }
     /* one side only: go where the usual slope crosses the target, and a little further each time */
-    const double step = log2(aim / bytes) / SLOPE * (1 + 0.5 * (rate->tries - 1));
+    const double step = log2(aim / bytes) / rate->slope * (1 + 0.5 * (rate->tries - 1));
     rate->x += fits ? fmin(step, -0.05) : fmax(step, 0.05);
     rate->x = fmin(fmax(rate->x, rate->floor), rate->ceiling);
 }

@@ -12,12 +12,15 @@ typedef struct ts_rate {
     bool has_low, has_high;
     double x;          /* log2 lambda to try next */
     double floor, ceiling; /* of x; at the floor lambda counts as 0 */
+    double slope;      /* d log bytes / d log lambda, as far as known */
     int tries, most;
     bool done;
 } ts_rate;
 
 /* Starts a search for at most `target` bytes near lambda `guess`. */
 void ts_rate_begin(ts_rate *rate, double target, double guess, double tolerance, int most);
+/* The same for a size that is measured in another way: keeps what is known of the slope, forgets the bracket. */
+void ts_rate_again(ts_rate *rate, double target, double guess, double tolerance);
 double ts_rate_lambda(const ts_rate *rate);
 /* Takes the size that ts_rate_lambda gave; sets the next x, or done. When done, x is the best within the target (or the
  * smallest file that there is). */
