@@ -138,6 +138,14 @@ def until(text):
     return time.mktime(time.localtime()[:3] + (h, m, 0, 0, 0, -1))
 
 
+def schedule(tr, end):
+    """-> a function that tells progress in [0,1]: by steps, or by the clock from where the checkpoint stood to `end`."""
+    p0, t0 = tr.progress, time.time()
+    if end is None:
+        return lambda: tr.step_no / tr.t["steps"]
+    return lambda: min(1.0, p0 + (1 - p0) * (time.time() - t0) / max(1.0, end - t0))
+
+
 def report(tr, mean, q, lam, speed):
     """One line: losses, PSNR, rate and, per level, codebook perplexity."""
     line = "%6d %3.0f%% lr %.1e " % (tr.step_no, 100 * tr.progress, tr.rate())
@@ -159,8 +167,6 @@ def main():
     t = c["train"]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     lpips = losses.Lpips.load(*a.lpips).to(device) if a.lpips else None
-    crops = data.Crops(a.folders, t["size"], t["flip"], t["seed"] + int(time.time()), set(a.skip.split(",")))
-    print("%d images" % len(crops.images), flush=True)
     tr = Trainer(c, lpips, device)
     tr.model.to(memory_format=torch.channels_last)
     if os.path.exists(a.out):
@@ -168,16 +174,17 @@ def main():
     elif a.start:
         file.load_state(tr.model, file.read(a.start)[0])
         tr.step_no = t["quantize_from"] + 1
+    crops = data.Crops(a.folders, t["size"], t["flip"], t["seed"] + tr.step_no, set(a.skip.split(",")))
+    print("%d images" % len(crops.images), flush=True)
     batch = lambda: crops.batch(t["batch"]).to(device).contiguous(memory_format=torch.channels_last)
-    end = until(a.until) if a.until else None
-    t0, p0, saved, told, sums, seen = time.time(), tr.progress, time.time(), time.time(), {}, 0
+    clock = schedule(tr, until(a.until) if a.until else None)
+    saved, told, sums, seen = time.time(), time.time(), {}, 0
     stop = []
     signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
-    while tr.progress < 1 and not stop:
-        if end:
-            tr.progress = min(1.0, p0 + (1 - p0) * (time.time() - t0) / max(1.0, end - t0))
-        else:
-            tr.progress = tr.step_no / t["steps"]
+    while not stop:
+        tr.progress = clock()
+        if tr.progress >= 1:
+            break
         if tr.step_no == t["quantize_from"]:
             tr.start_quantizer([batch() for _ in range(24)])
         levels, lam = tr.draw()
