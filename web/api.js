@@ -48,7 +48,11 @@ export function createApi(platform) {
   }
 
   /** The codec of a one-shot call. A failed start is not kept; models given as bytes are used once. @template T
-   * @param {any} model @param {any} options @param {(codec: import('./types').Codec) => Promise<T>} use @returns {Promise<T>} */
+   * @param {any} model
+   * @param {any} options
+   * @param {(codec: import('./types').Codec) => Promise<T>} use
+   * @returns {Promise<T>}
+   */
   async function once(model, { signal, onProgress }, use) {
     const key = model instanceof URL ? model.href : model;
     const options = { ...places, model, signal, onProgress };
@@ -93,7 +97,7 @@ export function createApi(platform) {
     if (first.width !== second.width || first.height !== second.height) {
       throw new TesseraeError(
         'ERR_INPUT',
-        `Pictures of ${first.width}x${first.height} and ${second.width}x${second.height} cannot be compared; they must be of one size.`,
+        `Pictures of ${first.width}x${first.height} and ${second.width}x${second.height} are not of one size.`,
       );
     }
     return worker().call('compare', { a: sendable(first).pixels, b: sendable(second).pixels }, options);

@@ -5,8 +5,8 @@ import { OPS } from './protocol.js';
 /**
  * What a platform gives for one worker. `listen` takes the two callbacks once; `dead` says why the worker is gone.
  * `hold` and `release` keep a Node process alive while calls are pending.
- * @typedef {{post: (message: any, transfer: any[]) => void, terminate: () => void, hold?: () => void, release?: () => void,
- *   listen: (message: (data: any) => void, dead: (reason: Error) => void) => void}} Port
+ * @typedef {{post: (message: any, transfer: any[]) => void, terminate: () => void, hold?: () => void,
+ *   release?: () => void, listen: (message: (data: any) => void, dead: (reason: Error) => void) => void}} Port
  * @typedef {{signal?: AbortSignal, onProgress?: (p: any) => void}} CallOptions
  * @typedef {{resolve: (value: any) => void, reject: (reason: any) => void, onProgress?: (p: any) => void}} Pending
  */
@@ -99,7 +99,13 @@ export class Channel {
   }
 }
 
-/** Rejects with ERR_TIMEOUT if a promise takes longer than `ms`. @template T @param {Promise<T>} promise @param {number} ms @param {string} what @param {string} url
+/**
+ * Rejects with ERR_TIMEOUT if a promise takes longer than `ms`.
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {number} ms
+ * @param {string} what
+ * @param {string} url
  * @returns {Promise<T>} */
 export function within(promise, ms, what, url) {
   /** @type {any} */

@@ -8,7 +8,7 @@ import { abortError, TesseraeError } from './errors.js';
 export class Client {
   /**
    * @param {() => Promise<Started>} start spawns a worker with its core ready
-   * @param {(channel: import('./channel.js').Channel) => Promise<any>} [setup] what every new worker needs first, say a model
+   * @param {(channel: import('./channel.js').Channel) => Promise<any>} [setup] what every new worker needs
    */
   constructor(start, setup) {
     this.start = start;

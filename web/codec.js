@@ -10,7 +10,8 @@ import { fromCore, tokenGrid } from './tokens.js';
  * What index.js and node.js differ in.
  * @typedef {{
  *   startWorker: (options: import('./types').LoadOptions) => Promise<import('./client.js').Started>,
- *   readImage: (input: import('./types').ImageInput, options?: {signal?: AbortSignal, fetch?: typeof fetch}) => Promise<import('./protocol.js').Pixels & {own: boolean}>,
+ *   readImage: (input: import('./types').ImageInput, options?: {signal?: AbortSignal, fetch?: typeof fetch}) =>
+ *     Promise<import('./protocol.js').Pixels & {own: boolean}>,
  *   readFile?: (path: string) => Promise<Uint8Array<ArrayBuffer>>,
  * }} Platform
  */
@@ -191,7 +192,7 @@ export class Codec {
     if (size !== codebook.size || levels > most) {
       throw new TesseraeError(
         'ERR_MODEL',
-        `These tokens have ${levels} levels of ${size} codes; the model "${this.model.name}" has ${most} of ${codebook.size}. Use the model they were made with.`,
+        `These tokens have ${levels} levels of ${size} codes, the model has ${most} of ${codebook.size}: use their own model.`,
       );
     }
     return {

@@ -1,6 +1,6 @@
 /**
- * A thin form of include/tesserae.h over one instance: the model, encoder, decoder and measures (trainer-core.js has the
- * trainer). Long jobs are generators: each `next()` does one step of the core (a tile or a training step, tens of
+ * A thin form of include/tesserae.h over one instance: the model, encoder, decoder and measures (the trainer is in
+ * trainer-core.js). Long jobs are generators: each `next()` does one step of the core (a tile or a training step, tens of
  * milliseconds) and yields what there is to report, so that whoever drives them may stop between two steps.
  */
 import { TesseraeError } from './errors.js';
@@ -80,7 +80,10 @@ export class Core extends Memory {
     this.drop('model');
   }
 
-  /** Options stay with a handle, and so does its memory: every job gets a new one. @param {'encoder' | 'decoder'} kind */
+  /**
+   * Options stay with a handle, and so does its memory: every job gets a new one.
+   * @param {'encoder' | 'decoder'} kind
+   */
   begin(kind) {
     if (!this.handles.model) throw new TesseraeError('ERR_STATE', 'No model is loaded; call createCodec first.');
     this.renew(kind, this.handles.model);
@@ -149,7 +152,11 @@ export class Core extends Memory {
 
   // ---- decoder
 
-  /** @param {{levels?: number, region?: any, strict?: boolean}} options @param {() => void} input @param {boolean} [tiles] report them */
+  /**
+   * @param {{levels?: number, region?: any, strict?: boolean}} options
+   * @param {() => void} input
+   * @param {boolean} [tiles] report them
+   */
   *decoding({ levels, region, strict }, input, tiles) {
     this.begin('decoder');
     for (const [option, value] of Object.entries({ levels, strict: strict && 1, ...region })) {
@@ -198,7 +205,11 @@ export class Core extends Memory {
     return this.decoded();
   }
 
-  /** The tokens in a file. @param {{bytes: Uint8Array, options: any}} args @returns {Generator<any, import('./protocol.js').Tokens>} */
+  /**
+   * The tokens in a file.
+   * @param {{bytes: Uint8Array, options: any}} args
+   * @returns {Generator<any, import('./protocol.js').Tokens>}
+   */
   *tokens({ bytes, options }) {
     yield* this.decoding(options, () => this.giveFile(bytes));
     const tokens = this.grid('decoder', this.picture);
@@ -233,7 +244,10 @@ export class Core extends Memory {
     }
   }
 
-  /** @param {Pixels} original @param {{at: number, width: number, height: number, channels: number}} picture in memory */
+  /**
+   * @param {Pixels} original
+   * @param {{at: number, width: number, height: number, channels: number}} picture in memory
+   */
   compared(original, { at, width, height, channels }) {
     const a = this.alloc(width * height * channels);
     try {

@@ -14,7 +14,7 @@ const isA = (name, value) =>
 
 /**
  * @param {import('./types').ImageInput} input @param {{signal?: AbortSignal, fetch?: typeof fetch}} [options]
- * @returns {Promise<import('./protocol.js').Pixels & {own: boolean}>} own: nobody else holds the buffer, so it may be moved
+ * @returns {Promise<import('./protocol.js').Pixels & {own: boolean}>} own: the buffer may be moved
  */
 export async function readImage(input, options = {}) {
   const source = /** @type {any} */ (input);
@@ -36,7 +36,7 @@ export async function readImage(input, options = {}) {
     return draw(source, source.width, source.height);
   throw new TesseraeError(
     'ERR_INPUT',
-    'This is no picture. Pass ImageData, { data, width, height }, a Blob or File, an image, a canvas, an ImageBitmap, bytes or a URL.',
+    'This is no picture. Pass ImageData, { data, width, height }, a File or Blob, an image, a canvas, bytes or a URL.',
   );
 }
 
@@ -99,7 +99,7 @@ function draw(source, width, height) {
     if (error.name !== 'SecurityError') throw error;
     throw new TesseraeError(
       'ERR_INPUT',
-      'The picture comes from another origin without CORS, so its pixels cannot be read; set crossorigin="anonymous" on it.',
+      'The picture is from another origin, without CORS: its pixels cannot be read. Set crossorigin="anonymous" on it.',
       { cause: error },
     );
   }

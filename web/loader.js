@@ -9,6 +9,7 @@ import { version } from './version.js';
 
 /** @typedef {import('./types').LoadOptions} LoadOptions */
 /** @typedef {import('./types').Backend['where']} Where */
+/** @typedef {{port: import('./channel.js').Port, bytes?: Uint8Array}} Opened */
 
 export const TIMEOUT_MS = 30000;
 
@@ -58,7 +59,7 @@ function localPort(serve) {
 /**
  * The rungs for these options, first choice first. Each gives a port, and what its core needs beyond the options.
  * @param {LoadOptions} options
- * @returns {{where: Where, url: string, open: () => Promise<{port: import('./channel.js').Port, bytes?: Uint8Array}>}[]}
+ * @returns {{where: Where, url: string, open: () => Promise<Opened>}[]}
  */
 function rungs({ workers = 1, workerURL }) {
   const bundled = () => new URL('./worker.js', import.meta.url).href;

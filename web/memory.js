@@ -39,14 +39,24 @@ export class Memory {
     return this.c[`tess_${kind}_${verb}`](this.handles[kind], ...args);
   }
 
-  /** The same for calls that return a status: a negative one is thrown. @param {Kind} kind @param {string} verb @param {...number} args */
+  /**
+   * The same for calls that return a status: a negative one is thrown.
+   * @param {Kind} kind
+   * @param {string} verb
+   * @param {...number} args
+   */
   must(kind, verb, ...args) {
     const status = this.ask(kind, verb, ...args);
     if (status >= 0) return status;
     throw this.error(status, this.text(this.ask(kind, 'message')));
   }
 
-  /** The same for calls that return where to write; NULL comes with a sentence but no status. @param {Kind} kind @param {string} verb @param {...number} args */
+  /**
+   * The same for calls that return where to write; NULL comes with a sentence but no status.
+   * @param {Kind} kind
+   * @param {string} verb
+   * @param {...number} args
+   */
   place(kind, verb, ...args) {
     const pointer = this.ask(kind, verb, ...args) >>> 0;
     if (pointer) return pointer;
@@ -143,7 +153,12 @@ export class Memory {
 
   // ---- pixels
 
-  /** Writes pixels as `channels` per pixel: grey is spread, alpha is dropped or made opaque. @param {number} pointer @param {Pixels} pixels @param {number} channels */
+  /**
+   * Writes pixels as `channels` per pixel: grey is spread, alpha is dropped or made opaque.
+   * @param {number} pointer
+   * @param {Pixels} pixels
+   * @param {number} channels
+   */
   write(pointer, { data, width, height, channels: from }, channels) {
     const count = width * height;
     const to = this.view(pointer, count * channels);
@@ -175,7 +190,8 @@ export class Memory {
         continue;
       }
       for (let i = 0; i < width; i++, s += channels) {
-        words[d++] = 0xff000000 | (from[s + blue] << 16) | (from[s + green] << 8) | from[s]; // WebAssembly's hosts are little-endian
+        // little-endian, as every host of WebAssembly with typed arrays in use
+        words[d++] = 0xff000000 | (from[s + blue] << 16) | (from[s + green] << 8) | from[s];
       }
     }
     return { data, width, height, channels: /** @type {4} */ (4) };

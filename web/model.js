@@ -59,7 +59,7 @@ function addressOf(source) {
   if (!url)
     throw new TesseraeError(
       'ERR_MODEL',
-      `There is no bundled model "${source}"; there is ${Object.keys(names).join(', ')}. For a file, pass its URL or bytes.`,
+      `There is no bundled model "${source}", only ${Object.keys(names).join(', ')}. For a file, pass its URL or bytes.`,
     );
   return { url: url.href, shipped: true };
 }
@@ -93,7 +93,7 @@ function checkModel(bytes, url) {
   const got = bytes[0] === 60 ? 'an HTML page' : bytes.length ? 'something else' : 'nothing';
   throw new TesseraeError(
     'ERR_MODEL',
-    `Expected a model file at ${url}, got ${got}. Check the address; a bundler may need the package's models folder copied.`,
+    `Expected a model file at ${url}, got ${got}. Check the address; copy the package's models folder if need be.`,
     { url },
   );
 }

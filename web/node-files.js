@@ -17,11 +17,12 @@ export async function readBytes(where, timeout = 30000, get) {
   const name = String(where);
   if (/^(https?|data|blob):/.test(name)) return /** @type {any} */ (fetchBytes(name, timeout, get));
   try {
-    return new Uint8Array(await readFile(name.startsWith('file:') ? fileURLToPath(name) : name)); // a copy: a Buffer may share its memory
+    const buffer = await readFile(name.startsWith('file:') ? fileURLToPath(name) : name);
+    return new Uint8Array(buffer); // a copy: a Buffer may share its memory
   } catch (error) {
     throw new TesseraeError(
       'ERR_LOAD',
-      `${name} could not be read (${error.code ?? error.message}). Check the path; in a checkout, build the package first.`,
+      `${name} could not be read (${error.code ?? error.message}). Check the path; in a checkout, build first.`,
       { url: name, cause: error },
     );
   }

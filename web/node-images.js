@@ -6,7 +6,7 @@ import { isPNG, isPNM, readPNG, readPNM } from './png.js';
 
 /**
  * @param {import('./types').ImageInput} input @param {{signal?: AbortSignal, fetch?: typeof fetch}} [options]
- * @returns {Promise<import('./protocol.js').Pixels & {own: boolean}>} own: nobody else holds the buffer, so it may be moved
+ * @returns {Promise<import('./protocol.js').Pixels & {own: boolean}>} own: the buffer may be moved
  */
 export async function readImage(input, { signal, fetch: get } = {}) {
   const source = /** @type {any} */ (input);
@@ -38,7 +38,7 @@ async function readBySharp(bytes, name) {
   } catch {
     throw new TesseraeError(
       'ERR_INPUT',
-      `${name} is neither PNG nor PPM. Install sharp (npm install sharp) to read JPEG, WebP and AVIF here, or pass { data, width, height }.`,
+      `${name} is neither PNG nor PPM. To read JPEG, WebP and AVIF: npm install sharp. Or pass { data, width, height }.`,
     );
   }
   try {

@@ -63,7 +63,8 @@ export async function toBytes(input) {
   if (typeof Response === 'function' && source instanceof Response && !source.ok) {
     throw new TesseraeError('ERR_LOAD', `${source.url} answered ${source.status}.`, { url: source.url });
   }
-  if (typeof source?.arrayBuffer === 'function') return new Uint8Array(await source.arrayBuffer()); // Blob, File, Response
+  // a Blob, File or Response
+  if (typeof source?.arrayBuffer === 'function') return new Uint8Array(await source.arrayBuffer());
   if (typeof source?.getReader === 'function') return new Uint8Array(await new Response(source).arrayBuffer());
   throw new TesseraeError(
     'ERR_INPUT',

@@ -1,4 +1,7 @@
-/** Reads PNG (every colour type and depth, interlaced too) and binary PPM/PGM, with nothing but Node's zlib. 16-bit samples keep their high byte. */
+/**
+ * Reads PNG (every colour type and depth, interlaced too) and binary PPM and PGM, with nothing but Node's zlib.
+ * 16-bit samples keep their high byte.
+ */
 import { inflateSync } from 'node:zlib';
 import { TesseraeError } from './errors.js';
 

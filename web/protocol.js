@@ -12,11 +12,14 @@
  *
  * @typedef {{id: number, op: string, args: any}} Request
  * @typedef {{cancel: number}} Cancel
- * @typedef {{hello: string} | {id: number, progress: any} | {id: number, value: any} | {id: number, error: import('./errors.js').WireError}} Reply
+ * @typedef {{hello: string} | {id: number, progress: any} | {id: number, value: any}
+ *   | {id: number, error: import('./errors.js').WireError}} Reply
  * @typedef {{data: Uint8ClampedArray | Uint8Array, width: number, height: number, channels: 1 | 3 | 4}} Pixels
- * @typedef {{width: number, height: number, levels: number, size: number, data: Uint16Array, pixelWidth: number, pixelHeight: number}} Tokens
+ * @typedef {{width: number, height: number, levels: number, size: number, data: Uint16Array,
+ *   pixelWidth: number, pixelHeight: number}} Tokens
  * @typedef {{simd?: string, relaxed?: string}} WasmURLs
- * @typedef {{module?: WebAssembly.Module, bytes?: ArrayBuffer | Uint8Array, wasmURL?: string, fallback?: WasmURLs, timeout: number}} InitArgs
+ * @typedef {{module?: WebAssembly.Module, bytes?: ArrayBuffer | Uint8Array, wasmURL?: string, fallback?: WasmURLs,
+ *   timeout: number}} InitArgs
  */
 
 const pixels = (/** @type {any} */ a) => (a.transfer ? [a.pixels.data.buffer] : []);

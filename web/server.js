@@ -11,7 +11,8 @@ import { compileCore } from './wasm.js';
 const SLICE_MS = 30;
 
 /**
- * @param {{post: (message: any, transfer?: any[]) => void, readBytes: import('./wasm.js').ReadBytes, urls: () => import('./protocol.js').WasmURLs}} host
+ * @param {{post: (message: any, transfer?: any[]) => void, readBytes: import('./wasm.js').ReadBytes,
+ *   urls: () => import('./protocol.js').WasmURLs}} host
  *   `urls` names the builds that lie beside this file
  * @returns {(message: any) => void} to be called with every message that comes
  */

@@ -22,7 +22,7 @@ class Grid {
 
 /**
  * A grid from plain parts, checked. Without a pixel size, `factor` pixels per token are assumed when it is decoded.
- * @param {{width: number, height: number, levels?: number, size: number, data: ArrayLike<number>, pixelWidth?: number, pixelHeight?: number}} parts
+ * @param {Parameters<typeof import('./types').tokenGrid>[0]} parts
  * @returns {TokenGrid}
  */
 export function tokenGrid({ width, height, levels = 1, size, data, pixelWidth = 0, pixelHeight = 0 }) {

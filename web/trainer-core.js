@@ -5,10 +5,17 @@ import { TesseraeError } from './errors.js';
 /** @typedef {import('./core.js').Core} Core */
 /** @typedef {import('./protocol.js').Pixels} Pixels */
 
-/** A figure of the last step; 0 for what this net or this stage of training does not have. @param {Core} core @param {string} name */
+/**
+ * A figure of the last step; 0 for what this net or this stage of training does not have.
+ * @param {Core} core
+ * @param {string} name
+ */
 const stat = (core, name) => core.ask('trainer', 'stat', core.name(name)) || 0;
 
-/** @param {Core} core @param {{config?: object, checkpoint?: Uint8Array, features?: {net: Uint8Array, heads: Uint8Array}}} args */
+/**
+ * @param {Core} core
+ * @param {{config?: object, checkpoint?: Uint8Array, features?: {net: Uint8Array, heads: Uint8Array}}} args
+ */
 export function createTrainer(core, { config, checkpoint, features }) {
   core.renew('trainer');
   if (checkpoint) {

@@ -42,7 +42,10 @@ const OPTIONS = [
 /** @typedef {(bytes: Uint8Array<ArrayBuffer>) => Promise<import('./types').Model>} MakeModel */
 
 /**
- * Reads a data set whole. @param {import('./types').Dataset | undefined} data @param {Platform} platform @param {Partial<TrainerOptions>} options
+ * Reads a data set whole.
+ * @param {import('./types').Dataset | undefined} data
+ * @param {Platform} platform
+ * @param {Partial<TrainerOptions>} options
  * @param {string} name of the option
  */
 async function readAll(data, platform, { signal, fetch: get }, name) {
@@ -69,7 +72,9 @@ async function readAll(data, platform, { signal, fetch: get }, name) {
 }
 
 /**
- * @param {Platform} platform @param {Partial<TrainerOptions>} options @param {Uint8Array | undefined} checkpoint to go on from
+ * @param {Platform} platform
+ * @param {Partial<TrainerOptions>} options
+ * @param {Uint8Array | undefined} checkpoint to go on from
  * @param {{makeModel: MakeModel, initBytes: () => Promise<Uint8Array | undefined>}} models
  * @returns {Promise<import('./types').Trainer>}
  */
@@ -150,7 +155,11 @@ class Trainer extends EventTarget {
   /** @type {'idle' | 'running' | 'paused' | 'done' | 'failed'} */ #state;
   /** @type {((step: number) => number) | undefined} */ #lr;
   /** @type {MakeModel} */ #makeModel;
-  /** The request that steps now, or the last one. @type {{halt: () => void, ended: Promise<any>} | undefined} */ #stepping;
+  /**
+   * The request that steps now, or the last one.
+   * @type {{halt: () => void, ended: Promise<any>} | undefined}
+   */
+  #stepping;
   /** @type {(() => void) | undefined} */ #wake;
   /** @type {boolean} */ #busy = false;
   #previews = 0;
@@ -239,7 +248,7 @@ class Trainer extends EventTarget {
         await ended;
       }
     } catch (error) {
-      if (this.#channel.open && error !== signal?.reason) this.#enter('failed');
+      if (error !== signal?.reason && error?.name !== 'AbortError') this.#enter('failed');
       throw error;
     } finally {
       signal?.removeEventListener('abort', wake);
