@@ -111,34 +111,6 @@ static tess_status check_size(int64_t width, int64_t height, ts_error *err) {
                    (long long)width, (long long)height, TS_IMAGE_SIDE, TS_IMAGE_PIXELS / 1000000);
 }
 
-/* Size and channels as the header says, for the formats of stb_image. */
-static tess_status look_stb(picture *p, ts_error *err) {
-    if (p->format == PNG && p->size >= 24) {
-        tess_status status = check_size(load_big(p->bytes + 16), load_big(p->bytes + 20), err);
-        if (status < 0) return status;
-    }
-    memory_failed = 0;
-    if (!stbi_info_from_memory(p->bytes, (int)p->size, &p->width, &p->height, &p->channels)) return fail_stb(p, err);
-    if (p->height < 0 && p->height >= -TS_IMAGE_SIDE) p->height = -p->height; /* BMP, top down */
-    return TESS_OK;
-}
-
-/* Fills in size and channels, and refuses what is too large for us or cannot be in so few bytes: a header of a few bytes
- * may not make us allocate a gigabyte. */
-static tess_status look(picture *p, const void *bytes, size_t size, ts_error *err) {
-    /* Pixels per byte at most. PNG: deflate shrinks 1032 times, 8 pixels of 1 bit a byte. JPEG: a bit per 8x8 block. */
-    static const uint32_t densest[FORMATS] = {[PNG] = 8 * 1032, [JPEG] = 8 * 64, [BMP] = 8, [PNM] = 1};
-    *p = (picture){.bytes = bytes, .size = size};
-    tess_status status = look_format(p, err);
-    if (status == TESS_OK && size > INT32_MAX)
-        status = ts_fail(err, TESS_ERR_TOO_LARGE, "is over 2 GB: make it smaller");
-    if (status == TESS_OK) status = p->format == PNM ? look_pnm(p, err) : look_stb(p, err);
-    if (status == TESS_OK) status = check_size(p->width, p->height, err);
-    if (status == TESS_OK && (uint64_t)p->width * (uint64_t)p->height > (uint64_t)size * densest[p->format])
-        status = fail_cut(err);
-    return status;
-}
-
 /* Whether the Huffman tables of the JPEG segment at `at` (its length field) have at most 256 codes each: stb_image 2.27
  * writes past its table if not. */
 static int are_tables_sound(const picture *p, size_t at) {
@@ -167,10 +139,50 @@ static int is_jpeg_whole(const picture *p) {
     return 0;
 }
 
-/* Whether the file goes on to its end, as far as the decoder does not see to that itself. */
+/* Walks the PNG's chunks to its end: stb_image would make room for whatever length a chunk claims. */
+static int is_png_whole(const picture *p) {
+    for (size_t at = 8; at + 12 <= p->size;) {
+        size_t length = load_big(p->bytes + at);
+        if (length > p->size - at - 12) return 0;
+        if (memcmp(p->bytes + at + 4, "IEND", 4) == 0) return 1;
+        at += 12 + length;
+    }
+    return 0;
+}
+
+/* Whether the file goes on to its end, which stb_image does not notice or not in time. */
 static int is_whole(const picture *p) {
     if (p->format == BMP) return ts_load_u32(p->bytes + 2) <= p->size;
-    return p->format != JPEG || is_jpeg_whole(p);
+    return p->format == PNG ? is_png_whole(p) : is_jpeg_whole(p);
+}
+
+/* Size and channels as the header says, for the formats of stb_image. */
+static tess_status look_stb(picture *p, ts_error *err) {
+    if (p->format == PNG && p->size >= 24) {
+        tess_status status = check_size(load_big(p->bytes + 16), load_big(p->bytes + 20), err);
+        if (status < 0) return status;
+    }
+    if (!is_whole(p)) return fail_cut(err);
+    memory_failed = 0;
+    if (!stbi_info_from_memory(p->bytes, (int)p->size, &p->width, &p->height, &p->channels)) return fail_stb(p, err);
+    if (p->height < 0 && p->height >= -TS_IMAGE_SIDE) p->height = -p->height; /* BMP, top down */
+    return TESS_OK;
+}
+
+/* Fills in size and channels, and refuses what is too large for us or cannot be in so few bytes: a header of a few bytes
+ * may not make us allocate a gigabyte. */
+static tess_status look(picture *p, const void *bytes, size_t size, ts_error *err) {
+    /* Pixels per byte at most. PNG: deflate shrinks 1032 times, 8 pixels of 1 bit a byte. JPEG: a bit per 8x8 block. */
+    static const uint32_t densest[FORMATS] = {[PNG] = 8 * 1032, [JPEG] = 8 * 64, [BMP] = 8, [PNM] = 1};
+    *p = (picture){.bytes = bytes, .size = size};
+    tess_status status = look_format(p, err);
+    if (status == TESS_OK && size > INT32_MAX)
+        status = ts_fail(err, TESS_ERR_TOO_LARGE, "is over 2 GB: make it smaller");
+    if (status == TESS_OK) status = p->format == PNM ? look_pnm(p, err) : look_stb(p, err);
+    if (status == TESS_OK) status = check_size(p->width, p->height, err);
+    if (status == TESS_OK && (uint64_t)p->width * (uint64_t)p->height > (uint64_t)size * densest[p->format])
+        status = fail_cut(err);
+    return status;
 }
 
 /* ---- decoding ----------------------------------------------------------------------------------------------- */
@@ -198,7 +210,6 @@ static tess_status decode_pnm(ts_image *image, const picture *p, int channels, t
 static tess_status decode_stb(ts_image *image, const picture *p, int channels, ts_error *err) {
     int stored;
     memory_failed = 0;
-    if (!is_whole(p)) return fail_cut(err);
     image->channels = channels;
     image->pixels = stbi_load_from_memory(p->bytes, (int)p->size, &image->width, &image->height, &stored, channels);
     return image->pixels ? TESS_OK : fail_stb(p, err);

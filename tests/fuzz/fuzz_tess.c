@@ -13,8 +13,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { MOST_TOKENS = 1 << 14, MOST_PIXELS = 1 << 16 };
-static const int sizes[TS_TESS_LEVELS] = {1024,  1000, 64,   5,    1,    2,    3,    512,
-                                          65536, 240,  1024, 1024, 1024, 1024, 1024, 1024};
+static const int sizes[TS_TESS_LEVELS] = {256, 100, 64, 5, 1, 2, 3, 37, 16, 16, 16, 16, 16, 16, 16, 16};
+
+/* Made once, for speed. */
+static ts_entropy_model *model;
+static ts_entropy_coder *coder;
+static ts_alpha_coder *alpha_coder;
 
 static void require(int condition) {
     if (!condition) abort();
@@ -22,25 +26,16 @@ static void require(int condition) {
 
 /* Decodes one section and checks that every token is in its codebook. */
 static void decode_tokens(int level, const ts_token_view *view, const uint8_t *bytes, size_t size) {
-    ts_entropy_model *model = NULL;
-    ts_entropy_coder *coder = NULL;
-    require(ts_entropy_model_new(&model, level + 1, sizes, NULL, NULL, NULL) == TESS_OK);
-    require(ts_entropy_coder_new(&coder, model, NULL) == TESS_OK);
     ts_entropy_decode(coder, level, view, bytes, size, NULL);
     for (int y = 0; y < view->height; y++)
         for (int x = 0; x < view->width; x++)
             require(view->tokens[(size_t)level * view->level_stride + (size_t)y * view->row_stride + (size_t)x] <
                     sizes[level]);
-    ts_entropy_coder_free(coder);
-    ts_entropy_model_free(model);
 }
 
 static void decode_alpha(int height, int width, const uint8_t *bytes, size_t size) {
-    ts_alpha_coder *coder = NULL;
     uint8_t *alpha = malloc((size_t)height * (size_t)width + 1);
-    require(ts_alpha_coder_new(&coder, NULL) == TESS_OK);
-    ts_alpha_decode(coder, alpha, (size_t)width, 1, height, width, bytes, size, NULL);
-    ts_alpha_coder_free(coder);
+    ts_alpha_decode(alpha_coder, alpha, (size_t)width, 1, height, width, bytes, size, NULL);
     free(alpha);
 }
 
@@ -84,6 +79,11 @@ static void decode_file(const ts_tess_file *file) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     ts_tess_file *file = NULL;
+    if (!model) {
+        require(ts_entropy_model_new(&model, TS_TESS_LEVELS, sizes, NULL, NULL, NULL) == TESS_OK);
+        require(ts_entropy_coder_new(&coder, model, NULL) == TESS_OK);
+        require(ts_alpha_coder_new(&alpha_coder, NULL) == TESS_OK);
+    }
     if (size < 4 || memcmp(data, "TESS", 4) != 0) decode_section(data, size);
     else if (ts_tess_open(&file, data, size, NULL) == TESS_OK) decode_file(file);
     ts_tess_close(file);

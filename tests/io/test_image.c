@@ -237,8 +237,8 @@ static void test_refusals(void) {
 }
 
 /* Decodes a seed cut at every byte and with every bit flipped: a status, a sentence, no leak, and never a cut picture taken for
- * whole (but for the last `spare` bytes). */
-static void damage(const char *name, size_t spare) {
+ * whole. */
+static void damage(const char *name) {
     char path[128];
     snprintf(path, sizeof path, CORPUS "%s", name);
     size_t size = 0;
@@ -255,7 +255,7 @@ static void damage(const char *name, size_t spare) {
         ts_error err = {{0}};
         tess_status status = ts_image_decode(&image, part, part_size, 0, &err);
         CHECK(status == TESS_OK ? image.pixels != NULL : image.pixels == NULL && err.text[0] != 0);
-        if (cutting && i + spare < size) CHECK(status < 0);
+        if (cutting) CHECK(status < 0);
         ts_image_free(&image);
         free(part);
     }
@@ -264,13 +264,13 @@ static void damage(const char *name, size_t spare) {
 }
 
 static void test_damage(void) {
-    damage("rgb.bmp", 0);
-    damage("grey.jpg", 0);
-    damage("progressive.jpg", 0);
-    damage("exif6.jpg", 0);
-    damage("rgba.png", 4); /* the last checksum is not looked at */
-    damage("palette.png", 4);
-    damage("rgb.ppm", 0);
+    damage("rgb.bmp");
+    damage("grey.jpg");
+    damage("progressive.jpg");
+    damage("exif6.jpg");
+    damage("rgba.png");
+    damage("palette.png");
+    damage("rgb.ppm");
 }
 
 static void test_no_memory(void) {
