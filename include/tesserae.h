@@ -91,7 +91,8 @@ tess_status tess_decoder_set(tess_decoder *decoder, const char *option, double v
 /* Starts a job from a file of `size` bytes: returns where to write them, or NULL. */
 uint8_t *tess_decoder_begin(tess_decoder *decoder, size_t size);
 /* Starts a job from tokens: returns where to write levels*height*width uint16 values, or NULL. Pixels: width_px x height_px. */
-uint16_t *tess_decoder_begin_tokens(tess_decoder *decoder, int levels, int height, int width, int height_px, int width_px);
+uint16_t *tess_decoder_begin_tokens(tess_decoder *decoder, int levels, int height, int width, int height_px,
+                                    int width_px);
 tess_status tess_decoder_step(tess_decoder *decoder);
 double tess_decoder_progress(const tess_decoder *decoder);
 /* The whole picture (or region), channels 4 if the file has alpha, else 3; before TESS_DONE only finished tiles hold pixels. */
@@ -115,7 +116,8 @@ tess_status tess_trainer_config(tess_trainer *trainer, const char *json, size_t 
 tess_status tess_trainer_resume(tess_trainer *trainer, const void *checkpoint, size_t size);
 tess_status tess_trainer_init(tess_trainer *trainer, const void *model, size_t size);
 /* A feature net for LPIPS (SqueezeNet 1.1) and its heads, both safetensors. */
-tess_status tess_trainer_features(tess_trainer *trainer, const void *net, size_t net_size, const void *heads, size_t heads_size);
+tess_status tess_trainer_features(tess_trainer *trainer, const void *net, size_t net_size, const void *heads,
+                                  size_t heads_size);
 /* Adds a picture to the training (validation = 0) or validation set: returns where to write its pixels, or NULL. */
 uint8_t *tess_trainer_add_image(tess_trainer *trainer, int validation, int width, int height, int channels);
 /* Live changes: "lr" (multiplies nothing: replaces the schedule's base), "batch", "threads", "steps" (in all), "l1", "l2", "lpips", "ms_ssim", "commitment". */
@@ -125,9 +127,11 @@ tess_status tess_trainer_step(tess_trainer *trainer); /* MORE, DONE (all steps d
  * used, dead, lr, grad_norm, skipped, images. NaN for an unknown name. */
 double tess_trainer_stat(const tess_trainer *trainer, const char *name);
 /* Reconstructs validation picture i (with EMA weights): RGB pixels of input and output, same size, and its tokens. */
-tess_status tess_trainer_preview(tess_trainer *trainer, int i, const uint8_t **input, const uint8_t **output, int *width, int *height,
-                                 const uint16_t **tokens, int *levels, int *token_height, int *token_width);
-const uint32_t *tess_trainer_usage(const tess_trainer *trainer, int level, int *size); /* code counts over the rolling window */
+tess_status tess_trainer_preview(tess_trainer *trainer, int i, const uint8_t **input, const uint8_t **output,
+                                 int *width, int *height, const uint16_t **tokens, int *levels, int *token_height,
+                                 int *token_width);
+const uint32_t *tess_trainer_usage(const tess_trainer *trainer, int level,
+                                   int *size); /* code counts over the rolling window */
 tess_status tess_trainer_checkpoint(tess_trainer *trainer, const uint8_t **bytes, size_t *size);
 /* The model file as it stands (EMA weights, codebook, entropy tables fitted on the training set). */
 tess_status tess_trainer_model(tess_trainer *trainer, int half, const uint8_t **bytes, size_t *size);

@@ -82,10 +82,13 @@ static bool bench_conv(const bench *b, int side_y, int side_x, int in, int out, 
     const ts_conv_shape shape = {1, side_y, side_x, in, out, kernel, kernel, stride, pad, pad, pad, pad};
     conv_work w = {.pool = b->pool};
     if (ts_conv_plan(&w.plan, &shape, NULL)) return false;
-    const size_t xs = (size_t)side_y * (size_t)side_x * (size_t)in, taps = (size_t)kernel * (size_t)kernel * (size_t)in * (size_t)out;
+    const size_t xs = (size_t)side_y * (size_t)side_x * (size_t)in,
+                 taps = (size_t)kernel * (size_t)kernel * (size_t)in * (size_t)out;
     const size_t ys = (size_t)w.plan.out_h * (size_t)w.plan.out_w * (size_t)out;
-    w.x = ts_alloc_floats(xs), w.y = ts_alloc_floats(ys), w.weights = ts_alloc_floats(taps), w.panels = ts_alloc_floats(w.plan.panels);
-    w.bias = ts_alloc_floats((size_t)out), w.scratch = ts_alloc_floats(ts_conv_scratch_forward(&w.plan, b->threads) + 1);
+    w.x = ts_alloc_floats(xs), w.y = ts_alloc_floats(ys), w.weights = ts_alloc_floats(taps),
+    w.panels = ts_alloc_floats(w.plan.panels);
+    w.bias = ts_alloc_floats((size_t)out),
+    w.scratch = ts_alloc_floats(ts_conv_scratch_forward(&w.plan, b->threads) + 1);
     const bool ok = w.x && w.y && w.weights && w.panels && w.bias && w.scratch;
     if (ok) {
         char detail[64];
@@ -129,13 +132,11 @@ static bool bench_product(const bench *b, int m, int k, int n, bool lookup) {
     if (ok) {
         char detail[64];
         fill(w.a, as), fill(plain, bs);
-        if (lookup)
-            ts_vq_pack(w.b, plain, NULL, 0, n, k);
-        else
-            ts_gemm_pack(w.b, plain, k, n, (size_t)n, 1);
+        if (lookup) ts_vq_pack(w.b, plain, NULL, 0, n, k);
+        else ts_gemm_pack(w.b, plain, k, n, (size_t)n, 1);
         snprintf(detail, sizeof detail, lookup ? "%d vectors of %d, %d codes" : "%d x %d x %d", m, k, n);
-        print_line(b, lookup ? "nearest code" : "matrix product", detail, best_of(b, lookup ? run_lookup : run_gemm, &w),
-                   (double)m * k * n);
+        print_line(b, lookup ? "nearest code" : "matrix product", detail,
+                   best_of(b, lookup ? run_lookup : run_gemm, &w), (double)m * k * n);
     }
     ts_free(plain), ts_free(w.a), ts_free(w.b), ts_free(w.c), ts_free(w.index);
     return ok;
@@ -178,7 +179,8 @@ static bool bench_net(const bench *b, const tess_model *model, bool encoder) {
             fill(ts_net_input(&w.net), ts_shape_count(shape));
             char detail[64];
             snprintf(detail, sizeof detail, "%d x %d", PICTURE_WIDTH, PICTURE_HEIGHT);
-            print_line(b, encoder ? "encoder net" : "decoder net", detail, best_of(b, run_net, &w), (double)ts_graph_macs(w.net.graph));
+            print_line(b, encoder ? "encoder net" : "decoder net", detail, best_of(b, run_net, &w),
+                       (double)ts_graph_macs(w.net.graph));
         }
     }
     ts_net_free(&w.net);
@@ -191,8 +193,10 @@ static void draw(uint8_t *pixels) {
     for (int y = 0; y < PICTURE_HEIGHT; y++)
         for (int x = 0; x < PICTURE_WIDTH; x++) {
             state = state * 1664525u + 1013904223u;
-            const double wave = 60 * sin(x * 0.02 + y * 0.013) + 30 * sin(x * 0.11 - y * 0.07), edge = x + 2 * y > 900 ? 40 : -20;
-            for (int c = 0; c < 3; c++) *pixels++ = (uint8_t)(118 + wave * (0.6 + 0.2 * c) + edge + (double)(state >> 29));
+            const double wave = 60 * sin(x * 0.02 + y * 0.013) + 30 * sin(x * 0.11 - y * 0.07),
+                         edge = x + 2 * y > 900 ? 40 : -20;
+            for (int c = 0; c < 3; c++)
+                *pixels++ = (uint8_t)(118 + wave * (0.6 + 0.2 * c) + edge + (double)(state >> 29));
         }
 }
 
@@ -232,9 +236,11 @@ static bool bench_codec(const bench *b, const tess_model *model) {
         for (size_t i = 0; ok && i < sizeof RATES / sizeof *RATES; i++) {
             if (quality && i) continue;
             if (quality)
-                tess_encoder_set(w.encoder, "quality", 60), snprintf(detail, sizeof detail, "%d x %d, quality 60", PICTURE_WIDTH, PICTURE_HEIGHT);
+                tess_encoder_set(w.encoder, "quality", 60),
+                    snprintf(detail, sizeof detail, "%d x %d, quality 60", PICTURE_WIDTH, PICTURE_HEIGHT);
             else
-                tess_encoder_set(w.encoder, "bpp", RATES[i]), snprintf(detail, sizeof detail, "%d x %d, %g bpp", PICTURE_WIDTH, PICTURE_HEIGHT, RATES[i]);
+                tess_encoder_set(w.encoder, "bpp", RATES[i]),
+                    snprintf(detail, sizeof detail, "%d x %d, %g bpp", PICTURE_WIDTH, PICTURE_HEIGHT, RATES[i]);
             print_line(b, "encode", detail, best_of(b, run_encode, &w), 0);
             ok = w.status == TESS_DONE;
         }

@@ -55,7 +55,8 @@ static bool paint_code(tess_decoder *decoder, int factor, int level, int ground,
     int width, height, channels;
     const uint8_t *from = tess_decoder_pixels(decoder, &width, &height, &channels);
     for (int y = 0; y < cell; y++) {
-        uint8_t *to = atlas->pixels + ((size_t)(k / across * cell + y) * (size_t)atlas->width + (size_t)(k % across * cell)) * 3;
+        uint8_t *to = atlas->pixels +
+                      ((size_t)(k / across * cell + y) * (size_t)atlas->width + (size_t)(k % across * cell)) * 3;
         memcpy(to, from + ((size_t)(margin + y) * (size_t)width + (size_t)margin) * 3, (size_t)cell * 3);
     }
     return true;
@@ -94,7 +95,8 @@ static int run(int argc, char **argv, const char *program) {
     const option table[] = {
         {'m', "model", OPTION_TEXT, &model_path, 0, 0, "MODEL", "model file; the bundled photo model if left out"},
         {'o', "output", OPTION_TEXT, &out, 0, 0, "OUT", "the PNG to write; standard output if left out"},
-        {'l', "level", OPTION_INT, &level, 0, 15, "L", "level of the codes; those above 0 are shown upon the plainest code"},
+        {'l', "level", OPTION_INT, &level, 0, 15, "L",
+         "level of the codes; those above 0 are shown upon the plainest code"},
     };
     const int count = options_parse(&VERB_CODEBOOK, table, 3, argc, argv);
     if (count < 0) return count == -2 ? EXIT_OK : EXIT_USAGE;

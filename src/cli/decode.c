@@ -49,8 +49,8 @@ static void report(const char *in, const char *out, const ts_image *image, int d
         return;
     }
     FILE *to = strcmp(out, "-") == 0 ? stderr : stdout;
-    fprintf(to, "%s -> %s  %d x %d%s  %.0f ms\n", shown_name(in), strcmp(out, "-") == 0 ? "standard output" : out, image->width,
-            image->height, image->channels == 4 ? " with alpha" : "", ms);
+    fprintf(to, "%s -> %s  %d x %d%s  %.0f ms\n", shown_name(in), strcmp(out, "-") == 0 ? "standard output" : out,
+            image->width, image->height, image->channels == 4 ? " with alpha" : "", ms);
 }
 
 static bool decode_one(tess_decoder *decoder, const char *in, const decode_options *o) {
@@ -63,7 +63,8 @@ static bool decode_one(tess_decoder *decoder, const char *in, const decode_optio
     }
     ts_image image = {0};
     bool ok = strcmp(in, path) != 0 || strcmp(in, "-") == 0;
-    if (!ok) snprintf(fault, sizeof fault, "%.200s would be overwritten by its own picture; name another output by -o", in);
+    if (!ok)
+        snprintf(fault, sizeof fault, "%.200s would be overwritten by its own picture; name another output by -o", in);
     ok = ok && run_decoder(decoder, in, &ms, fault);
     if (ok) {
         image.pixels = (uint8_t *)tess_decoder_pixels(decoder, &image.width, &image.height, &image.channels);
@@ -76,8 +77,8 @@ static bool decode_one(tess_decoder *decoder, const char *in, const decode_optio
     const int damaged = tess_decoder_damaged(decoder);
     report(in, path, &image, damaged, ms, o->json);
     if (damaged) {
-        snprintf(fault, sizeof fault, "%.200s is damaged: %d part%s made up from what is around; fetch the file again", shown_name(in),
-                 damaged, damaged == 1 ? " is" : "s are");
+        snprintf(fault, sizeof fault, "%.200s is damaged: %d part%s made up from what is around; fetch the file again",
+                 shown_name(in), damaged, damaged == 1 ? " is" : "s are");
         say_fault(fault);
     }
     return damaged == 0;
@@ -86,8 +87,10 @@ static bool decode_one(tess_decoder *decoder, const char *in, const decode_optio
 static int run(int argc, char **argv, const char *program) {
     decode_options o = {.threads = processors()};
     const option table[] = {
-        {'o', "output", OPTION_TEXT, &o.out, 0, 0, "OUT", "the PNG (or .ppm) to write, - for standard output (one IN only)"},
-        {'d', "directory", OPTION_TEXT, &o.folder, 0, 0, "DIR", "write DIR/name.png for every IN; DIR is made if missing"},
+        {'o', "output", OPTION_TEXT, &o.out, 0, 0, "OUT",
+         "the PNG (or .ppm) to write, - for standard output (one IN only)"},
+        {'d', "directory", OPTION_TEXT, &o.folder, 0, 0, "DIR",
+         "write DIR/name.png for every IN; DIR is made if missing"},
         {0, "levels", OPTION_INT, &o.levels, 1, 16, "N", "decode only the first N levels: coarser"},
         {'m', "model", OPTION_TEXT, &o.model, 0, 0, "MODEL", "model file; the bundled photo model if left out"},
         {0, "strict", OPTION_FLAG, &o.strict, 0, 0, NULL, "fail on damage instead of making up what is lost"},
@@ -122,7 +125,13 @@ static int run(int argc, char **argv, const char *program) {
 }
 
 const verb VERB_DECODE = {
-    "decode", "IN...", ".tess files to PNG",
-    "Each IN becomes IN with the ending .png, unless -o or -d says otherwise. A damaged file is decoded as far as it goes\n"
-    "and counts as failed (exit code 1).", 1, -1, run,
+    "decode",
+    "IN...",
+    ".tess files to PNG",
+    "Each IN becomes IN with the ending .png, unless -o or -d says otherwise. A damaged file is decoded as far as it "
+    "goes\n"
+    "and counts as failed (exit code 1).",
+    1,
+    -1,
+    run,
 };

@@ -56,8 +56,8 @@ static void report(const char *in, const char *out, const ts_image *image, size_
         return;
     }
     FILE *to = strcmp(out, "-") == 0 ? stderr : stdout;
-    fprintf(to, "%s -> %s  %d x %d  %zu bytes  %.3f bpp  %.0f ms\n", shown_name(in), strcmp(out, "-") == 0 ? "standard output" : out,
-            image->width, image->height, size, bpp, ms);
+    fprintf(to, "%s -> %s  %d x %d  %zu bytes  %.3f bpp  %.0f ms\n", shown_name(in),
+            strcmp(out, "-") == 0 ? "standard output" : out, image->width, image->height, size, bpp, ms);
 }
 
 static bool encode_one(tess_encoder *encoder, const char *in, const encode_options *o) {
@@ -75,10 +75,8 @@ static bool encode_one(tess_encoder *encoder, const char *in, const encode_optio
     size_t size = 0;
     const uint8_t *bytes = ok ? tess_encoder_bytes(encoder, &size) : NULL;
     ok = ok && file_write(path, bytes, size, fault);
-    if (ok)
-        report(in, path, &image, size, ms, o->json);
-    else
-        say_fault(fault);
+    if (ok) report(in, path, &image, size, ms, o->json);
+    else say_fault(fault);
     ts_image_free(&image);
     return ok;
 }
@@ -87,7 +85,8 @@ static int run(int argc, char **argv, const char *program) {
     encode_options o = {.quality = -1, .effort = 4, .threads = processors()};
     const option table[] = {
         {'o', "output", OPTION_TEXT, &o.out, 0, 0, "OUT", "the file to write, - for standard output (one IN only)"},
-        {'d', "directory", OPTION_TEXT, &o.folder, 0, 0, "DIR", "write DIR/name.tess for every IN; DIR is made if missing"},
+        {'d', "directory", OPTION_TEXT, &o.folder, 0, 0, "DIR",
+         "write DIR/name.tess for every IN; DIR is made if missing"},
         {'q', "quality", OPTION_REAL, &o.quality, 0, 100, "Q", "0 (smallest) to 100 (best); 60 unless a rate is given"},
         {0, "bpp", OPTION_REAL, &o.bpp, 1e-6, 1e6, "B", "at most B bits per pixel, whole file"},
         {0, "size", OPTION_REAL, &o.size, 1, 1e12, "BYTES", "at most BYTES bytes, whole file"},
@@ -102,7 +101,8 @@ static int run(int argc, char **argv, const char *program) {
     if (count < 0) return count == -2 ? EXIT_OK : EXIT_USAGE;
     if (o.out && count > 1) return usage_error(v, "-o names one file, but there are %d to encode; use -d", count);
     if (o.out && o.folder) return usage_error(v, "-o and -d exclude each other");
-    if ((o.quality >= 0) + (o.bpp > 0) + (o.size > 0) > 1) return usage_error(v, "-q, --bpp and --size exclude each other");
+    if ((o.quality >= 0) + (o.bpp > 0) + (o.size > 0) > 1)
+        return usage_error(v, "-q, --bpp and --size exclude each other");
     if (o.json && (o.out ? strcmp(o.out, "-") == 0 : !o.folder && strcmp(argv[1], "-") == 0))
         return usage_error(v, "--json and the file cannot both go to standard output; give -o a name");
 
@@ -120,6 +120,11 @@ static int run(int argc, char **argv, const char *program) {
 }
 
 const verb VERB_ENCODE = {
-    "encode", "IN...", "pictures (PNG, JPEG, BMP, PPM) to .tess files",
-    "Each IN becomes IN with the ending .tess, unless -o or -d says otherwise.", 1, -1, run,
+    "encode",
+    "IN...",
+    "pictures (PNG, JPEG, BMP, PPM) to .tess files",
+    "Each IN becomes IN with the ending .tess, unless -o or -d says otherwise.",
+    1,
+    -1,
+    run,
 };

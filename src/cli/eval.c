@@ -60,16 +60,15 @@ static bool measure(coder *c, const char *name, const ts_image *image, score *on
         snprintf(fault, FAULT_SIZE, "%.200s: cannot be compared (memory is out)", name);
         return false;
     }
-    *one = (score){8.0 * (double)size / ((double)width * height), figures[1], figures[2], figures[3], t1 - t0, t2 - t1, 1, 0};
+    *one = (score){
+        8.0 * (double)size / ((double)width * height), figures[1], figures[2], figures[3], t1 - t0, t2 - t1, 1, 0};
     return true;
 }
 
 static void add(score *sum, const score *one) {
     sum->bpp += one->bpp;
-    if (isfinite(one->psnr))
-        sum->psnr += one->psnr;
-    else
-        sum->exact++;
+    if (isfinite(one->psnr)) sum->psnr += one->psnr;
+    else sum->exact++;
     sum->ssim += one->ssim;
     sum->ms_ssim += one->ms_ssim;
     sum->encode_ms += one->encode_ms;
@@ -79,10 +78,8 @@ static void add(score *sum, const score *one) {
 
 static void print_json(const char *file, const char *rule, double rate, const score *s) {
     json_line j = json_begin(stdout);
-    if (file)
-        json_text(&j, "file", file);
-    else
-        json_whole(&j, "images", s->images);
+    if (file) json_text(&j, "file", file);
+    else json_whole(&j, "images", s->images);
     json_real(&j, rule, rate);
     json_real(&j, file ? "bpp" : "meanBpp", s->bpp);
     json_real(&j, "psnr", s->psnr);
@@ -95,13 +92,15 @@ static void print_json(const char *file, const char *rule, double rate, const sc
 
 static score mean(const score *sum) {
     score m = *sum;
-    const double n = sum->images > 0 ? sum->images : 1, finite = sum->images > sum->exact ? sum->images - sum->exact : 1;
+    const double n = sum->images > 0 ? sum->images : 1,
+                 finite = sum->images > sum->exact ? sum->images - sum->exact : 1;
     m.bpp /= n, m.psnr /= finite, m.ssim /= n, m.ms_ssim /= n, m.encode_ms /= n, m.decode_ms /= n;
     return m;
 }
 
 /* All pictures at all rates; sums[r] per rate. True if every picture could be scored. */
-static bool evaluate(coder *c, const file_list *files, const char *rule, const number_list *rates, bool json, score *sums) {
+static bool evaluate(coder *c, const file_list *files, const char *rule, const number_list *rates, bool json,
+                     score *sums) {
     char fault[FAULT_SIZE];
     bool all = true;
     progress bar = progress_new();
@@ -113,7 +112,8 @@ static bool evaluate(coder *c, const file_list *files, const char *rule, const n
             tess_encoder_set(c->encoder, rule, rates->values[r]);
             ok = measure(c, files->paths[i], &image, &one, fault);
             if (ok) add(&sums[r], &one);
-            if (ok && json) print_json(files->paths[i], strcmp(rule, "bpp") == 0 ? "target" : rule, rates->values[r], &one);
+            if (ok && json)
+                print_json(files->paths[i], strcmp(rule, "bpp") == 0 ? "target" : rule, rates->values[r], &one);
         }
         ts_image_free(&image);
         progress_show(&bar, files->paths[i], (i + 1.0) / files->count);
@@ -128,11 +128,12 @@ static bool evaluate(coder *c, const file_list *files, const char *rule, const n
 }
 
 static void print_table(const char *rule, const number_list *rates, const score *sums) {
-    printf("%8s  %7s  %7s  %6s  %7s  %9s  %9s  %6s\n", rule, "bpp", "PSNR", "SSIM", "MS-SSIM", "encode ms", "decode ms", "images");
+    printf("%8s  %7s  %7s  %6s  %7s  %9s  %9s  %6s\n", rule, "bpp", "PSNR", "SSIM", "MS-SSIM", "encode ms", "decode ms",
+           "images");
     for (int r = 0; r < rates->count; r++) {
         const score m = mean(&sums[r]);
-        printf("%8g  %7.4f  %7.3f  %6.4f  %7.4f  %9.1f  %9.1f  %6d\n", rates->values[r], m.bpp, m.psnr, m.ssim, m.ms_ssim,
-               m.encode_ms, m.decode_ms, m.images);
+        printf("%8g  %7.4f  %7.3f  %6.4f  %7.4f  %9.1f  %9.1f  %6d\n", rates->values[r], m.bpp, m.psnr, m.ssim,
+               m.ms_ssim, m.encode_ms, m.decode_ms, m.images);
     }
 }
 
@@ -163,7 +164,8 @@ static int run(int argc, char **argv, const char *program) {
     bool json = false;
     const option table[] = {
         {'m', "model", OPTION_TEXT, &model_path, 0, 0, "MODEL", "model file; the bundled photo model if left out"},
-        {0, "bpp", OPTION_REALS, &bpp, 1e-6, 1e6, "B,B,...", "rates to code at, in bits per pixel; 0.05,0.1,0.2,0.4 if left out"},
+        {0, "bpp", OPTION_REALS, &bpp, 1e-6, 1e6, "B,B,...",
+         "rates to code at, in bits per pixel; 0.05,0.1,0.2,0.4 if left out"},
         {'q', "quality", OPTION_REALS, &quality, 0, 100, "Q,Q,...", "qualities to code at, instead of rates"},
         {'e', "effort", OPTION_INT, &effort, 0, 9, "E", "as for encode"},
         {0, "threads", OPTION_INT, &threads, 1, 64, "N", "threads; all processors if left out"},

@@ -10,9 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const char *shown_name(const char *path) {
-    return strcmp(path, "-") == 0 ? "standard input" : path;
-}
+const char *shown_name(const char *path) { return strcmp(path, "-") == 0 ? "standard input" : path; }
 
 static const char *cure(int code) {
     switch (code) {
@@ -89,7 +87,8 @@ static bool write_stream(FILE *to, const void *bytes, size_t size, bool close, i
 bool file_write(const char *path, const void *bytes, size_t size, char fault[FAULT_SIZE]) {
     int code = 0;
     if (strcmp(path, "-") == 0)
-        return write_stream(stdout, bytes, size, false, &code) || say(fault, "standard output", "cannot be written", code);
+        return write_stream(stdout, bytes, size, false, &code) ||
+               say(fault, "standard output", "cannot be written", code);
     struct stat about;
     const bool there = stat(path, &about) == 0;
     if (there && S_ISDIR(about.st_mode)) return say(fault, path, "cannot be written", EISDIR);
@@ -133,9 +132,7 @@ static bool ends_in(const char *name, const char *endings) {
     return false;
 }
 
-static int by_name(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 bool list_folder(const char *path, const char *endings, file_list *list, char fault[FAULT_SIZE]) {
     *list = (file_list){NULL, 0};
@@ -180,10 +177,8 @@ bool output_path(const char *in, const char *out, const char *folder, const char
         if (strcmp(in, "-") == 0) name = "stdin";
         const char *dot = strrchr(name, '.');
         const int stem = (int)(dot && dot != name ? (size_t)(dot - name) : strlen(name));
-        if (folder)
-            length = snprintf(path, PATH_SIZE, "%s/%.*s%s", folder, stem, name, ending);
-        else
-            length = snprintf(path, PATH_SIZE, "%.*s%.*s%s", (int)(name - in), in, stem, name, ending);
+        if (folder) length = snprintf(path, PATH_SIZE, "%s/%.*s%s", folder, stem, name, ending);
+        else length = snprintf(path, PATH_SIZE, "%.*s%.*s%s", (int)(name - in), in, stem, name, ending);
     }
     return length >= 0 && length < PATH_SIZE;
 }

@@ -40,7 +40,8 @@ static void print_info(const char *path, const char *kind, const char *info, boo
 /* A .tess file starts with its magic; everything else is taken for a model. */
 static bool looks_like_tess(const uint8_t *bytes, size_t size, char info[INFO_SIZE], tess_status *status) {
     *status = tess_file_info(bytes, size, info, INFO_SIZE);
-    return *status == TESS_OK || (size >= 4 && memcmp(bytes, "TESS", 4) == 0) || (size >= 4 && memcmp(bytes + 1, "TES", 3) == 0);
+    return *status == TESS_OK || (size >= 4 && memcmp(bytes, "TESS", 4) == 0) ||
+           (size >= 4 && memcmp(bytes + 1, "TES", 3) == 0);
 }
 
 /* The sentence in {"error": "..."}. */
@@ -71,7 +72,9 @@ static bool info_one(const char *path, bool json) {
         model = tess_model_new();
         ok = model && tess_model_load(model, bytes, size) == TESS_OK;
         if (ok) print_info(path, "model", tess_model_info(model), json);
-        if (!ok) snprintf(why, sizeof why, "neither a .tess file nor a model: %.200s", model ? tess_model_message(model) : "memory is out");
+        if (!ok)
+            snprintf(why, sizeof why, "neither a .tess file nor a model: %.200s",
+                     model ? tess_model_message(model) : "memory is out");
     }
     if (!ok) {
         snprintf(fault, sizeof fault, "%.200s: %s", shown_name(path), why);
@@ -94,5 +97,6 @@ static int run(int argc, char **argv, const char *program) {
 }
 
 const verb VERB_INFO = {
-    "info", "FILE...", "what a .tess file or a model says: size, fingerprint, tokens, bytes per section", NULL, 1, -1, run,
+    "info", "FILE...", "what a .tess file or a model says: size, fingerprint, tokens, bytes per section", NULL, 1,
+    -1,     run,
 };

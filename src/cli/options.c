@@ -27,8 +27,7 @@ static void print_help(const verb *about, const option *table, int count) {
         const bool takes = o->kind != OPTION_FLAG;
         if (o->letter)
             snprintf(left, sizeof left, "-%c, --%s%s%s", o->letter, o->name, takes ? " " : "", takes ? o->word : "");
-        else
-            snprintf(left, sizeof left, "    --%s%s%s", o->name, takes ? " " : "", takes ? o->word : "");
+        else snprintf(left, sizeof left, "    --%s%s%s", o->name, takes ? " " : "", takes ? o->word : "");
         printf("  %-26s %s\n", left, o->help);
     }
     printf("  %-26s %s\n", "-h, --help", "this text");
@@ -73,15 +72,13 @@ static bool take(const verb *about, const option *o, const char *value) {
                         o->kind == OPTION_INT ? "a whole number" : "a number", o->low, o->high, value);
             return false;
         }
-        if (o->kind == OPTION_INT)
-            *(int *)o->target = (int)number;
-        else
-            *(double *)o->target = number;
+        if (o->kind == OPTION_INT) *(int *)o->target = (int)number;
+        else *(double *)o->target = number;
         return true;
     case OPTION_REALS:
         if (parse_list(value, o, o->target)) return true;
-        usage_error(about, "--%s takes up to %d numbers from %g to %g with commas between, not '%s'", o->name, LIST_MOST,
-                    o->low, o->high, value);
+        usage_error(about, "--%s takes up to %d numbers from %g to %g with commas between, not '%s'", o->name,
+                    LIST_MOST, o->low, o->high, value);
         return false;
     }
     return false;
@@ -108,9 +105,7 @@ static const option *find(const option *table, int count, const char *word, cons
     return NULL;
 }
 
-static bool is_help(const char *word) {
-    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
-}
+static bool is_help(const char *word) { return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0; }
 
 int options_parse(const verb *about, const option *table, int count, int argc, char **argv) {
     int operands = 0;
@@ -140,7 +135,9 @@ int options_parse(const verb *about, const option *table, int count, int argc, c
         if (!take(about, o, value)) return -1;
     }
     if (operands < about->least)
-        return usage_error(about, operands ? "something is missing: give %s" : "nothing to work on: give %s", about->operands), -1;
+        return usage_error(about, operands ? "something is missing: give %s" : "nothing to work on: give %s",
+                           about->operands),
+               -1;
     if (about->most >= 0 && operands > about->most)
         return usage_error(about, "'%s' is one thing too many", argv[about->most + 1]), -1;
     return operands;

@@ -32,10 +32,10 @@ typedef struct option {
 
 typedef struct verb {
     const char *name;
-    const char *operands; /* as the usage line shows them */
-    const char *summary;  /* one line */
-    const char *more;     /* further help, or NULL */
-    int least, most;      /* operands; most < 0: any number */
+    const char *operands;                                   /* as the usage line shows them */
+    const char *summary;                                    /* one line */
+    const char *more;                                       /* further help, or NULL */
+    int least, most;                                        /* operands; most < 0: any number */
     int (*run)(int argc, char **argv, const char *program); /* argv[0] is the verb; returns the exit code */
 } verb;
 

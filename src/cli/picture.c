@@ -30,7 +30,8 @@ bool picture_write(const char *path, const ts_image *image, char fault[FAULT_SIZ
     size_t size = 0;
     ts_error err;
     const bool plain = named(path, ".ppm") || named(path, ".pgm");
-    const tess_status status = plain ? ts_image_encode_ppm(image, &bytes, &size, &err) : ts_image_encode_png(image, &bytes, &size, &err);
+    const tess_status status = plain ? ts_image_encode_ppm(image, &bytes, &size, &err)
+                                     : ts_image_encode_png(image, &bytes, &size, &err);
     if (status) {
         snprintf(fault, FAULT_SIZE, "%.200s: %s", path, err.text);
         return false;
@@ -65,7 +66,8 @@ tess_model *model_read(const char *path, const char *program, char fault[FAULT_S
         if (named_by_user && *named_by_user) {
             snprintf(found, sizeof found, "%s", named_by_user);
         } else if (!bundled_model(program, found)) {
-            snprintf(fault, FAULT_SIZE, "no model: models/photo.safetensors is not beside the program; name one by -m or TESSERAE_MODEL");
+            snprintf(fault, FAULT_SIZE,
+                     "no model: models/photo.safetensors is not beside the program; name one by -m or TESSERAE_MODEL");
             return NULL;
         }
         path = found;

@@ -15,7 +15,7 @@
 EM_JS(int, node_stderr_is_terminal, (void), { return process.stderr.isTTY ? 1 : 0; });
 EM_JS(int, node_environment, (const char *name, char *out, int capacity), {
     const value = process.env[UTF8ToString(name)];
-    if (value === undefined || lengthBytesUTF8(value) >= capacity) return 0;
+    if (value == = undefined || lengthBytesUTF8(value) >= capacity) return 0;
     stringToUTF8(value, out, capacity);
     return 1;
 });
@@ -82,6 +82,4 @@ void catch_interrupt(void) {
     signal(SIGTERM, on_interrupt);
 }
 
-bool interrupted(void) {
-    return stop_wanted != 0;
-}
+bool interrupted(void) { return stop_wanted != 0; }

@@ -5,12 +5,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-double clock_ms(void);                     /* a steady clock */
+double clock_ms(void); /* a steady clock */
 bool stderr_is_terminal(void);
 const char *environment(const char *name); /* NULL if unset; the text lives until the next call */
 /* The folder of this program, without a closing slash, into out. */
 bool program_folder(const char *argv0, char *out, size_t capacity);
-int processors(void);    /* worth using, at least 1 */
+int processors(void);       /* worth using, at least 1 */
 void catch_interrupt(void); /* from now on Ctrl-C only makes interrupted() true (a second one ends the program) */
 bool interrupted(void);
 

@@ -14,9 +14,7 @@ void say_fault(const char *fault) {
     fprintf(stderr, "tesserae: %s\n", fault);
 }
 
-progress progress_new(void) {
-    return (progress){false, -1e9};
-}
+progress progress_new(void) { return (progress){false, -1e9}; }
 
 void progress_text(progress *p, const char *format, ...) {
     if (!stderr_is_terminal()) return;
@@ -51,12 +49,9 @@ void progress_end(progress *p) {
 static void put_text(FILE *to, const char *text) {
     fputc('"', to);
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            fprintf(to, "\\%c", *c);
-        else if (*c < 32)
-            fprintf(to, "\\u%04x", *c);
-        else
-            fputc(*c, to);
+        if (*c == '"' || *c == '\\') fprintf(to, "\\%c", *c);
+        else if (*c < 32) fprintf(to, "\\u%04x", *c);
+        else fputc(*c, to);
     }
     fputc('"', to);
 }
@@ -80,10 +75,8 @@ void json_text(json_line *j, const char *key, const char *value) {
 
 void json_real(json_line *j, const char *key, double value) {
     put_key(j, key);
-    if (isfinite(value))
-        fprintf(j->to, "%.9g", value);
-    else
-        fputs("null", j->to);
+    if (isfinite(value)) fprintf(j->to, "%.9g", value);
+    else fputs("null", j->to);
 }
 
 void json_whole(json_line *j, const char *key, long long value) {

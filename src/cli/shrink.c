@@ -18,7 +18,8 @@ void shrink(ts_image *image, int factor) {
             for (size_t c = 0; c < channels; c++) {
                 size_t sum = area / 2;
                 for (size_t by = 0; by < f; by++)
-                    for (size_t bx = 0; bx < f; bx++) sum += image->pixels[(y * f + by) * stride + (x * f + bx) * channels + c];
+                    for (size_t bx = 0; bx < f; bx++)
+                        sum += image->pixels[(y * f + by) * stride + (x * f + bx) * channels + c];
                 *out++ = (uint8_t)(sum / area); /* never ahead of what is still to be read */
             }
     image->width = (int)width;

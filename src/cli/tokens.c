@@ -120,7 +120,12 @@ static int run(int argc, char **argv, const char *program) {
 }
 
 const verb VERB_TOKENS = {
-    "tokens", "IN", "the tokens of a picture (nearest codes) or of a .tess file as JSON",
-    "JSON: width, height, levels (of the grid), size (codes per level), pixels [width, height], data (level by level, row by row).",
-    1, 1, run,
+    "tokens",
+    "IN",
+    "the tokens of a picture (nearest codes) or of a .tess file as JSON",
+    "JSON: width, height, levels (of the grid), size (codes per level), pixels [width, height], data (level by level, "
+    "row by row).",
+    1,
+    1,
+    run,
 };

@@ -29,7 +29,8 @@ static bool give_file(tess_trainer *trainer, const char *path, bool resume, char
     uint8_t *bytes;
     size_t size;
     if (!file_read(path, &bytes, &size, fault)) return false;
-    const tess_status status = resume ? tess_trainer_resume(trainer, bytes, size) : tess_trainer_init(trainer, bytes, size);
+    const tess_status status = resume ? tess_trainer_resume(trainer, bytes, size)
+                                      : tess_trainer_init(trainer, bytes, size);
     free(bytes);
     return status == TESS_OK || trainer_fault(trainer, path, fault);
 }
@@ -50,7 +51,8 @@ static bool give_features(tess_trainer *trainer, const train_options *o, char fa
     if (!file_read(o->features, &net, &net_size, fault)) return false;
     bool ok = file_read(o->heads, &heads, &heads_size, fault);
     if (ok) {
-        ok = tess_trainer_features(trainer, net, net_size, heads, heads_size) == TESS_OK || trainer_fault(trainer, o->features, fault);
+        ok = tess_trainer_features(trainer, net, net_size, heads, heads_size) == TESS_OK ||
+             trainer_fault(trainer, o->features, fault);
         free(heads);
     }
     free(net);
@@ -119,7 +121,8 @@ static bool add_folder(tess_trainer *trainer, const char *folder, int validation
     }
     progress_end(&bar);
     if (good && side < 65535 && side != o->max_side)
-        fprintf(stderr, "pictures are shrunk to at most %d px so that they fit %d MB (--memory, --max-side)\n", side, o->memory_mb);
+        fprintf(stderr, "pictures are shrunk to at most %d px so that they fit %d MB (--memory, --max-side)\n", side,
+                o->memory_mb);
     const int count = files.count;
     free_list(&files);
     if (good) return true;
@@ -151,8 +154,9 @@ static bool set_up(tess_trainer *trainer, const char *folder, const train_option
 
 /* ---- the log -------------------------------------------------------------------------------------------------- */
 
-static const char *const FIGURES[] = {"step",       "total", "l1",   "l2",        "lpips", "ms_ssim", "commitment", "codebook", "psnr", "bpp",
-                                      "perplexity", "used",  "dead", "grad_norm", "lr",    "skipped", "images"};
+static const char *const FIGURES[] = {"step",       "total",     "l1",   "l2",      "lpips",      "ms_ssim",
+                                      "commitment", "codebook",  "psnr", "bpp",     "perplexity", "used",
+                                      "dead",       "grad_norm", "lr",   "skipped", "images"};
 enum { FIGURE_COUNT = sizeof FIGURES / sizeof *FIGURES };
 
 /* Opens the CSV: a resumed run appends. */
@@ -180,17 +184,19 @@ static void log_step(FILE *log, const tess_trainer *trainer, double seconds) {
     fflush(log);
 }
 
-static void show_step(progress *bar, const tess_trainer *trainer, double seconds, double first_step, double first_images) {
+static void show_step(progress *bar, const tess_trainer *trainer, double seconds, double first_step,
+                      double first_images) {
     const double step = tess_trainer_stat(trainer, "step"), steps = tess_trainer_stat(trainer, "steps");
     const double rate = seconds > 0 ? (tess_trainer_stat(trainer, "images") - first_images) / seconds : 0;
     const double left = step > first_step ? seconds / (step - first_step) * (steps - step) : 0;
     const double lpips = tess_trainer_stat(trainer, "lpips");
     char perceptual[32] = "";
     if (isfinite(lpips) && lpips > 0) snprintf(perceptual, sizeof perceptual, " lpips %.3f", lpips);
-    progress_text(bar, "%.0f/%.0f loss %.4f l1 %.4f%s PSNR %.2f bpp %.3f codes %.0f dead %.0f  %.1f img/s  %d:%02d:%02d left", step, steps,
-                  tess_trainer_stat(trainer, "total"), tess_trainer_stat(trainer, "l1"), perceptual,
-                  tess_trainer_stat(trainer, "psnr"), tess_trainer_stat(trainer, "bpp"), tess_trainer_stat(trainer, "used"),
-                  tess_trainer_stat(trainer, "dead"), rate, (int)(left / 3600), (int)(left / 60) % 60, (int)left % 60);
+    progress_text(
+        bar, "%.0f/%.0f loss %.4f l1 %.4f%s PSNR %.2f bpp %.3f codes %.0f dead %.0f  %.1f img/s  %d:%02d:%02d left",
+        step, steps, tess_trainer_stat(trainer, "total"), tess_trainer_stat(trainer, "l1"), perceptual,
+        tess_trainer_stat(trainer, "psnr"), tess_trainer_stat(trainer, "bpp"), tess_trainer_stat(trainer, "used"),
+        tess_trainer_stat(trainer, "dead"), rate, (int)(left / 3600), (int)(left / 60) % 60, (int)left % 60);
 }
 
 /* ---- the run -------------------------------------------------------------------------------------------------- */
@@ -198,16 +204,17 @@ static void show_step(progress *bar, const tess_trainer *trainer, double seconds
 static bool save(tess_trainer *trainer, const char *path, bool checkpoint, bool half, char fault[FAULT_SIZE]) {
     const uint8_t *bytes;
     size_t size;
-    const tess_status status =
-        checkpoint ? tess_trainer_checkpoint(trainer, &bytes, &size) : tess_trainer_model(trainer, half, &bytes, &size);
+    const tess_status status = checkpoint ? tess_trainer_checkpoint(trainer, &bytes, &size)
+                                          : tess_trainer_model(trainer, half, &bytes, &size);
     if (status) return trainer_fault(trainer, path, fault);
     return file_write(path, bytes, size, fault);
 }
 
 static void report(const tess_trainer *trainer, const train_options *o, double seconds) {
     if (!o->json) {
-        printf("%s: %.0f steps in %.0f s, PSNR %.2f, bpp %.3f, %.0f codes in use\n", o->out, tess_trainer_stat(trainer, "step"), seconds,
-               tess_trainer_stat(trainer, "psnr"), tess_trainer_stat(trainer, "bpp"), tess_trainer_stat(trainer, "used"));
+        printf("%s: %.0f steps in %.0f s, PSNR %.2f, bpp %.3f, %.0f codes in use\n", o->out,
+               tess_trainer_stat(trainer, "step"), seconds, tess_trainer_stat(trainer, "psnr"),
+               tess_trainer_stat(trainer, "bpp"), tess_trainer_stat(trainer, "used"));
         return;
     }
     json_line j = json_begin(stdout);
@@ -218,8 +225,10 @@ static void report(const tess_trainer *trainer, const train_options *o, double s
 }
 
 /* Steps until done, interrupted or at fault; keeps the checkpoint fresh. */
-static bool run_training(tess_trainer *trainer, const train_options *o, FILE *log, const char *checkpoint, char fault[FAULT_SIZE]) {
-    const double start = clock_ms(), first_step = tess_trainer_stat(trainer, "step"), first_images = tess_trainer_stat(trainer, "images");
+static bool run_training(tess_trainer *trainer, const train_options *o, FILE *log, const char *checkpoint,
+                         char fault[FAULT_SIZE]) {
+    const double start = clock_ms(), first_step = tess_trainer_stat(trainer, "step"),
+                 first_images = tess_trainer_stat(trainer, "images");
     double saved = start, logged = 0;
     bool ok = true;
     tess_status status = TESS_MORE;
@@ -245,7 +254,8 @@ static bool run_training(tess_trainer *trainer, const train_options *o, FILE *lo
     const bool kept = save(trainer, checkpoint, true, false, ok ? fault : other);
     if (!ok || !kept) return false;
     if (status == TESS_MORE) {
-        snprintf(fault, FAULT_SIZE, "stopped after step %.0f; go on with --resume %.200s", tess_trainer_stat(trainer, "step"), checkpoint);
+        snprintf(fault, FAULT_SIZE, "stopped after step %.0f; go on with --resume %.200s",
+                 tess_trainer_stat(trainer, "step"), checkpoint);
         return false;
     }
     ok = save(trainer, o->out, false, !o->full, fault);
@@ -277,7 +287,8 @@ static int run(int argc, char **argv, const char *program) {
     (void)program;
     train_options o = {.threads = processors(), .memory_mb = 1500, .checkpoint_minutes = 3};
     const option table[] = {
-        {'c', "config", OPTION_TEXT, &o.config, 0, 0, "FILE", "JSON config of nets, quantizer and training (docs/FORMAT.md)"},
+        {'c', "config", OPTION_TEXT, &o.config, 0, 0, "FILE",
+         "JSON config of nets, quantizer and training (docs/FORMAT.md)"},
         {'o', "output", OPTION_TEXT, &o.out, 0, 0, "MODEL", "the model to write; checkpoints go to MODEL.ckpt"},
         {0, "steps", OPTION_INT, &o.steps, 1, 1e9, "N", "steps in all, instead of the config's"},
         {0, "resume", OPTION_TEXT, &o.resume, 0, 0, "CKPT", "go on from a checkpoint, exactly (no -c needed)"},
@@ -298,13 +309,20 @@ static int run(int argc, char **argv, const char *program) {
     if (count < 0) return count == -2 ? EXIT_OK : EXIT_USAGE;
     if (!o.out) return usage_error(v, "name the model to write by -o");
     if (!o.config && !o.resume) return usage_error(v, "name a config by -c, or a checkpoint by --resume");
-    if (o.config && o.resume) return usage_error(v, "-c and --resume exclude each other: a checkpoint holds its config");
+    if (o.config && o.resume)
+        return usage_error(v, "-c and --resume exclude each other: a checkpoint holds its config");
     if (o.resume && o.init) return usage_error(v, "--init and --resume exclude each other");
     if (!o.features != !o.heads) return usage_error(v, "--features and --heads go together");
     return train(argv[1], &o);
 }
 
 const verb VERB_TRAIN = {
-    "train", "DIR", "a model from a folder of pictures",
-    "Ctrl-C saves MODEL.ckpt and stops; --resume MODEL.ckpt goes on from there with the same numbers as if nothing had been.", 1, 1, run,
+    "train",
+    "DIR",
+    "a model from a folder of pictures",
+    "Ctrl-C saves MODEL.ckpt and stops; --resume MODEL.ckpt goes on from there with the same numbers as if nothing had "
+    "been.",
+    1,
+    1,
+    run,
 };

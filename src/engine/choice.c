@@ -10,11 +10,10 @@
 
 #define SETTLED (-FLT_MAX) /* the score of a first candidate that needs no weighing */
 
-static const float STATIC_ERROR = 6; /* bits: how wrong static code lengths are taken to be against each other at most */
+static const float STATIC_ERROR =
+    6; /* bits: how wrong static code lengths are taken to be against each other at most */
 
-static size_t packed_floats(const ts_quantizer_config *q) {
-    return ts_vq_packed(q->size, q->dim);
-}
+static size_t packed_floats(const ts_quantizer_config *q) { return ts_vq_packed(q->size, q->dim); }
 
 tess_status ts_choice_books_init(ts_choice_books *books, const tess_model *model, ts_error *err) {
     const ts_quantizer_config *q = &model->config.quantizer;
@@ -32,7 +31,8 @@ void ts_choice_books_free(ts_choice_books *books) {
 void ts_choice_books_set(ts_choice_books *books, float lambda, int keep) {
     const ts_quantizer_config *q = &books->model->config.quantizer;
     const size_t size = (size_t)q->size, dim = (size_t)q->dim;
-    const float *codes = ts_quantizer_codebook(books->model->quantizer), *bits = ts_quantizer_bits(books->model->quantizer);
+    const float *codes = ts_quantizer_codebook(books->model->quantizer),
+                *bits = ts_quantizer_bits(books->model->quantizer);
     books->lambda = lambda;
     books->keep = keep < q->size ? keep : q->size;
     for (int level = 0; level < q->levels; level++, codes += size * dim, bits += size) {
@@ -47,7 +47,8 @@ void ts_choice_books_set(ts_choice_books *books, float lambda, int keep) {
 
 tess_status ts_chooser_init(ts_chooser *chooser, const tess_model *model, int side, ts_error *err) {
     const ts_quantizer_config *q = &model->config.quantizer;
-    const size_t room = ts_max_size((size_t)side * (TS_CHOICE_KEEP + 1), ts_quantizer_scratch(model->quantizer, (size_t)side));
+    const size_t room = ts_max_size((size_t)side * (TS_CHOICE_KEEP + 1),
+                                    ts_quantizer_scratch(model->quantizer, (size_t)side));
     bool over = false;
     const size_t floats = ts_mul(ts_mul((size_t)side, (size_t)side, &over), (size_t)q->dim, &over);
     *chooser = (ts_chooser){.model = model, .side = side};
@@ -80,7 +81,8 @@ static float squared_length(const float *r, int dim) {
  * always weighed too: |r - 0|^2 is its whole distortion, so its score without |r|^2 is its rate alone. */
 static uint16_t best_candidate(ts_chooser *chooser, const ts_choice_books *books, int level, uint16_t *candidates,
                                float *scores) {
-    const float *bits = ts_quantizer_bits(books->model->quantizer) + (size_t)level * (size_t)books->model->config.quantizer.size;
+    const float *bits = ts_quantizer_bits(books->model->quantizer) +
+                        (size_t)level * (size_t)books->model->config.quantizer.size;
     const float hopeless = scores[0] + books->lambda * STATIC_ERROR;
     int count = books->keep;
     while (count > 1 && scores[count - 1] > hopeless) count--;
@@ -106,7 +108,8 @@ static uint16_t best_candidate(ts_chooser *chooser, const ts_choice_books *books
 }
 
 /* Candidates for the tokens of one row whose residual is worth coding; the others are settled as code 0. */
-static void row_candidates(ts_chooser *chooser, const ts_choice_books *books, int level, const float *residual, int width) {
+static void row_candidates(ts_chooser *chooser, const ts_choice_books *books, int level, const float *residual,
+                           int width) {
     const ts_quantizer_config *q = &books->model->config.quantizer;
     const float *packed = books->packed + (size_t)level * packed_floats(q);
     const size_t stride = TS_CHOICE_KEEP + 1;
@@ -118,16 +121,19 @@ static void row_candidates(ts_chooser *chooser, const ts_choice_books *books, in
             continue;
         }
         int end = x + 1;
-        while (end < width && squared_length(residual + (size_t)end * (size_t)q->dim, q->dim) >= books->zero_below[level]) end++;
+        while (end < width &&
+               squared_length(residual + (size_t)end * (size_t)q->dim, q->dim) >= books->zero_below[level])
+            end++;
         /* lookups are made for a run of tokens, then spread out to leave room for code 0 */
         const size_t rows = (size_t)(end - x), keep = (size_t)books->keep;
         uint16_t *index = chooser->candidates + (size_t)x * stride;
         float *score = chooser->scores + (size_t)x * stride;
         if (keep == 1)
-            ts_vq_lookup(index, score, residual + (size_t)x * (size_t)q->dim, (size_t)q->dim, packed, rows, q->size, q->dim, NULL);
+            ts_vq_lookup(index, score, residual + (size_t)x * (size_t)q->dim, (size_t)q->dim, packed, rows, q->size,
+                         q->dim, NULL);
         else
-            ts_vq_best(index, score, books->keep, residual + (size_t)x * (size_t)q->dim, (size_t)q->dim, packed, rows, q->size,
-                       q->dim, NULL);
+            ts_vq_best(index, score, books->keep, residual + (size_t)x * (size_t)q->dim, (size_t)q->dim, packed, rows,
+                       q->size, q->dim, NULL);
         for (size_t r = rows; r-- > 1;) {
             memmove(index + r * stride, index + r * keep, keep * sizeof *index);
             memmove(score + r * stride, score + r * keep, keep * sizeof *score);
@@ -163,9 +169,10 @@ static tess_status choose_level(ts_chooser *chooser, const ts_choice_books *book
 /* FSQ has one code per latent and no choice to make. */
 static tess_status choose_fsq(ts_chooser *chooser, const ts_token_view *view) {
     for (int y = 0; y < view->height; y++)
-        ts_quantizer_encode(chooser->model->quantizer, chooser->residual + (size_t)y * (size_t)view->width *
-                                                           (size_t)chooser->model->config.quantizer.dim,
-                            (size_t)view->width, 1, 0, view->tokens + (size_t)y * view->row_stride, NULL, chooser->scores, NULL);
+        ts_quantizer_encode(
+            chooser->model->quantizer,
+            chooser->residual + (size_t)y * (size_t)view->width * (size_t)chooser->model->config.quantizer.dim,
+            (size_t)view->width, 1, 0, view->tokens + (size_t)y * view->row_stride, NULL, chooser->scores, NULL);
     tess_status status = ts_entropy_begin(chooser->coder, 0, view, &chooser->error);
     for (int y = 0; y < view->height && !status; y++)
         for (int x = 0; x < view->width; x++)
@@ -185,10 +192,8 @@ tess_status ts_choose(ts_chooser *chooser, const ts_choice_books *books, const f
                (size_t)view->width * dim * sizeof(float));
     for (int level = 0; level < q->levels; level++) {
         tess_status status;
-        if (q->type == TS_QUANTIZER_FSQ)
-            status = choose_fsq(chooser, view);
-        else if (level < books->levels)
-            status = choose_level(chooser, books, level, view, &used[level]);
+        if (q->type == TS_QUANTIZER_FSQ) status = choose_fsq(chooser, view);
+        else if (level < books->levels) status = choose_level(chooser, books, level, view, &used[level]);
         else {
             for (int y = 0; y < view->height; y++)
                 memset(view->tokens + (size_t)level * view->level_stride + (size_t)y * view->row_stride, 0,

@@ -13,10 +13,10 @@
 typedef struct ts_choice_books {
     const tess_model *model;
     float lambda;
-    int keep;                            /* candidates per token, 1..TS_CHOICE_KEEP */
-    int levels;                          /* levels in use; tokens of the others become 0 */
-    float *packed;                       /* [levels][ts_vq_packed] */
-    float zero_below[TS_LEVELS_MAX];     /* |r|^2 under which code 0 is taken unseen */
+    int keep;                        /* candidates per token, 1..TS_CHOICE_KEEP */
+    int levels;                      /* levels in use; tokens of the others become 0 */
+    float *packed;                   /* [levels][ts_vq_packed] */
+    float zero_below[TS_LEVELS_MAX]; /* |r|^2 under which code 0 is taken unseen */
 } ts_choice_books;
 
 enum { TS_CHOICE_KEEP = 64 };

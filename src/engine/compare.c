@@ -61,12 +61,14 @@ static const float *plane_row(const plane *p, int y, float *room) {
 }
 
 /* Vertical blur of the five products a, b, aa, bb, ab. */
-static void blur_rows(const float *const a[], const float *const b[], const window *win, int width, float *const out[5]) {
+static void blur_rows(const float *const a[], const float *const b[], const window *win, int width,
+                      float *const out[5]) {
     for (int m = 0; m < 5; m++) memset(out[m], 0, (size_t)width * sizeof(float));
     for (int k = 0; k < win->size; k++) {
         const float w = win->weight[k];
         const float *restrict pa = a[k], *restrict pb = b[k];
-        float *restrict o0 = out[0], *restrict o1 = out[1], *restrict o2 = out[2], *restrict o3 = out[3], *restrict o4 = out[4];
+        float *restrict o0 = out[0], *restrict o1 = out[1], *restrict o2 = out[2], *restrict o3 = out[3],
+                        *restrict o4 = out[4];
         for (int x = 0; x < width; x++) {
             const float va = pa[x], vb = pb[x];
             o0[x] += w * va;
@@ -146,7 +148,8 @@ static int scales_for(int width, int height) {
 }
 
 /* SSIM and MS-SSIM of one channel. `pooled` holds two buffers per picture, used in turn. */
-static void compare_channel(plane a, plane b, const scratch *s, float *const pooled[2][2], double *ssim, double *ms_ssim) {
+static void compare_channel(plane a, plane b, const scratch *s, float *const pooled[2][2], double *ssim,
+                            double *ms_ssim) {
     const int scales = scales_for(a.width, a.height);
     double weight_sum = 0, product = 1;
     for (int i = 0; i < scales; i++) weight_sum += SCALE_WEIGHT[i];
@@ -176,7 +179,8 @@ static double mean_square(const uint8_t *a, const uint8_t *b, size_t pixels, int
 }
 
 tess_status tess_compare(const uint8_t *a, const uint8_t *b, int width, int height, int channels, double out[4]) {
-    if (!a || !b || !out || width < 1 || height < 1 || width > TS_MAX_SIDE || height > TS_MAX_SIDE) return TESS_ERR_INPUT;
+    if (!a || !b || !out || width < 1 || height < 1 || width > TS_MAX_SIDE || height > TS_MAX_SIDE)
+        return TESS_ERR_INPUT;
     if (channels != 1 && channels != 3 && channels != 4) return TESS_ERR_INPUT;
     const int colours = channels == 1 ? 1 : 3; /* alpha does not count */
     const size_t w = (size_t)width, half_w = (w + 1) / 2, half = half_w * (((size_t)height + 1) / 2);

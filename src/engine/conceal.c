@@ -36,7 +36,8 @@ static void blend(const tess_decoder *decoder, const ts_tess_rect *rect, int x, 
     memset(latent, 0, (size_t)dim * sizeof *latent);
     for (int s = 0; s < 4; s++) {
         if (!known_latent(decoder, at[s][0], at[s][1], side)) continue;
-        const int distance = (at[s][0] > x ? at[s][0] - x : x - at[s][0]) + (at[s][1] > y ? at[s][1] - y : y - at[s][1]);
+        const int distance = (at[s][0] > x ? at[s][0] - x : x - at[s][0]) +
+                             (at[s][1] > y ? at[s][1] - y : y - at[s][1]);
         const float weight = 1.0F / (float)distance;
         for (int i = 0; i < dim; i++) latent[i] += weight * side[i];
         sum += weight;
@@ -58,7 +59,8 @@ tess_status ts_conceal_tile(tess_decoder *decoder, int tile) {
     float *latents = room, *usual = latents + columns * dim, *side = usual + dim, *work = side + dim;
     usual_latent(decoder, usual);
     for (int y = rect.y; y < rect.y + rect.height && decoder->levels > 0; y++) {
-        for (int x = 0; x < rect.width; x++) blend(decoder, &rect, rect.x + x, y, usual, side, latents + (size_t)x * dim);
+        for (int x = 0; x < rect.width; x++)
+            blend(decoder, &rect, rect.x + x, y, usual, side, latents + (size_t)x * dim);
         uint16_t *row = decoder->tokens + (size_t)y * (size_t)decoder->header.token_width + (size_t)rect.x;
         ts_quantizer_encode(decoder->model->quantizer, latents, columns, 1, 0, row, NULL, work, NULL);
     }

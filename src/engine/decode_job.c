@@ -31,22 +31,22 @@ static tess_status open_file(tess_decoder *decoder) {
     const ts_tess_header *h = &decoder->header;
     if (h->levels > q->levels || h->token_width != (h->width + factor - 1) / factor ||
         h->token_height != (h->height + factor - 1) / factor)
-        return ts_fail(err, TESS_ERR_FORMAT, "The header's token grid (%d x %d, %d levels) is not this model's; the file is damaged.",
+        return ts_fail(err, TESS_ERR_FORMAT,
+                       "The header's token grid (%d x %d, %d levels) is not this model's; the file is damaged.",
                        h->token_width, h->token_height, h->levels);
     return TESS_OK;
 }
 
-static int least(int a, int b) {
-    return a < b ? a : b;
-}
+static int least(int a, int b) { return a < b ? a : b; }
 
 /* The pixels wanted and the tokens that they need, radius included. */
 static tess_status place_region(tess_decoder *decoder) {
     const ts_decode_options *o = &decoder->options;
     const ts_tess_header *h = &decoder->header;
     if (o->x >= h->width || o->y >= h->height)
-        return ts_fail(&decoder->error, TESS_ERR_OPTION, "The region starts at (%d, %d), outside the picture of %d x %d.", o->x, o->y,
-                       h->width, h->height);
+        return ts_fail(&decoder->error, TESS_ERR_OPTION,
+                       "The region starts at (%d, %d), outside the picture of %d x %d.", o->x, o->y, h->width,
+                       h->height);
     decoder->region = (ts_span){o->x, o->y, least(o->width ? o->width : h->width, h->width - o->x),
                                 least(o->height ? o->height : h->height, h->height - o->y)};
     return TESS_OK;
@@ -95,9 +95,11 @@ static tess_status prepare(tess_decoder *decoder) {
 
     const ts_tess_header *h = &decoder->header;
     const ts_span area = covering(decoder);
-    status = ts_net_tile(&decoder->net, h->token_width, h->token_height, area, decoder->options.tile, decoder->options.threads, err);
+    status = ts_net_tile(&decoder->net, h->token_width, h->token_height, area, decoder->options.tile,
+                         decoder->options.threads, err);
     if (status) return status;
-    const ts_span first = ts_net_window(&decoder->net, 0), last = ts_net_window(&decoder->net, ts_net_tiles(&decoder->net) - 1);
+    const ts_span first = ts_net_window(&decoder->net, 0),
+                  last = ts_net_window(&decoder->net, ts_net_tiles(&decoder->net) - 1);
     decoder->needed = (ts_span){first.x, first.y, last.x + last.width - first.x, last.y + last.height - first.y};
     decoder->levels = decoder->options.levels ? least(decoder->options.levels, h->levels) : h->levels;
 
@@ -137,9 +139,7 @@ static void clear_level(const ts_token_view *view, int level) {
 }
 
 /* Whether a failure of a section means damage (true) or a fault of ours such as memory (false). */
-static bool is_damage(tess_status status) {
-    return status == TESS_ERR_FORMAT || status == TESS_ERR_CHECKSUM;
-}
+static bool is_damage(tess_status status) { return status == TESS_ERR_FORMAT || status == TESS_ERR_CHECKSUM; }
 
 /* Decodes the levels of a tile up to the first bad one; levels above it are of no use and stay zero. */
 static tess_status read_tile(tess_decoder *decoder, int tile) {
@@ -249,9 +249,11 @@ static void paint(tess_decoder *decoder, ts_span core, ts_span window) {
     const int f = decoder->net.factor;
     const ts_span *r = &decoder->region;
     const int x0 = core.x * f > r->x ? core.x * f : r->x, y0 = core.y * f > r->y ? core.y * f : r->y;
-    const int x1 = least((core.x + core.width) * f, r->x + r->width), y1 = least((core.y + core.height) * f, r->y + r->height);
+    const int x1 = least((core.x + core.width) * f, r->x + r->width),
+              y1 = least((core.y + core.height) * f, r->y + r->height);
     const size_t stride = (size_t)window.width * (size_t)f;
-    const float *from = ts_net_output(&decoder->net) + ((size_t)(y0 - window.y * f) * stride + (size_t)(x0 - window.x * f)) * 3;
+    const float *from = ts_net_output(&decoder->net) +
+                        ((size_t)(y0 - window.y * f) * stride + (size_t)(x0 - window.x * f)) * 3;
     ts_pixels_from_floats(from, stride, x1 - x0, y1 - y0, decoder->model->config.range, decoder->header.channels == 1,
                           &decoder->picture, x0 - r->x, y0 - r->y);
     const int painted[4] = {x0 - r->x, y0 - r->y, x1 - x0, y1 - y0};

@@ -51,15 +51,21 @@ tess_status tess_decoder_set(tess_decoder *decoder, const char *option, double v
         const char *name;
         int *target, low, high;
     } table[] = {
-        {"levels", &o->levels, 0, TS_LEVELS_MAX}, {"x", &o->x, 0, TS_MAX_SIDE},           {"y", &o->y, 0, TS_MAX_SIDE},
-        {"width", &o->width, 0, TS_MAX_SIDE},     {"height", &o->height, 0, TS_MAX_SIDE}, {"threads", &o->threads, 1, TS_MAX_THREADS},
-        {"strict", &strict, 0, 1},                {"tile", &o->tile, 0, TS_MAX_SIDE},
+        {"levels", &o->levels, 0, TS_LEVELS_MAX},
+        {"x", &o->x, 0, TS_MAX_SIDE},
+        {"y", &o->y, 0, TS_MAX_SIDE},
+        {"width", &o->width, 0, TS_MAX_SIDE},
+        {"height", &o->height, 0, TS_MAX_SIDE},
+        {"threads", &o->threads, 1, TS_MAX_THREADS},
+        {"strict", &strict, 0, 1},
+        {"tile", &o->tile, 0, TS_MAX_SIDE},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (strcmp(table[i].name, option) != 0) continue;
         if (!(value >= table[i].low && value <= table[i].high) || value != floor(value))
-            return ts_fail(&decoder->error, TESS_ERR_OPTION, "Decoder option %s must be a whole number from %d to %d, not %g.",
-                           option, table[i].low, table[i].high, value);
+            return ts_fail(&decoder->error, TESS_ERR_OPTION,
+                           "Decoder option %s must be a whole number from %d to %d, not %g.", option, table[i].low,
+                           table[i].high, value);
         if (decoder->phase > TS_DECODE_FILLING && decoder->phase < TS_DECODE_DONE)
             return ts_fail(&decoder->error, TESS_ERR_STATE, "Set decoder options before the first step of a job.");
         *table[i].target = (int)value;
@@ -67,7 +73,8 @@ tess_status tess_decoder_set(tess_decoder *decoder, const char *option, double v
         return TESS_OK;
     }
     return ts_fail(&decoder->error, TESS_ERR_OPTION,
-                   "There is no decoder option %.40s; there are levels, x, y, width, height, threads, strict and tile.", option);
+                   "There is no decoder option %.40s; there are levels, x, y, width, height, threads, strict and tile.",
+                   option);
 }
 
 uint8_t *tess_decoder_begin(tess_decoder *decoder, size_t size) {
@@ -85,27 +92,37 @@ uint8_t *tess_decoder_begin(tess_decoder *decoder, size_t size) {
 }
 
 /* Checks sizes against the model and fills a header as a file would have it. */
-static tess_status header_of_tokens(tess_decoder *decoder, int levels, int height, int width, int height_px, int width_px) {
+static tess_status header_of_tokens(tess_decoder *decoder, int levels, int height, int width, int height_px,
+                                    int width_px) {
     const ts_quantizer_config *q = &decoder->model->config.quantizer;
     const int factor = ts_config_factor(&decoder->model->config);
     ts_error *err = &decoder->error;
     if (levels < 1 || levels > q->levels)
-        return ts_fail(err, TESS_ERR_INPUT, "Tokens of %d levels do not fit this model, which has %d.", levels, q->levels);
+        return ts_fail(err, TESS_ERR_INPUT, "Tokens of %d levels do not fit this model, which has %d.", levels,
+                       q->levels);
     if (height_px < 1 || width_px < 1)
         return ts_fail(err, TESS_ERR_INPUT, "A picture of %d x %d pixels cannot be made.", width_px, height_px);
     if (height_px > TS_MAX_SIDE || width_px > TS_MAX_SIDE || (size_t)width_px * (size_t)height_px > TS_MAX_PIXELS)
-        return ts_fail(err, TESS_ERR_TOO_LARGE, "A picture of %d x %d is too large; sides go to %d and pixels to %zu.", width_px,
-                       height_px, TS_MAX_SIDE, TS_MAX_PIXELS);
+        return ts_fail(err, TESS_ERR_TOO_LARGE, "A picture of %d x %d is too large; sides go to %d and pixels to %zu.",
+                       width_px, height_px, TS_MAX_SIDE, TS_MAX_PIXELS);
     const int rows = (height_px + factor - 1) / factor, columns = (width_px + factor - 1) / factor;
     if (height != rows || width != columns)
-        return ts_fail(err, TESS_ERR_INPUT, "A picture of %d x %d pixels has %d x %d tokens in this model, not %d x %d.", width_px,
+        return ts_fail(err, TESS_ERR_INPUT,
+                       "A picture of %d x %d pixels has %d x %d tokens in this model, not %d x %d.", width_px,
                        height_px, columns, rows, width, height);
-    decoder->header = (ts_tess_header){.model = decoder->model->hash, .width = width_px, .height = height_px, .channels = 3,
-                                       .token_width = width, .token_height = height, .levels = levels, .tile = TS_TESS_TILE};
+    decoder->header = (ts_tess_header){.model = decoder->model->hash,
+                                       .width = width_px,
+                                       .height = height_px,
+                                       .channels = 3,
+                                       .token_width = width,
+                                       .token_height = height,
+                                       .levels = levels,
+                                       .tile = TS_TESS_TILE};
     return TESS_OK;
 }
 
-uint16_t *tess_decoder_begin_tokens(tess_decoder *decoder, int levels, int height, int width, int height_px, int width_px) {
+uint16_t *tess_decoder_begin_tokens(tess_decoder *decoder, int levels, int height, int width, int height_px,
+                                    int width_px) {
     if (!decoder) return NULL;
     drop_job(decoder);
     ts_clear(&decoder->error);
@@ -141,9 +158,7 @@ tess_status tess_decoder_step(tess_decoder *decoder) {
     return status;
 }
 
-double tess_decoder_progress(const tess_decoder *decoder) {
-    return decoder ? decoder->progress : 0;
-}
+double tess_decoder_progress(const tess_decoder *decoder) { return decoder ? decoder->progress : 0; }
 
 const uint8_t *tess_decoder_pixels(const tess_decoder *decoder, int *width, int *height, int *channels) {
     const bool there = decoder && decoder->picture.data;
@@ -159,16 +174,15 @@ void tess_decoder_painted(const tess_decoder *decoder, int rect[4]) {
 }
 
 const uint16_t *tess_decoder_tokens(const tess_decoder *decoder, int *levels, int *height, int *width) {
-    const bool ready = decoder && decoder->tokens && decoder->phase > TS_DECODE_ENTROPY && decoder->phase < TS_DECODE_FAILED;
+    const bool ready = decoder && decoder->tokens && decoder->phase > TS_DECODE_ENTROPY &&
+                       decoder->phase < TS_DECODE_FAILED;
     if (levels) *levels = ready ? decoder->levels : 0;
     if (height) *height = ready ? decoder->header.token_height : 0;
     if (width) *width = ready ? decoder->header.token_width : 0;
     return ready ? decoder->tokens : NULL;
 }
 
-int tess_decoder_damaged(const tess_decoder *decoder) {
-    return decoder ? decoder->damaged : 0;
-}
+int tess_decoder_damaged(const tess_decoder *decoder) { return decoder ? decoder->damaged : 0; }
 
 /* ---- header only ---------------------------------------------------------------------------------------------- */
 
@@ -184,7 +198,8 @@ static void write_sections(ts_json_writer *json, const ts_tess_file *file, const
     }
     ts_json_close(json, ']');
     size_t alpha = 0;
-    for (int strip = 0; strip < ts_tess_alpha_strips(header); strip++) alpha += ts_tess_section_size(file, TS_TESS_ALPHA, strip);
+    for (int strip = 0; strip < ts_tess_alpha_strips(header); strip++)
+        alpha += ts_tess_section_size(file, TS_TESS_ALPHA, strip);
     ts_json_key(json, "alphaBytes"), ts_json_put_int(json, (int64_t)alpha);
     ts_json_key(json, "headerBytes"), ts_json_put_int(json, (int64_t)(ts_tess_file_size(file) - total - alpha));
 }
@@ -246,7 +261,8 @@ tess_status tess_file_info(const void *bytes, size_t size, char *json, size_t ca
     if (text.failed) {
         status = say(json, capacity, TESS_ERR_MEMORY, "Memory is out.");
     } else if (text.size >= capacity) {
-        status = say(json, capacity, TESS_ERR_TOO_LARGE, "The buffer for the description is too small; 4096 bytes are enough.");
+        status = say(json, capacity, TESS_ERR_TOO_LARGE,
+                     "The buffer for the description is too small; 4096 bytes are enough.");
     } else {
         memcpy(json, text.data, text.size);
         json[text.size] = 0;

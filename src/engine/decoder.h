@@ -35,10 +35,10 @@ struct tess_decoder {
     size_t size;
     ts_tess_file *file; /* NULL for a job from tokens */
     ts_tess_header header;
-    ts_span region; /* wanted pixels */
-    ts_span needed; /* tokens that the region needs */
-    uint16_t *tokens; /* [levels][token_height][token_width] */
-    int levels;       /* decoded */
+    ts_span region;      /* wanted pixels */
+    ts_span needed;      /* tokens that the region needs */
+    uint16_t *tokens;    /* [levels][token_height][token_width] */
+    int levels;          /* decoded */
     uint8_t *tile_state; /* [tiles] */
     int damaged;
     ts_pixels picture; /* region.width x region.height */

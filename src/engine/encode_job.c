@@ -11,7 +11,7 @@ enum {
     CORRECTIONS = 3
 };
 
-static const double TOLERANCE = 0.02;      /* how far below the target a size may stay */
+static const double TOLERANCE = 0.02;       /* how far below the target a size may stay */
 static const double ROUGH_TOLERANCE = 0.06; /* the same while static code lengths stand in for the real ones */
 static const double ROUGH_FACTOR = 0.7;     /* lambda for the same size by the real ones, about */
 
@@ -67,15 +67,15 @@ static tess_status prepare(tess_encoder *encoder) {
     const ts_quantizer_config *q = &encoder->model->config.quantizer;
     ts_error *err = &encoder->error;
     if (encoder->header.channels == 4) {
-        if (!encoder->options.keep_alpha || !has_transparency(&encoder->picture))
-            encoder->header.channels = 3;
-        else
-            ts_pixels_smooth_hidden(&encoder->picture, ts_config_factor(&encoder->model->config));
+        if (!encoder->options.keep_alpha || !has_transparency(&encoder->picture)) encoder->header.channels = 3;
+        else ts_pixels_smooth_hidden(&encoder->picture, ts_config_factor(&encoder->model->config));
     }
     tess_status status = make_pool(encoder);
     if (!status) status = ts_net_init(&encoder->net, encoder->model, true, err);
     const ts_span all = {0, 0, encoder->header.token_width, encoder->header.token_height};
-    if (!status) status = ts_net_tile(&encoder->net, all.width, all.height, all, encoder->options.tile, encoder->options.threads, err);
+    if (!status)
+        status = ts_net_tile(&encoder->net, all.width, all.height, all, encoder->options.tile, encoder->options.threads,
+                             err);
     if (status) return status;
     const size_t floats = token_count(encoder) * (size_t)q->dim, tokens = token_count(encoder) * (size_t)q->levels;
     encoder->latents = ts_alloc_floats(floats);
@@ -136,8 +136,8 @@ static tess_status put_alpha(tess_encoder *encoder, ts_tess_writer *writer) {
         const size_t stride = (size_t)p->width * 4;
         const uint8_t *bytes;
         size_t size;
-        status = ts_alpha_encode(encoder->alpha, p->data + (size_t)y * stride + 3, stride, 4, rows, p->width, &bytes, &size,
-                                 &encoder->error);
+        status = ts_alpha_encode(encoder->alpha, p->data + (size_t)y * stride + 3, stride, 4, rows, p->width, &bytes,
+                                 &size, &encoder->error);
         if (!status) status = ts_tess_writer_put(writer, TS_TESS_ALPHA, strip, bytes, size, &encoder->error);
     }
     return status;
@@ -191,8 +191,8 @@ static tess_status begin_choice(tess_encoder *encoder) {
         const double target = target_bytes(encoder), pixels = (double)encoder->header.width * encoder->header.height;
         const double guess = quality_lambda(encoder, 60) * pow(0.2 * pixels / (8 * target + 1e-9), 1.8);
         encoder->rough = candidates_for(o->effort) > 1;
-        ts_rate_begin(&encoder->search, target, fmin(fmax(guess, 1e-9), 1e3), encoder->rough ? ROUGH_TOLERANCE : TOLERANCE,
-                      SEARCH_TRIES);
+        ts_rate_begin(&encoder->search, target, fmin(fmax(guess, 1e-9), 1e3),
+                      encoder->rough ? ROUGH_TOLERANCE : TOLERANCE, SEARCH_TRIES);
         lambda = ts_rate_lambda(&encoder->search);
         if (encoder->tiles > SAMPLE_TILES + SAMPLE_TILES / 2) encoder->stride = encoder->tiles / SAMPLE_TILES;
     }
@@ -217,14 +217,14 @@ static void choose_tile(void *context, size_t begin, size_t end, int worker) {
         ts_tess_rect rect;
         const ts_token_view view = tile_view(encoder, tile, &rect);
         uint64_t cost[TS_LEVELS_MAX];
-        encoder->tile_status[tile] =
-            ts_choose(&encoder->choosers[worker], &encoder->books,
-                      encoder->latents + ((size_t)rect.y * width + (size_t)rect.x) * dim, width, &view, cost,
-                      encoder->tile_used[tile]);
+        encoder->tile_status[tile] = ts_choose(&encoder->choosers[worker], &encoder->books,
+                                               encoder->latents + ((size_t)rect.y * width + (size_t)rect.x) * dim,
+                                               width, &view, cost, encoder->tile_used[tile]);
         encoder->tile_bytes[tile] = 0;
         for (int level = 0; level < TS_LEVELS_MAX; level++)
             if (encoder->tile_used[tile][level])
-                encoder->tile_bytes[tile] += (cost[level] + 8 * TS_ENTROPY_COST_ONE - 1) / (8 * TS_ENTROPY_COST_ONE) + 2;
+                encoder->tile_bytes[tile] += (cost[level] + 8 * TS_ENTROPY_COST_ONE - 1) / (8 * TS_ENTROPY_COST_ONE) +
+                                             2;
     }
 }
 
@@ -306,10 +306,8 @@ static tess_status choose_some(tess_encoder *encoder) {
     }
     encoder->at += count * encoder->stride;
     if (encoder->at < encoder->tiles) return TESS_OK;
-    if (encoder->searching)
-        judge_pass(encoder);
-    else
-        encoder->phase = TS_ENCODE_WRITE;
+    if (encoder->searching) judge_pass(encoder);
+    else encoder->phase = TS_ENCODE_WRITE;
     if (encoder->phase == TS_ENCODE_WRITE) encoder->at = 0;
     return TESS_OK;
 }

@@ -11,7 +11,8 @@ tess_encoder *tess_encoder_new(const tess_model *model) {
     tess_encoder *encoder = ts_calloc(1, sizeof *encoder);
     if (!encoder) return NULL;
     encoder->model = model;
-    encoder->options = (ts_encode_options){.rule = TS_RATE_QUALITY, .rate = 60, .effort = 4, .threads = 1, .keep_alpha = true};
+    encoder->options = (ts_encode_options){
+        .rule = TS_RATE_QUALITY, .rate = 60, .effort = 4, .threads = 1, .keep_alpha = true};
     return encoder;
 }
 
@@ -48,9 +49,9 @@ typedef struct ts_encode_option {
 } ts_encode_option;
 
 static const ts_encode_option OPTIONS[] = {
-    {"quality", 0, 100, false},     {"bpp", 1e-6, 1e6, false},       {"size", 1, 1e12, true},
-    {"effort", 0, 9, true},         {"alpha", 0, 1, true},           {"threads", 1, TS_MAX_THREADS, true},
-    {"tokens_only", 0, 1, true},    {"tile", 0, TS_MAX_SIDE, true},
+    {"quality", 0, 100, false},  {"bpp", 1e-6, 1e6, false},      {"size", 1, 1e12, true},
+    {"effort", 0, 9, true},      {"alpha", 0, 1, true},          {"threads", 1, TS_MAX_THREADS, true},
+    {"tokens_only", 0, 1, true}, {"tile", 0, TS_MAX_SIDE, true},
 };
 
 static void apply(ts_encode_options *options, size_t which, double value) {
@@ -77,16 +78,17 @@ tess_status tess_encoder_set(tess_encoder *encoder, const char *option, double v
         const ts_encode_option *o = &OPTIONS[i];
         if (strcmp(o->name, option) != 0) continue;
         if (!(value >= o->low && value <= o->high) || (o->whole && value != floor(value)))
-            return ts_fail(&encoder->error, TESS_ERR_OPTION, "Encoder option %s must be %s from %g to %g, not %g.", option,
-                           o->whole ? "a whole number" : "a number", o->low, o->high, value);
+            return ts_fail(&encoder->error, TESS_ERR_OPTION, "Encoder option %s must be %s from %g to %g, not %g.",
+                           option, o->whole ? "a whole number" : "a number", o->low, o->high, value);
         if (encoder->phase > TS_ENCODE_PIXELS && encoder->phase < TS_ENCODE_DONE)
             return ts_fail(&encoder->error, TESS_ERR_STATE, "Set encoder options before the first step of a job.");
         apply(&encoder->options, i, value);
         return TESS_OK;
     }
-    return ts_fail(&encoder->error, TESS_ERR_OPTION,
-                   "There is no encoder option %.40s; there are quality, bpp, size, effort, alpha, threads, tokens_only and tile.",
-                   option);
+    return ts_fail(
+        &encoder->error, TESS_ERR_OPTION,
+        "There is no encoder option %.40s; there are quality, bpp, size, effort, alpha, threads, tokens_only and tile.",
+        option);
 }
 
 uint8_t *tess_encoder_begin(tess_encoder *encoder, int width, int height, int channels) {
@@ -96,13 +98,15 @@ uint8_t *tess_encoder_begin(tess_encoder *encoder, int width, int height, int ch
     const ts_quantizer_config *q = &encoder->model->config.quantizer;
     const int factor = ts_config_factor(&encoder->model->config);
     if (width < 1 || height < 1 || (channels != 1 && channels != 3 && channels != 4)) {
-        ts_fail(&encoder->error, TESS_ERR_INPUT, "A picture of %d x %d with %d channels cannot be coded; it needs 1, 3 or 4 channels and a pixel.",
+        ts_fail(&encoder->error, TESS_ERR_INPUT,
+                "A picture of %d x %d with %d channels cannot be coded; it needs 1, 3 or 4 channels and a pixel.",
                 width, height, channels);
         return NULL;
     }
     if (width > TS_MAX_SIDE || height > TS_MAX_SIDE || (size_t)width * (size_t)height > TS_MAX_PIXELS) {
-        ts_fail(&encoder->error, TESS_ERR_TOO_LARGE, "A picture of %d x %d is too large; sides go to %d and pixels to %zu.", width,
-                height, TS_MAX_SIDE, TS_MAX_PIXELS);
+        ts_fail(&encoder->error, TESS_ERR_TOO_LARGE,
+                "A picture of %d x %d is too large; sides go to %d and pixels to %zu.", width, height, TS_MAX_SIDE,
+                TS_MAX_PIXELS);
         return NULL;
     }
     const size_t bytes = (size_t)width * (size_t)height * (size_t)channels;
@@ -145,9 +149,7 @@ tess_status tess_encoder_step(tess_encoder *encoder) {
     return status;
 }
 
-double tess_encoder_progress(const tess_encoder *encoder) {
-    return encoder ? encoder->progress : 0;
-}
+double tess_encoder_progress(const tess_encoder *encoder) { return encoder ? encoder->progress : 0; }
 
 const uint8_t *tess_encoder_bytes(const tess_encoder *encoder, size_t *size) {
     const bool ready = encoder && encoder->phase == TS_ENCODE_DONE && encoder->bytes;

@@ -15,18 +15,18 @@ typedef enum ts_rate_rule { TS_RATE_QUALITY, TS_RATE_BPP, TS_RATE_SIZE } ts_rate
 
 typedef struct ts_encode_options {
     ts_rate_rule rule;
-    double rate;      /* quality, bits per pixel or bytes */
-    bool rate_given;  /* tokens_only codes to the nearest unless a rate was asked for */
+    double rate;     /* quality, bits per pixel or bytes */
+    bool rate_given; /* tokens_only codes to the nearest unless a rate was asked for */
     int effort, threads, tile;
     bool keep_alpha, tokens_only;
 } ts_encode_options;
 
 typedef enum ts_encode_phase {
     TS_ENCODE_IDLE,
-    TS_ENCODE_PIXELS,  /* begun: the caller fills the pixels */
-    TS_ENCODE_NET,     /* tiles of latents */
-    TS_ENCODE_CHOICE,  /* tiles of tokens, in one or more passes */
-    TS_ENCODE_WRITE,   /* sections of the file, tile by tile */
+    TS_ENCODE_PIXELS, /* begun: the caller fills the pixels */
+    TS_ENCODE_NET,    /* tiles of latents */
+    TS_ENCODE_CHOICE, /* tiles of tokens, in one or more passes */
+    TS_ENCODE_WRITE,  /* sections of the file, tile by tile */
     TS_ENCODE_DONE,
     TS_ENCODE_FAILED
 } ts_encode_phase;
@@ -41,10 +41,10 @@ struct tess_encoder {
     ts_net net;
     ts_pool *pool;
     int pool_threads;
-    float *latents;      /* [token_height][token_width][dim] */
-    uint16_t *tokens;    /* [levels of the model][token_height][token_width] */
-    int at;              /* tile of the running phase */
-    int tiles;           /* entropy tiles */
+    float *latents;   /* [token_height][token_width][dim] */
+    uint16_t *tokens; /* [levels of the model][token_height][token_width] */
+    int at;           /* tile of the running phase */
+    int tiles;        /* entropy tiles */
     /* choice */
     ts_choice_books books;
     ts_chooser *choosers; /* one per thread */
@@ -52,14 +52,14 @@ struct tess_encoder {
     uint64_t *tile_bytes; /* [tiles]: estimate of this pass */
     tess_status *tile_status;
     bool (*tile_used)[TS_LEVELS_MAX];
-    int stride;          /* a sampling pass takes every stride-th tile */
-    bool searching;      /* a rate search is on */
-    bool rough;          /* its passes still take static code lengths */
+    int stride;     /* a sampling pass takes every stride-th tile */
+    bool searching; /* a rate search is on */
+    bool rough;     /* its passes still take static code lengths */
     ts_rate search;
-    size_t overhead;     /* header, directory and alpha */
-    double correction;   /* whole picture's bytes over the sample's estimate */
+    size_t overhead;   /* header, directory and alpha */
+    double correction; /* whole picture's bytes over the sample's estimate */
     int corrections;
-    int levels;          /* in use, after the last pass */
+    int levels; /* in use, after the last pass */
     ts_alpha_coder *alpha;
     ts_tess_writer *writer;
     const uint8_t *bytes;

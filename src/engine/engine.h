@@ -32,9 +32,7 @@ struct tess_model {
 };
 
 /* Forgets the last failure's sentence, at the start of a call. */
-static inline void ts_clear(ts_error *error) {
-    error->text[0] = 0;
-}
+static inline void ts_clear(ts_error *error) { error->text[0] = 0; }
 
 /* The fingerprint of what decoding depends on: decoder layers, pixel range, quantizer, decoder weights, codebook and
  * entropy tables as loaded (see model_hash.c). Two model files with one hash decode every .tess file alike.

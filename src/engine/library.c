@@ -3,22 +3,12 @@
 #include "base/status.h"
 #include "simd/vec.h"
 
-const char *tess_version(void) {
-    return "0.1.0";
-}
+const char *tess_version(void) { return "0.1.0"; }
 
-const char *tess_backend(void) {
-    return TS_SIMD_NAME;
-}
+const char *tess_backend(void) { return TS_SIMD_NAME; }
 
-const char *tess_status_name(tess_status code) {
-    return ts_status_name(code);
-}
+const char *tess_status_name(tess_status code) { return ts_status_name(code); }
 
-void *tess_alloc(size_t bytes) {
-    return ts_alloc(bytes);
-}
+void *tess_alloc(size_t bytes) { return ts_alloc(bytes); }
 
-void tess_free(void *memory) {
-    ts_free(memory);
-}
+void tess_free(void *memory) { ts_free(memory); }

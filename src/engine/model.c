@@ -37,9 +37,7 @@ void tess_model_free(tess_model *model) {
     ts_free(model);
 }
 
-const char *tess_model_message(const tess_model *model) {
-    return model ? model->error.text : "There is no model.";
-}
+const char *tess_model_message(const tess_model *model) { return model ? model->error.text : "There is no model."; }
 
 /* The entropy.{level} tables of the file and the entropy model made of them. */
 static tess_status load_entropy(tess_model *model, const ts_safetensors *file) {
@@ -59,8 +57,8 @@ static tess_status load_entropy(tess_model *model, const ts_safetensors *file) {
         memcpy(model->tables[level], tensor->data, tensor->count);
         model->table_bytes[level] = tensor->count;
     }
-    return ts_entropy_model_new(&model->entropy, q->levels, sizes, (const uint8_t *const *)model->tables, model->table_bytes,
-                                &model->error);
+    return ts_entropy_model_new(&model->entropy, q->levels, sizes, (const uint8_t *const *)model->tables,
+                                model->table_bytes, &model->error);
 }
 
 static tess_status load_nets(tess_model *model, const ts_safetensors *file) {
@@ -156,8 +154,9 @@ tess_status tess_model_save(tess_model *model, int half, const uint8_t **bytes, 
     if (!model->loaded) return ts_fail(&model->error, TESS_ERR_STATE, "No model is loaded; load one before saving.");
     ts_free(model->saved);
     model->saved = NULL;
-    const ts_model_content content = {model->json,      model->params, model->values, model->quantizer,
-                                      (const uint8_t *const *)model->tables, model->table_bytes};
+    const ts_model_content content = {
+        model->json,       model->params, model->values, model->quantizer, (const uint8_t *const *)model->tables,
+        model->table_bytes};
     const tess_status status = ts_model_file_write(&content, half, &model->saved, size, &model->error);
     if (!status) *bytes = model->saved;
     return status;

@@ -31,13 +31,13 @@ static void shape_text(const int *dims, int rank, char *text, size_t capacity) {
     if (used < capacity) snprintf(text + used, capacity - used, "]");
 }
 
-tess_status ts_model_file_read_floats(const ts_safetensors *file, const char *name, int rank, const int *dims, bool needed,
-                                      float *out, ts_error *err) {
+tess_status ts_model_file_read_floats(const ts_safetensors *file, const char *name, int rank, const int *dims,
+                                      bool needed, float *out, ts_error *err) {
     const ts_file_tensor *tensor = ts_safetensors_find(file, name);
     if (!tensor) {
         if (!needed) return TESS_OK;
-        return ts_fail(err, TESS_ERR_MODEL, "The model has no tensor %s, which its config asks for; the file is incomplete.",
-                       name);
+        return ts_fail(err, TESS_ERR_MODEL,
+                       "The model has no tensor %s, which its config asks for; the file is incomplete.", name);
     }
     if (tensor->dtype != TS_F32 && tensor->dtype != TS_F16 && tensor->dtype != TS_BF16)
         return ts_fail(err, TESS_ERR_MODEL, "Tensor %s is %s; weights are F32, F16 or BF16.", name,
@@ -47,7 +47,8 @@ tess_status ts_model_file_read_floats(const ts_safetensors *file, const char *na
     if (!same) {
         char wanted[64], found[64];
         int have[TS_TENSOR_RANK];
-        for (int i = 0; i < tensor->rank; i++) have[i] = tensor->shape[i] > 1000000000 ? 1000000000 : (int)tensor->shape[i];
+        for (int i = 0; i < tensor->rank; i++)
+            have[i] = tensor->shape[i] > 1000000000 ? 1000000000 : (int)tensor->shape[i];
         shape_text(dims, rank, wanted, sizeof wanted);
         shape_text(have, tensor->rank, found, sizeof found);
         return ts_fail(err, TESS_ERR_MODEL, "Tensor %s has shape %s; the config asks for %s.", name, found, wanted);
@@ -58,7 +59,8 @@ tess_status ts_model_file_read_floats(const ts_safetensors *file, const char *na
     return TESS_OK;
 }
 
-tess_status ts_model_file_read_params(const ts_safetensors *file, const ts_params *params, float *values, ts_error *err) {
+tess_status ts_model_file_read_params(const ts_safetensors *file, const ts_params *params, float *values,
+                                      ts_error *err) {
     size_t largest = 1;
     for (int i = 0; i < ts_params_count(params); i++)
         if (ts_params_at(params, i)->count > largest) largest = ts_params_at(params, i)->count;
@@ -78,8 +80,10 @@ tess_status ts_model_file_read_quantizer(const ts_safetensors *file, ts_quantize
                                          const ts_quantizer_config *config, ts_error *err) {
     if (config->type == TS_QUANTIZER_FSQ) return TESS_OK;
     const int dims[3] = {config->levels, config->size, config->dim};
-    tess_status status = ts_model_file_read_floats(file, "quantizer.codebook", 3, dims, true, ts_quantizer_codebook(quantizer), err);
-    if (!status) status = ts_model_file_read_floats(file, "quantizer.bits", 2, dims, false, ts_quantizer_bits(quantizer), err);
+    tess_status status = ts_model_file_read_floats(file, "quantizer.codebook", 3, dims, true,
+                                                   ts_quantizer_codebook(quantizer), err);
+    if (!status)
+        status = ts_model_file_read_floats(file, "quantizer.bits", 2, dims, false, ts_quantizer_bits(quantizer), err);
     return status;
 }
 
@@ -101,7 +105,8 @@ static ts_file_tensor_source source(const char *name, ts_dtype dtype, int rank, 
 
 typedef char table_name[24];
 
-tess_status ts_model_file_write(const ts_model_content *content, int half, uint8_t **bytes, size_t *size, ts_error *err) {
+tess_status ts_model_file_write(const ts_model_content *content, int half, uint8_t **bytes, size_t *size,
+                                ts_error *err) {
     const int levels = ts_quantizer_levels(content->quantizer);
     const float *codebook = ts_quantizer_codebook(content->quantizer);
     const int dims[3] = {levels, ts_quantizer_size(content->quantizer), ts_quantizer_dim(content->quantizer)};

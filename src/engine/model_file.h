@@ -14,18 +14,20 @@ typedef struct ts_model_content {
     const char *json;        /* the config, terminated: __metadata__.tesserae */
     const ts_params *params; /* encoder.* and decoder.* */
     const float *values;
-    ts_quantizer *quantizer;                      /* codebook and bits (VQ only) */
-    const uint8_t *const *tables;                 /* [levels], each entropy.{level} or NULL; or NULL */
-    const size_t *table_bytes;                    /* [levels] */
+    ts_quantizer *quantizer;      /* codebook and bits (VQ only) */
+    const uint8_t *const *tables; /* [levels], each entropy.{level} or NULL; or NULL */
+    const size_t *table_bytes;    /* [levels] */
 } ts_model_content;
 
 /* Writes the file: weights as F32 or (half) F16, codebook and bits always F32. *bytes is the caller's, freed by ts_free.
  * Errors: MEMORY, TOO_LARGE. */
-tess_status ts_model_file_write(const ts_model_content *content, int half, uint8_t **bytes, size_t *size, ts_error *err);
+tess_status ts_model_file_write(const ts_model_content *content, int half, uint8_t **bytes, size_t *size,
+                                ts_error *err);
 
 /* Reads every entry of `params` from tensors of those names (F32, F16 or BF16) into the store `values`.
  * Errors: MODEL (missing, wrong type or shape, not finite: the sentence names the tensor), MEMORY. */
-tess_status ts_model_file_read_params(const ts_safetensors *file, const ts_params *params, float *values, ts_error *err);
+tess_status ts_model_file_read_params(const ts_safetensors *file, const ts_params *params, float *values,
+                                      ts_error *err);
 
 /* Reads quantizer.codebook and, if there, quantizer.bits; FSQ needs neither. Errors as above. */
 tess_status ts_model_file_read_quantizer(const ts_safetensors *file, ts_quantizer *quantizer,
@@ -33,8 +35,8 @@ tess_status ts_model_file_read_quantizer(const ts_safetensors *file, ts_quantize
 
 /* The tensor `name` of that shape as floats in `out` (product of dims); `needed` false: absent is fine, `out` stays. Errors
  * as above. */
-tess_status ts_model_file_read_floats(const ts_safetensors *file, const char *name, int rank, const int *dims, bool needed,
-                                      float *out, ts_error *err);
+tess_status ts_model_file_read_floats(const ts_safetensors *file, const char *name, int rank, const int *dims,
+                                      bool needed, float *out, ts_error *err);
 
 /* The config text of a model file, or NULL after MODEL ("this is a safetensors file, but no Tesserae model"). */
 const char *ts_model_file_config(const ts_safetensors *file, ts_error *err);

@@ -12,9 +12,7 @@
 #include "base/hash.h"
 #include "engine/engine.h"
 
-static uint64_t hash_text(uint64_t hash, const char *text) {
-    return ts_fnv1a64(hash, text, strlen(text));
-}
+static uint64_t hash_text(uint64_t hash, const char *text) { return ts_fnv1a64(hash, text, strlen(text)); }
 
 static uint64_t hash_floats(uint64_t hash, const float *values, size_t count) {
     for (size_t i = 0; i < count; i++) {
@@ -30,8 +28,8 @@ static uint64_t hash_floats(uint64_t hash, const float *values, size_t count) {
 static uint64_t hash_shape(uint64_t hash, const ts_config *config) {
     char line[256];
     const ts_quantizer_config *q = &config->quantizer;
-    snprintf(line, sizeof line, "range %.9g %.9g quantizer %d %d %d %d", (double)config->range[0], (double)config->range[1],
-             (int)q->type, q->levels, q->size, q->dim);
+    snprintf(line, sizeof line, "range %.9g %.9g quantizer %d %d %d %d", (double)config->range[0],
+             (double)config->range[1], (int)q->type, q->levels, q->size, q->dim);
     hash = hash_text(hash, line);
     for (int i = 0; q->type == TS_QUANTIZER_FSQ && i < q->dim; i++) {
         snprintf(line, sizeof line, " %d", q->bins[i]);
@@ -39,9 +37,9 @@ static uint64_t hash_shape(uint64_t hash, const ts_config *config) {
     }
     for (int i = 0; i < config->decoder_count; i++) {
         const ts_layer *l = &config->decoder[i];
-        snprintf(line, sizeof line, ";%d %d %d %d %d %d %d %d %d %d %d %d %d %.9g", (int)l->kind, l->in, l->out, l->kernel,
-                 l->stride, l->pad, l->bias, l->kernels[0], l->kernels[1], l->hidden, (int)l->act, l->groups, l->factor,
-                 (double)l->eps);
+        snprintf(line, sizeof line, ";%d %d %d %d %d %d %d %d %d %d %d %d %d %.9g", (int)l->kind, l->in, l->out,
+                 l->kernel, l->stride, l->pad, l->bias, l->kernels[0], l->kernels[1], l->hidden, (int)l->act, l->groups,
+                 l->factor, (double)l->eps);
         hash = hash_text(hash, line);
     }
     return hash;
@@ -95,7 +93,8 @@ tess_status ts_model_hash(const tess_model *model, uint64_t *hash_out, ts_error 
     const ts_quantizer_config *q = &model->config.quantizer;
     if (q->type == TS_QUANTIZER_VQ) {
         hash = ts_fnv1a64(hash, "quantizer.codebook", sizeof "quantizer.codebook");
-        hash = hash_floats(hash, ts_quantizer_codebook(model->quantizer), (size_t)q->levels * (size_t)q->size * (size_t)q->dim);
+        hash = hash_floats(hash, ts_quantizer_codebook(model->quantizer),
+                           (size_t)q->levels * (size_t)q->size * (size_t)q->dim);
     }
     ts_free(room);
     *hash_out = hash;

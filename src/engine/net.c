@@ -40,15 +40,14 @@ static tess_status plan_graph(ts_net *net, int height, int width, ts_error *err)
     return status;
 }
 
-static int least(int a, int b) {
-    return a < b ? a : b;
-}
+static int least(int a, int b) { return a < b ? a : b; }
 
 static int window_extent(const ts_net *net, int side, int grid) {
     return net->halo >= TS_RADIUS_WHOLE ? grid : least(grid, side + 2 * net->halo);
 }
 
-tess_status ts_net_tile(ts_net *net, int grid_width, int grid_height, ts_span area, int side, int threads, ts_error *err) {
+tess_status ts_net_tile(ts_net *net, int grid_width, int grid_height, ts_span area, int side, int threads,
+                        ts_error *err) {
     static const int SIDES[] = {160, 128, 96, 64, 48, 32, 16};
     net->grid_width = grid_width;
     net->grid_height = grid_height;
@@ -70,14 +69,10 @@ tess_status ts_net_tile(ts_net *net, int grid_width, int grid_height, ts_span ar
     return TESS_OK;
 }
 
-int ts_net_tiles(const ts_net *net) {
-    return net->columns * net->rows;
-}
+int ts_net_tiles(const ts_net *net) { return net->columns * net->rows; }
 
 /* Where part `index` of `parts` near-equal parts of `extent` begins. */
-static int cut(int extent, int parts, int index) {
-    return (int)((int64_t)extent * index / parts);
-}
+static int cut(int extent, int parts, int index) { return (int)((int64_t)extent * index / parts); }
 
 ts_span ts_net_core(const ts_net *net, int tile) {
     const int column = tile % net->columns, row = tile / net->columns;
@@ -108,14 +103,8 @@ tess_status ts_net_prepare(ts_net *net, ts_span window, ts_error *err) {
     return status;
 }
 
-float *ts_net_input(ts_net *net) {
-    return ts_graph_data(net->graph, net->in);
-}
+float *ts_net_input(ts_net *net) { return ts_graph_data(net->graph, net->in); }
 
-const float *ts_net_output(ts_net *net) {
-    return ts_graph_data(net->graph, net->out);
-}
+const float *ts_net_output(ts_net *net) { return ts_graph_data(net->graph, net->out); }
 
-void ts_net_run(ts_net *net, ts_pool *pool) {
-    ts_graph_forward(net->graph, pool);
-}
+void ts_net_run(ts_net *net, ts_pool *pool) { ts_graph_forward(net->graph, pool); }

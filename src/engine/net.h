@@ -34,7 +34,8 @@ void ts_net_free(ts_net *net);
 
 /* Cuts `area` of a grid into tiles of at most side x side latents; side 0: as large as TS_NET_BYTES of workspace allow.
  * Errors: MEMORY, TOO_LARGE. */
-tess_status ts_net_tile(ts_net *net, int grid_width, int grid_height, ts_span area, int side, int threads, ts_error *err);
+tess_status ts_net_tile(ts_net *net, int grid_width, int grid_height, ts_span area, int side, int threads,
+                        ts_error *err);
 int ts_net_tiles(const ts_net *net);
 ts_span ts_net_core(const ts_net *net, int tile);   /* the part of the grid that a tile makes */
 ts_span ts_net_window(const ts_net *net, int tile); /* what it looks at */

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-void ts_pixels_to_floats(const ts_pixels *picture, int x, int y, int columns, int rows, const float range[2], float *out) {
+void ts_pixels_to_floats(const ts_pixels *picture, int x, int y, int columns, int rows, const float range[2],
+                         float *out) {
     float table[256];
     for (int i = 0; i < 256; i++) table[i] = range[0] + (range[1] - range[0]) * ((float)i / 255.0F);
     const int green = picture->channels == 1 ? 0 : 1, blue = picture->channels == 1 ? 0 : 2;
@@ -31,7 +32,8 @@ void ts_pixels_from_floats(const float *from, size_t stride, int columns, int ro
     const float scale = 255.0F / (range[1] - range[0]), shift = -range[0] * scale;
     for (int r = 0; r < rows; r++) {
         const float *in = from + (size_t)r * stride * 3;
-        uint8_t *out = picture->data + ((size_t)(y + r) * (size_t)picture->width + (size_t)x) * (size_t)picture->channels;
+        uint8_t *out = picture->data +
+                       ((size_t)(y + r) * (size_t)picture->width + (size_t)x) * (size_t)picture->channels;
         for (int c = 0; c < columns; c++, in += 3, out += picture->channels) {
             if (grey) {
                 out[0] = out[1] = out[2] = to_byte((in[0] + in[1] + in[2]) * (1.0F / 3.0F), scale, shift);

@@ -13,7 +13,8 @@ typedef struct ts_pixels {
 
 /* Fills out [rows][columns][3] with the picture from pixel (x, y) on, as range[0]..range[1]; grey is tripled, alpha left
  * out, and beyond the right and bottom edges the last column and row repeat. */
-void ts_pixels_to_floats(const ts_pixels *picture, int x, int y, int columns, int rows, const float range[2], float *out);
+void ts_pixels_to_floats(const ts_pixels *picture, int x, int y, int columns, int rows, const float range[2],
+                         float *out);
 
 /* Where floats [..][stride][3] go: the block of columns x rows pixels whose first is `from` lands at (x, y) of the
  * picture (channels 3 or 4: alpha is left as it is), rounded to nearest and clamped. grey: the three are averaged. */

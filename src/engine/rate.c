@@ -22,9 +22,7 @@ void ts_rate_again(ts_rate *rate, double target, double guess, double tolerance)
     rate->slope = slope;
 }
 
-double ts_rate_lambda(const ts_rate *rate) {
-    return rate->x <= rate->floor ? 0 : exp2(rate->x);
-}
+double ts_rate_lambda(const ts_rate *rate) { return rate->x <= rate->floor ? 0 : exp2(rate->x); }
 
 /* The bracket's straight line at the target, kept off its ends. */
 static double between(const ts_rate *rate, double aim) {

@@ -5,14 +5,14 @@
 #include <stdbool.h>
 
 typedef struct ts_rate {
-    double target;     /* bytes, at most */
-    double tolerance;  /* a size in [target * (1 - tolerance), target] is good */
-    double low, high;  /* log2 lambda whose size is over the target; whose size is within it */
+    double target;    /* bytes, at most */
+    double tolerance; /* a size in [target * (1 - tolerance), target] is good */
+    double low, high; /* log2 lambda whose size is over the target; whose size is within it */
     double low_bytes, high_bytes;
     bool has_low, has_high;
-    double x;          /* log2 lambda to try next */
+    double x;              /* log2 lambda to try next */
     double floor, ceiling; /* of x; at the floor lambda counts as 0 */
-    double slope;      /* d log bytes / d log lambda, as far as known */
+    double slope;          /* d log bytes / d log lambda, as far as known */
     int tries, most;
     bool done;
 } ts_rate;

@@ -15,7 +15,12 @@ typedef struct job {
 } job;
 
 static job job_new(int width, int height, int channels) {
-    job j = {tess_encoder_new(model), tess_decoder_new(model), malloc((size_t)width * (size_t)height * (size_t)channels), width, height, channels};
+    job j = {tess_encoder_new(model),
+             tess_decoder_new(model),
+             malloc((size_t)width * (size_t)height * (size_t)channels),
+             width,
+             height,
+             channels};
     tiny_picture(j.pixels, width, height, channels);
     return j;
 }
@@ -26,9 +31,7 @@ static void job_free(job *j) {
     free(j->pixels);
 }
 
-static bool encode(job *j) {
-    return CHECK(tiny_encode(j->encoder, j->pixels, j->width, j->height, j->channels));
-}
+static bool encode(job *j) { return CHECK(tiny_encode(j->encoder, j->pixels, j->width, j->height, j->channels)); }
 
 static bool decode(job *j) {
     size_t size;
@@ -50,7 +53,8 @@ static void check_tokens(const job *j) {
 }
 
 static void test_round_trips(void) {
-    static const int SIZES[][3] = {{1, 1, 3}, {1, 1, 4}, {7, 513, 3}, {513, 7, 1}, {100, 37, 4}, {64, 64, 3}, {300, 290, 3}};
+    static const int SIZES[][3] = {{1, 1, 3},    {1, 1, 4},   {7, 513, 3},  {513, 7, 1},
+                                   {100, 37, 4}, {64, 64, 3}, {300, 290, 3}};
     for (size_t i = 0; i < sizeof SIZES / sizeof *SIZES; i++) {
         test_row("%d x %d x %d", SIZES[i][0], SIZES[i][1], SIZES[i][2]);
         job j = job_new(SIZES[i][0], SIZES[i][1], SIZES[i][2]);
@@ -65,7 +69,8 @@ static void test_round_trips(void) {
             for (size_t p = 0; p < (size_t)width * (size_t)height; p++) {
                 if (j.channels == 4) transparent |= j.pixels[4 * p + 3] != 255;
                 if (channels == 4) same &= out[4 * p + 3] == j.pixels[4 * p + 3];
-                grey &= out[(size_t)channels * p] == out[(size_t)channels * p + 1] && out[(size_t)channels * p] == out[(size_t)channels * p + 2];
+                grey &= out[(size_t)channels * p] == out[(size_t)channels * p + 1] &&
+                        out[(size_t)channels * p] == out[(size_t)channels * p + 2];
             }
             CHECK_INT(channels, transparent ? 4 : 3);
             CHECK(same);
@@ -108,7 +113,8 @@ static void test_tiles_change_nothing(void) {
 
 /* A region has the whole picture's pixels, and the painted rectangles of its steps cover it once. */
 static void test_regions(void) {
-    static const int REGIONS[][4] = {{0, 0, 5, 5}, {100, 90, 64, 33}, {299, 259, 1, 1}, {250, 200, 500, 500}, {17, 0, 0, 1}};
+    static const int REGIONS[][4] = {
+        {0, 0, 5, 5}, {100, 90, 64, 33}, {299, 259, 1, 1}, {250, 200, 500, 500}, {17, 0, 0, 1}};
     job j = job_new(300, 260, 4);
     if (encode(&j) && decode(&j)) {
         size_t size;

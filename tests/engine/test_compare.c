@@ -2,14 +2,14 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
-#include "test.h"
 #include "tesserae.h"
+#include "test.h"
 
 static const double WEIGHTS[5] = {0.0448, 0.2856, 0.3001, 0.2363, 0.1333};
 
 /* One window's statistics by the definition: a full 2-D sum around the weighted means. */
-static void window_terms(const double *a, const double *b, int width, int y, int x, const double *gy, int ny, const double *gx,
-                         int nx, double *ssim, double *cs) {
+static void window_terms(const double *a, const double *b, int width, int y, int x, const double *gy, int ny,
+                         const double *gx, int nx, double *ssim, double *cs) {
     double ma = 0, mb = 0, aa = 0, bb = 0, ab = 0;
     for (int r = 0; r < ny; r++)
         for (int c = 0; c < nx; c++) {
@@ -55,7 +55,8 @@ static double *halve(const double *a, int width, int height) {
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++) {
             const int y1 = 2 * y + 1 < height ? 2 * y + 1 : 2 * y, x1 = 2 * x + 1 < width ? 2 * x + 1 : 2 * x;
-            out[y * w + x] = (a[2 * y * width + 2 * x] + a[2 * y * width + x1] + a[y1 * width + 2 * x] + a[y1 * width + x1]) / 4;
+            out[y * w + x] =
+                (a[2 * y * width + 2 * x] + a[2 * y * width + x1] + a[y1 * width + 2 * x] + a[y1 * width + x1]) / 4;
         }
     return out;
 }
@@ -66,8 +67,10 @@ static void reference(const uint8_t *p, const uint8_t *q, int width, int height,
     out[2] = out[3] = 0;
     for (int c = 0; c < colours; c++) {
         int w = width, h = height, scales = 1;
-        for (int side = width < height ? width : height; scales < 5 && (side + 1) / 2 >= 11; scales++) side = (side + 1) / 2;
-        double *a = malloc(sizeof *a * (size_t)w * (size_t)h), *b = malloc(sizeof *b * (size_t)w * (size_t)h), product = 1, weights = 0;
+        for (int side = width < height ? width : height; scales < 5 && (side + 1) / 2 >= 11; scales++)
+            side = (side + 1) / 2;
+        double *a = malloc(sizeof *a * (size_t)w * (size_t)h), *b = malloc(sizeof *b * (size_t)w * (size_t)h),
+               product = 1, weights = 0;
         for (int i = 0; i < w * h; i++) {
             a[i] = p[i * channels + c], b[i] = q[i * channels + c];
             square += (a[i] - b[i]) * (a[i] - b[i]);
@@ -91,7 +94,8 @@ static void reference(const uint8_t *p, const uint8_t *q, int width, int height,
 }
 
 static void test_against_reference(void) {
-    static const int CASES[][4] = {{170, 163, 3, 40}, {161, 180, 1, 3}, {160, 90, 4, 90}, {33, 21, 3, 10}, {12, 7, 3, 20}, {5, 40, 1, 60}, {1, 1, 3, 9}};
+    static const int CASES[][4] = {{170, 163, 3, 40}, {161, 180, 1, 3}, {160, 90, 4, 90}, {33, 21, 3, 10},
+                                   {12, 7, 3, 20},    {5, 40, 1, 60},   {1, 1, 3, 9}};
     ts_rng rng = ts_rng_new(9, 1);
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         const int width = CASES[i][0], height = CASES[i][1], channels = CASES[i][2], noise = CASES[i][3];

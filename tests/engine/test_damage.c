@@ -37,7 +37,8 @@ static void test_cut_anywhere(void) {
         test_row("cut at %zu", cut);
         const bool ok = tiny_decode(decoder, file, cut);
         CHECK_INT(ok, cut >= head);
-        if (!ok && !CHECK(strlen(tess_decoder_message(decoder)) > 15)) printf("    message: %s\n", tess_decoder_message(decoder));
+        if (!ok && !CHECK(strlen(tess_decoder_message(decoder)) > 15))
+            printf("    message: %s\n", tess_decoder_message(decoder));
         if (cut == head) CHECK_INT(tess_decoder_damaged(decoder), 6);
     }
     tess_decoder_free(decoder);
@@ -54,10 +55,8 @@ static void test_flips(void) {
         copy[at] ^= (uint8_t)(1u << ts_rng_below(&rng, 8));
         test_row("byte %zu", at);
         const bool ok = tiny_decode(decoder, copy, file_size);
-        if (at < head)
-            CHECK(!ok), refused++;
-        else if (CHECK(ok))
-            CHECK_INT(tess_decoder_damaged(decoder), 1), concealed++;
+        if (at < head) CHECK(!ok), refused++;
+        else if (CHECK(ok)) CHECK_INT(tess_decoder_damaged(decoder), 1), concealed++;
         tess_decoder_set(decoder, "strict", 1);
         CHECK(!tiny_decode(decoder, copy, file_size));
         tess_decoder_set(decoder, "strict", 0);
@@ -82,10 +81,8 @@ static void test_concealment_is_local(void) {
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++) {
             const bool differs = memcmp(a + ((size_t)y * w + x) * 3, b + ((size_t)y * w + x) * 3, 3) != 0;
-            if (x < 256 && y < 256)
-                inside += differs;
-            else if (x >= 256 + 4 * 12 || y >= 256 + 4 * 12)
-                outside += differs;
+            if (x < 256 && y < 256) inside += differs;
+            else if (x >= 256 + 4 * 12 || y >= 256 + 4 * 12) outside += differs;
         }
     CHECK(inside > 1000);
     CHECK_INT(outside, 0);
@@ -104,7 +101,8 @@ static void test_foreign(void) {
     tess_model *other = tiny_model(TINY_CONFIG, 2);
     tess_decoder *stranger = tess_decoder_new(other);
     CHECK(!tiny_decode(stranger, file, file_size));
-    const char *message = tess_decoder_message(stranger), *a = strstr(tess_model_info(model), "\"hash\":\""), *b = strstr(tess_model_info(other), "\"hash\":\"");
+    const char *message = tess_decoder_message(stranger), *a = strstr(tess_model_info(model), "\"hash\":\""),
+               *b = strstr(tess_model_info(other), "\"hash\":\"");
     char hash_a[17] = "", hash_b[17] = "";
     memcpy(hash_a, a + 8, 16), memcpy(hash_b, b + 8, 16);
     CHECK(strstr(message, hash_a) && strstr(message, hash_b));
@@ -113,7 +111,8 @@ static void test_foreign(void) {
     CHECK_INT(tess_decoder_step(stranger), TESS_ERR_MODEL);
     CHECK_INT(tess_decoder_step(stranger), TESS_ERR_STATE); /* the job is over, the handle is not */
 
-    static const char *const OTHERS[] = {"", "GIF89a", "\x89PNG\r\n\x1a\n and so on", "tess", "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"};
+    static const char *const OTHERS[] = {"", "GIF89a", "\x89PNG\r\n\x1a\n and so on", "tess",
+                                         "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"};
     static const size_t SIZES[] = {0, 6, 18, 4, 32};
     for (size_t i = 0; i < 5; i++) {
         test_row("foreign %zu", i);
@@ -160,7 +159,8 @@ static void test_handles(void) {
     static const struct {
         const char *name;
         double value;
-    } BAD[] = {{"quality", 101}, {"quality", -1}, {"quality", NAN}, {"bpp", 0}, {"effort", 2.5}, {"effort", 10}, {"colour", 1}, {"threads", 0}};
+    } BAD[] = {{"quality", 101}, {"quality", -1}, {"quality", NAN}, {"bpp", 0},
+               {"effort", 2.5},  {"effort", 10},  {"colour", 1},    {"threads", 0}};
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
         test_row("%s %g", BAD[i].name, BAD[i].value);
         CHECK_INT(tess_encoder_set(encoder, BAD[i].name, BAD[i].value), TESS_ERR_OPTION);

@@ -23,7 +23,7 @@ typedef struct golden {
 } golden;
 
 static const golden FILES[] = {
-    {"colour", 64, 48, 3, "quality", 60}, {"alpha", 150, 100, 4, "quality", 80}, {"grey", 33, 21, 1, "quality", 100},
+    {"colour", 64, 48, 3, "quality", 60},  {"alpha", 150, 100, 4, "quality", 80}, {"grey", 33, 21, 1, "quality", 100},
     {"tiles", 300, 280, 3, "quality", 85}, {"pixel", 1, 1, 3, "quality", 60},     {"small", 120, 90, 3, "size", 150},
 };
 enum { FILE_COUNT = sizeof FILES / sizeof *FILES };
@@ -76,14 +76,16 @@ static void write_model(void) {
     tess_encoder_set(encoder, "quality", 80);
     CHECK(tiny_encode(encoder, pixels, SIDE, SIDE, 3));
     int levels, height, width;
-    const ts_token_view view = {(uint16_t *)tess_encoder_tokens(encoder, &levels, &height, &width), GRID, GRID * GRID, GRID, GRID};
+    const ts_token_view view = {(uint16_t *)tess_encoder_tokens(encoder, &levels, &height, &width), GRID, GRID * GRID,
+                                GRID, GRID};
     CHECK_INT(levels, LEVELS);
     for (int level = 0; level < LEVELS; level++) {
         table_bytes[level] = ts_entropy_table_bytes(level, 32);
         tables[level] = malloc(table_bytes[level]);
         CHECK_INT(ts_entropy_fit(level, LEVELS, sizes, 1, &view, tables[level], NULL), TESS_OK);
     }
-    const ts_model_content content = {TINY_CONFIG, plain->params, plain->values, plain->quantizer, (const uint8_t *const *)tables, table_bytes};
+    const ts_model_content content = {
+        TINY_CONFIG, plain->params, plain->values, plain->quantizer, (const uint8_t *const *)tables, table_bytes};
     CHECK_INT(ts_model_file_write(&content, 1, &bytes, &size, NULL), TESS_OK);
     write_all(FOLDER "tiny.safetensors", bytes, size);
     ts_free(bytes);
@@ -144,7 +146,8 @@ static void test_golden_files(void) {
     char name[64], path[128];
     int want[3], files = 0;
     unsigned want_crc[2];
-    while (CHECK(list) && fscanf(list, "%63s %d %d %d %x %x", name, &want[0], &want[1], &want[2], &want_crc[0], &want_crc[1]) == 6) {
+    while (CHECK(list) &&
+           fscanf(list, "%63s %d %d %d %x %x", name, &want[0], &want[1], &want[2], &want_crc[0], &want_crc[1]) == 6) {
         test_row("%s", name);
         size_t size;
         snprintf(path, sizeof path, FOLDER "%s.tess", name);

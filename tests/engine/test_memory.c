@@ -49,7 +49,8 @@ static tess_status decode_file(const uint8_t *bytes) {
     tess_status status = room ? TESS_MORE : TESS_ERR_MEMORY;
     if (room) memcpy(room, bytes, file_size);
     while (status == TESS_MORE) status = tess_decoder_step(decoder);
-    if (status == TESS_DONE) CHECK_INT(tess_decoder_damaged(decoder), bytes != file); /* a failure is never taken for damage */
+    if (status == TESS_DONE)
+        CHECK_INT(tess_decoder_damaged(decoder), bytes != file); /* a failure is never taken for damage */
     tess_decoder_free(decoder);
     return status == TESS_DONE ? TESS_OK : status;
 }
@@ -88,9 +89,14 @@ static void test_every_allocation(void) {
         const char *name;
         tess_status (*call)(void);
         long least; /* allocations that it surely makes */
-    } CALLS[] = {{"load and save", load_model, 10}, {"encode to quality", encode_quality, 10}, {"encode to size", encode_size, 10},
-                 {"decode", decode_good, 6},        {"decode damage", decode_damaged, 6},      {"decode tokens", decode_tokens, 5},
-                 {"compare", compare, 1},           {"file info", info, 1}};
+    } CALLS[] = {{"load and save", load_model, 10},
+                 {"encode to quality", encode_quality, 10},
+                 {"encode to size", encode_size, 10},
+                 {"decode", decode_good, 6},
+                 {"decode damage", decode_damaged, 6},
+                 {"decode tokens", decode_tokens, 5},
+                 {"compare", compare, 1},
+                 {"file info", info, 1}};
     for (size_t i = 0; i < sizeof CALLS / sizeof *CALLS; i++) {
         const long live = ts_test_alloc_live();
         ts_test_alloc_fail_at(0);

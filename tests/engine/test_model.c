@@ -23,7 +23,8 @@ static void check_refused(const uint8_t *bytes, size_t size, tess_status want, c
 
 static void test_faults(void) {
     size_t size;
-    static const char *const NAMES[] = {"encoder.1.weight", "decoder.5.conv2.bias", "quantizer.codebook", "quantizer.bits"};
+    static const char *const NAMES[] = {"encoder.1.weight", "decoder.5.conv2.bias", "quantizer.codebook",
+                                        "quantizer.bits"};
     static const float VALUES[] = {NAN, INFINITY, -INFINITY};
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
         for (size_t v = 0; v < 3; v++) {
@@ -86,7 +87,10 @@ static void test_hash(void) {
     static const struct {
         const char *name;
         bool counts;
-    } TENSORS[] = {{"encoder.1.weight", false}, {"quantizer.bits", false}, {"decoder.0.weight", true}, {"quantizer.codebook", true}};
+    } TENSORS[] = {{"encoder.1.weight", false},
+                   {"quantizer.bits", false},
+                   {"decoder.0.weight", true},
+                   {"quantizer.codebook", true}};
     for (size_t i = 0; i < sizeof TENSORS / sizeof *TENSORS; i++) {
         test_row("%s", TENSORS[i].name);
         uint8_t *bytes = tiny_model_with(TENSORS[i].name, 0.125F, &size);

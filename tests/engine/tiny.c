@@ -9,11 +9,12 @@
 #include "engine/model_file.h"
 #include "nets/autoencoder.h"
 
-#define NETS                                                                                                          \
-    "\"range\":[-1,1],"                                                                                               \
+#define NETS                                                                                                           \
+    "\"range\":[-1,1],"                                                                                                \
     "\"encoder\":[{\"op\":\"unshuffle\",\"factor\":2},{\"op\":\"conv\",\"out\":8,\"kernel\":3},{\"op\":\"res\"},"      \
-    "{\"op\":\"unshuffle\",\"factor\":2},{\"op\":\"conv\",\"out\":12,\"kernel\":1},{\"op\":\"res\"},{\"op\":\"silu\"}," \
-    "{\"op\":\"conv\",\"out\":4,\"kernel\":1}],"                                                                      \
+    "{\"op\":\"unshuffle\",\"factor\":2},{\"op\":\"conv\",\"out\":12,\"kernel\":1},{\"op\":\"res\"},{\"op\":\"silu\"}" \
+    ","                                                                                                                \
+    "{\"op\":\"conv\",\"out\":4,\"kernel\":1}],"                                                                       \
     "\"decoder\":[{\"op\":\"conv\",\"out\":12,\"kernel\":3},{\"op\":\"res\"},{\"op\":\"silu\"},"                       \
     "{\"op\":\"conv\",\"out\":32,\"kernel\":1},{\"op\":\"shuffle\",\"factor\":2},{\"op\":\"res\"},{\"op\":\"silu\"},"  \
     "{\"op\":\"conv\",\"out\":12,\"kernel\":3},{\"op\":\"shuffle\",\"factor\":2}],"
@@ -21,8 +22,9 @@
 const char *const TINY_CONFIG = "{\"format\":1,\"name\":\"tiny\",\"licence\":\"MIT\",\"trained_on\":\"nothing\"," NETS
                                 "\"quantizer\":{\"type\":\"vq\",\"levels\":3,\"size\":32,\"dim\":4},"
                                 "\"train\":{\"lambda\":[0,0.05]}}";
-const char *const TINY_FSQ_CONFIG = "{\"format\":1,\"name\":\"tiny-fsq\",\"licence\":\"MIT\",\"trained_on\":\"nothing\"," NETS
-                                    "\"quantizer\":{\"type\":\"fsq\",\"bins\":[4,4,4,4]}}";
+const char *const TINY_FSQ_CONFIG =
+    "{\"format\":1,\"name\":\"tiny-fsq\",\"licence\":\"MIT\",\"trained_on\":\"nothing\"," NETS
+    "\"quantizer\":{\"type\":\"fsq\",\"bins\":[4,4,4,4]}}";
 
 /* Codes that get smaller with each level; code 0 of upper levels is the zero vector. */
 static void random_codes(ts_quantizer *quantizer, const ts_quantizer_config *q, ts_rng *rng) {
@@ -42,13 +44,14 @@ uint8_t *tiny_model_file(const char *json, uint64_t seed, int half, size_t *size
     float *values = NULL;
     uint8_t *bytes = NULL;
     ts_rng rng = ts_rng_new(seed, 1);
-    bool ok = ts_config_parse(json, strlen(json), &config, NULL) == TESS_OK && ts_params_new(&params, NULL) == TESS_OK &&
-              ts_autoencoder_params(&config, params, NULL) == TESS_OK &&
+    bool ok = ts_config_parse(json, strlen(json), &config, NULL) == TESS_OK &&
+              ts_params_new(&params, NULL) == TESS_OK && ts_autoencoder_params(&config, params, NULL) == TESS_OK &&
               ts_quantizer_new(&config.quantizer, &quantizer, NULL) == TESS_OK &&
               (values = ts_calloc(ts_params_floats(params), sizeof *values)) != NULL;
     if (ok) {
         ts_autoencoder_init(&config, params, values, &rng);
-        for (int i = 0; i < ts_params_count(params); i++) { /* residual blocks start at zero: give them something to do */
+        for (int i = 0; i < ts_params_count(params);
+             i++) { /* residual blocks start at zero: give them something to do */
             const ts_param *p = ts_params_at(params, i);
             for (size_t k = 0; k < p->count; k++) values[p->offset + k] += 0.1F * ts_rng_normal(&rng);
         }
@@ -91,7 +94,8 @@ void tiny_picture(uint8_t *pixels, int width, int height, int channels) {
             for (int c = 0; c < channels && c < 3; c++)
                 *pixels++ = (uint8_t)(110 + edge * (1 - 0.3 * c) + wave + (double)ts_rng_below(&rng, 12));
             if (channels < 4) continue;
-            const double far = hypot(x - width / 2.0, y - height / 2.0), radius = 0.4 * (width < height ? width : height);
+            const double far = hypot(x - width / 2.0, y - height / 2.0),
+                         radius = 0.4 * (width < height ? width : height);
             const double alpha = 255 * (radius - far + 1) / 2;
             *pixels++ = (uint8_t)(alpha < 0 ? 0 : alpha > 255 ? 255 : alpha);
         }
