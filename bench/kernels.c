@@ -57,7 +57,8 @@ static float *room(size_t n) {
 typedef void work(const bench *b, void *context);
 
 /* Times one line. `giga`: GFLOP or GB of one run. */
-static void line(bench *b, const char *name, const char *detail, const char *unit, double giga, work *run, void *context) {
+static void line(bench *b, const char *name, const char *detail, const char *unit, double giga, work *run,
+                 void *context) {
     if (b->only && !strstr(name, b->only) && !strstr(detail, b->only)) return;
     double best = 1e30;
     const int threads = ts_pool_threads(b->pool);
@@ -69,8 +70,8 @@ static void line(bench *b, const char *name, const char *detail, const char *uni
         if (took < best) best = took;
     }
     if (b->json) {
-        printf("%s{\"name\":\"%s\",\"detail\":\"%s\",\"ms\":%.4f,\"rate\":%.2f,\"unit\":\"%s\"}", b->lines ? ",\n" : "", name, detail,
-               best * 1e3, giga / best, unit);
+        printf("%s{\"name\":\"%s\",\"detail\":\"%s\",\"ms\":%.4f,\"rate\":%.2f,\"unit\":\"%s\"}", b->lines ? ",\n" : "",
+               name, detail, best * 1e3, giga / best, unit);
     } else {
         printf("%-14s %-32s %9.3f ms %8.1f %s\n", name, detail, best * 1e3, giga / best, unit);
     }
@@ -102,9 +103,7 @@ static void conv_weight(const bench *b, void *context) {
     ts_conv_backward_weight(&c->plan, c->w, c->bias, c->x, c->y, c->scratch, b->pool);
 }
 
-static size_t most(size_t a, size_t b) {
-    return a > b ? a : b;
-}
+static size_t most(size_t a, size_t b) { return a > b ? a : b; }
 
 static void bench_conv(bench *b, const ts_conv_shape *s) {
     conv_bench c;
@@ -121,7 +120,8 @@ static void bench_conv(bench *b, const ts_conv_shape *s) {
     c.scratch = room(most(ts_conv_scratch_forward(&c.plan, threads),
                           most(ts_conv_scratch_data(&c.plan, threads), ts_conv_scratch_weight(&c.plan, threads))));
     char detail[64];
-    snprintf(detail, sizeof detail, "%dx%dx%d %d->%d k%d s%d", s->batch, s->height, s->width, s->in, s->out, s->kernel_h, s->stride);
+    snprintf(detail, sizeof detail, "%dx%dx%d %d->%d k%d s%d", s->batch, s->height, s->width, s->in, s->out,
+             s->kernel_h, s->stride);
     const double flops = 2e-9 * (double)weights * (double)pixels;
     line(b, "conv pack", detail, "GB/s", 16e-9 * (double)weights, conv_pack, &c);
     line(b, "conv forward", detail, "GFLOP/s", flops, conv_forward, &c);
@@ -153,12 +153,13 @@ static void add(const bench *b, void *context) {
 }
 static void norm_forward(const bench *b, void *context) {
     flat_bench *f = context;
-    ts_group_norm_forward(f->b, f->d, f->d + 512, f->a, f->small, f->small + 128, 16, f->n / 16 / 128, 128, 32, 1e-6f, b->pool);
+    ts_group_norm_forward(f->b, f->d, f->d + 512, f->a, f->small, f->small + 128, 16, f->n / 16 / 128, 128, 32, 1e-6f,
+                          b->pool);
 }
 static void norm_backward(const bench *b, void *context) {
     flat_bench *f = context;
-    ts_group_norm_backward(f->c, f->small + 256, f->small + 384, f->b, f->a, f->d, f->d + 512, f->small, 16, f->n / 16 / 128, 128, 32,
-                           f->scratch, b->pool);
+    ts_group_norm_backward(f->c, f->small + 256, f->small + 384, f->b, f->a, f->d, f->d + 512, f->small, 16,
+                           f->n / 16 / 128, 128, 32, f->scratch, b->pool);
 }
 static void shuffle(const bench *b, void *context) {
     flat_bench *f = context;
@@ -192,7 +193,15 @@ static void gemm(const bench *b, void *context) {
 
 static void bench_flat(bench *b) {
     enum { N = 16 * 128 * 128 * 3 };
-    flat_bench f = {room(N), room(N), room(N), room(N), room(1024), room(ts_ms_ssim_scratch(16, 128, 128, 3)), ts_alloc(6144 * 2), N, TS_ACT_SILU};
+    flat_bench f = {room(N),
+                    room(N),
+                    room(N),
+                    room(N),
+                    room(1024),
+                    room(ts_ms_ssim_scratch(16, 128, 128, 3)),
+                    ts_alloc(6144 * 2),
+                    N,
+                    TS_ACT_SILU};
     const double gb = 4e-9 * N;
     line(b, "silu", "786k", "GB/s", 2 * gb, act_forward, &f);
     line(b, "silu backward", "786k", "GB/s", 3 * gb, act_backward, &f);
@@ -214,10 +223,12 @@ static void bench_flat(bench *b) {
 
 int main(int argc, char **argv) {
     static const ts_conv_shape SHAPES[] = {
-        {16, 16, 16, 128, 128, 3, 3, 1, 1, 1, 1, 1}, {16, 32, 32, 64, 64, 3, 3, 1, 1, 1, 1, 1}, {16, 32, 32, 48, 64, 3, 3, 1, 1, 1, 1, 1},
-        {16, 32, 32, 64, 48, 3, 3, 1, 1, 1, 1, 1},   {16, 16, 16, 256, 128, 1, 1, 1, 0, 0, 0, 0}, {16, 16, 16, 128, 16, 1, 1, 1, 0, 0, 0, 0},
-        {1, 64, 96, 128, 128, 3, 3, 1, 1, 1, 1, 1},  {8, 64, 64, 3, 64, 4, 4, 2, 1, 1, 1, 1},   {8, 32, 32, 64, 64, 4, 4, 2, 1, 1, 1, 1},
-        {16, 128, 128, 3, 64, 3, 3, 2, 0, 0, 0, 0},  {1, 12, 16, 128, 128, 3, 3, 1, 1, 1, 1, 1},
+        {16, 16, 16, 128, 128, 3, 3, 1, 1, 1, 1, 1}, {16, 32, 32, 64, 64, 3, 3, 1, 1, 1, 1, 1},
+        {16, 32, 32, 48, 64, 3, 3, 1, 1, 1, 1, 1},   {16, 32, 32, 64, 48, 3, 3, 1, 1, 1, 1, 1},
+        {16, 16, 16, 256, 128, 1, 1, 1, 0, 0, 0, 0}, {16, 16, 16, 128, 16, 1, 1, 1, 0, 0, 0, 0},
+        {1, 64, 96, 128, 128, 3, 3, 1, 1, 1, 1, 1},  {8, 64, 64, 3, 64, 4, 4, 2, 1, 1, 1, 1},
+        {8, 32, 32, 64, 64, 4, 4, 2, 1, 1, 1, 1},    {16, 128, 128, 3, 64, 3, 3, 2, 0, 0, 0, 0},
+        {1, 12, 16, 128, 128, 3, 3, 1, 1, 1, 1, 1},
     };
     bench b = {.seconds = 0.2};
     int threads = 1;
@@ -237,7 +248,8 @@ int main(int argc, char **argv) {
         }
     }
     b.pool = ts_pool_new(threads);
-    printf(b.json ? "{\"backend\":\"%s\",\"threads\":%d,\"results\":[\n" : "back end %s, %d threads\n", TS_SIMD_NAME, ts_pool_threads(b.pool));
+    printf(b.json ? "{\"backend\":\"%s\",\"threads\":%d,\"results\":[\n" : "back end %s, %d threads\n", TS_SIMD_NAME,
+           ts_pool_threads(b.pool));
     for (size_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++) bench_conv(&b, &SHAPES[i]);
     bench_flat(&b);
     if (b.json) printf("\n]}\n");

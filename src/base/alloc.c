@@ -21,12 +21,8 @@ void ts_test_alloc_fail_at(long n) {
     test_count = 0;
     test_fail_at = n;
 }
-long ts_test_alloc_count(void) {
-    return test_count;
-}
-long ts_test_alloc_live(void) {
-    return test_live;
-}
+long ts_test_alloc_count(void) { return test_count; }
+long ts_test_alloc_live(void) { return test_live; }
 static int test_refuses(void) {
     const long count = ++test_count;
     return test_fail_at > 0 && count >= test_fail_at;
@@ -37,9 +33,7 @@ static int test_refuses(void) {
 #define COUNT_LIVE(change) ((void)0)
 #endif
 
-static header *header_of(void *block) {
-    return (header *)block - 1;
-}
+static header *header_of(void *block) { return (header *)block - 1; }
 
 static void *take(size_t bytes) {
     if (bytes > PTRDIFF_MAX - OVERHEAD) return NULL;
@@ -53,9 +47,7 @@ static void *take(size_t bytes) {
     return block;
 }
 
-void *ts_alloc(size_t bytes) {
-    return test_refuses() ? NULL : take(bytes);
-}
+void *ts_alloc(size_t bytes) { return test_refuses() ? NULL : take(bytes); }
 
 void *ts_calloc(size_t count, size_t size) {
     if (size != 0 && count > SIZE_MAX / size) return NULL;

@@ -12,9 +12,7 @@ struct ts_arena_chunk {
     size_t used;
 };
 
-static char *room_of(ts_arena_chunk *chunk) {
-    return (char *)chunk + TS_ALIGN;
-}
+static char *room_of(ts_arena_chunk *chunk) { return (char *)chunk + TS_ALIGN; }
 
 void ts_arena_init(ts_arena *arena, size_t chunk_size) {
     *arena = (ts_arena){.chunk_size = chunk_size ? chunk_size : (size_t)1 << 16};

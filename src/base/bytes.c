@@ -10,9 +10,7 @@ uint32_t ts_load_u32(const uint8_t *p) {
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-uint64_t ts_load_u64(const uint8_t *p) {
-    return ts_load_u32(p) | (uint64_t)ts_load_u32(p + 4) << 32;
-}
+uint64_t ts_load_u64(const uint8_t *p) { return ts_load_u32(p) | (uint64_t)ts_load_u32(p + 4) << 32; }
 
 void ts_store_u32(uint8_t *p, uint32_t value) {
     for (int i = 0; i < 4; i++) p[i] = (uint8_t)(value >> (8 * i));
@@ -23,13 +21,9 @@ void ts_store_u64(uint8_t *p, uint64_t value) {
 }
 
 /* ---- reader ------------------------------------------------------------------------------------------------- */
-ts_reader ts_reader_new(const void *data, size_t size) {
-    return (ts_reader){.data = data, .size = size};
-}
+ts_reader ts_reader_new(const void *data, size_t size) { return (ts_reader){.data = data, .size = size}; }
 
-size_t ts_reader_left(const ts_reader *r) {
-    return r->failed ? 0 : r->size - r->pos;
-}
+size_t ts_reader_left(const ts_reader *r) { return r->failed ? 0 : r->size - r->pos; }
 
 const uint8_t *ts_read_bytes(ts_reader *r, size_t n) {
     if (r->failed || n > r->size - r->pos) {
@@ -84,9 +78,7 @@ uint32_t ts_read_varint(ts_reader *r) {
 }
 
 /* ---- writer ------------------------------------------------------------------------------------------------- */
-void ts_writer_init(ts_writer *w) {
-    *w = (ts_writer){0};
-}
+void ts_writer_init(ts_writer *w) { *w = (ts_writer){0}; }
 
 void ts_writer_free(ts_writer *w) {
     ts_free(w->data);
@@ -127,9 +119,7 @@ void ts_write_zeros(ts_writer *w, size_t n) {
     w->size += n;
 }
 
-void ts_write_u8(ts_writer *w, uint8_t value) {
-    ts_write_bytes(w, &value, 1);
-}
+void ts_write_u8(ts_writer *w, uint8_t value) { ts_write_bytes(w, &value, 1); }
 
 void ts_write_u16(ts_writer *w, uint16_t value) {
     const uint8_t bytes[2] = {(uint8_t)value, (uint8_t)(value >> 8)};

@@ -36,8 +36,8 @@ typedef struct ts_writer {
     bool failed; /* memory ran out */
 } ts_writer;
 
-void ts_writer_init(ts_writer *w); /* allocates nothing yet */
-void ts_writer_free(ts_writer *w); /* leaves an empty, usable writer */
+void ts_writer_init(ts_writer *w);  /* allocates nothing yet */
+void ts_writer_free(ts_writer *w);  /* leaves an empty, usable writer */
 void ts_writer_clear(ts_writer *w); /* size 0, keeps the memory, clears failed */
 /* Makes room for n more bytes; false when memory is out. */
 bool ts_writer_reserve(ts_writer *w, size_t n);

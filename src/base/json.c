@@ -44,9 +44,7 @@ static bool is_number(const char *s, size_t n) {
     return i == n;
 }
 
-static bool same(const char *s, size_t n, const char *word) {
-    return strlen(word) == n && memcmp(s, word, n) == 0;
-}
+static bool same(const char *s, size_t n, const char *word) { return strlen(word) == n && memcmp(s, word, n) == 0; }
 
 /* The type of a token, or TS_JSON_MISSING if its text is not JSON. */
 static ts_json_type type_of(const jsmntok_t *t, const char *text) {
@@ -101,7 +99,8 @@ static tess_status parse_into(ts_json *doc, jsmntok_t *raw, ts_error *err) {
         return ts_fail(err, TESS_ERR_FORMAT, "The JSON is malformed or cut short near byte %u.", parser.pos);
     for (size_t i = parser.pos; i < doc->size; i++)
         if (!memchr(" \t\r\n", doc->text[i], 4))
-            return ts_fail(err, TESS_ERR_FORMAT, "The JSON is followed by other bytes, from byte %lu.", (unsigned long)i);
+            return ts_fail(err, TESS_ERR_FORMAT, "The JSON is followed by other bytes, from byte %lu.",
+                           (unsigned long)i);
     return convert(doc, raw, err);
 }
 
@@ -139,9 +138,7 @@ static bool is_container(const ts_json *doc, int value) {
     return type == TS_JSON_OBJECT || type == TS_JSON_ARRAY;
 }
 
-int ts_json_length(const ts_json *doc, int value) {
-    return is_container(doc, value) ? doc->tokens[value].size : 0;
-}
+int ts_json_length(const ts_json *doc, int value) { return is_container(doc, value) ? doc->tokens[value].size : 0; }
 
 int ts_json_first(const ts_json *doc, int container) {
     return ts_json_length(doc, container) > 0 ? container + 1 : TS_JSON_NONE;

@@ -74,9 +74,9 @@ const char *ts_json_raw(const ts_json *doc, int value, size_t *length);
 
 /* ---- writing ------------------------------------------------------------------------------------------------ */
 typedef struct ts_json_writer {
-    ts_writer *out;       /* not owned; look at out->failed at the end */
+    ts_writer *out; /* not owned; look at out->failed at the end */
     int depth;
-    bool comma;           /* the next value needs a comma before it */
+    bool comma; /* the next value needs a comma before it */
 } ts_json_writer;
 
 ts_json_writer ts_json_writer_new(ts_writer *out);
@@ -85,7 +85,8 @@ void ts_json_close(ts_json_writer *w, char bracket); /* '}' or ']' */
 void ts_json_key(ts_json_writer *w, const char *key);
 void ts_json_put_string(ts_json_writer *w, const char *text, size_t length); /* UTF-8, escaped as needed */
 void ts_json_put_text(ts_json_writer *w, const char *text);                  /* terminated */
-void ts_json_put_number(ts_json_writer *w, double value); /* shortest of %.9g/%.17g that reads back; null if not finite */
+void ts_json_put_number(ts_json_writer *w,
+                        double value); /* shortest of %.9g/%.17g that reads back; null if not finite */
 void ts_json_put_int(ts_json_writer *w, int64_t value);
 void ts_json_put_bool(ts_json_writer *w, bool value);
 void ts_json_put_null(ts_json_writer *w);

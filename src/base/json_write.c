@@ -6,9 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-ts_json_writer ts_json_writer_new(ts_writer *out) {
-    return (ts_json_writer){.out = out};
-}
+ts_json_writer ts_json_writer_new(ts_writer *out) { return (ts_json_writer){.out = out}; }
 
 static void begin_value(ts_json_writer *w) {
     if (w->comma) ts_write_u8(w->out, ',');
@@ -57,9 +55,7 @@ void ts_json_put_string(ts_json_writer *w, const char *text, size_t length) {
     write_quoted(w->out, text, length);
 }
 
-void ts_json_put_text(ts_json_writer *w, const char *text) {
-    ts_json_put_string(w, text, strlen(text));
-}
+void ts_json_put_text(ts_json_writer *w, const char *text) { ts_json_put_string(w, text, strlen(text)); }
 
 void ts_json_put_raw(ts_json_writer *w, const char *json, size_t length) {
     begin_value(w);
@@ -82,10 +78,6 @@ void ts_json_put_int(ts_json_writer *w, int64_t value) {
     ts_json_put_raw(w, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)value));
 }
 
-void ts_json_put_bool(ts_json_writer *w, bool value) {
-    ts_json_put_raw(w, value ? "true" : "false", value ? 4 : 5);
-}
+void ts_json_put_bool(ts_json_writer *w, bool value) { ts_json_put_raw(w, value ? "true" : "false", value ? 4 : 5); }
 
-void ts_json_put_null(ts_json_writer *w) {
-    ts_json_put_raw(w, "null", 4);
-}
+void ts_json_put_null(ts_json_writer *w) { ts_json_put_raw(w, "null", 4); }

@@ -88,9 +88,7 @@ void ts_pool_free(ts_pool *pool) {
     ts_free(pool);
 }
 
-int ts_pool_threads(const ts_pool *pool) {
-    return pool ? pool->threads : 1;
-}
+int ts_pool_threads(const ts_pool *pool) { return pool ? pool->threads : 1; }
 
 static void run_alone(size_t count, size_t grain, ts_task *task, void *context) {
     for (size_t begin = 0; begin < count; begin += grain)
@@ -131,13 +129,9 @@ ts_pool *ts_pool_new(int threads) {
     return pool;
 }
 
-void ts_pool_free(ts_pool *pool) {
-    ts_free(pool);
-}
+void ts_pool_free(ts_pool *pool) { ts_free(pool); }
 
-int ts_pool_threads(const ts_pool *pool) {
-    return pool ? pool->threads : 1;
-}
+int ts_pool_threads(const ts_pool *pool) { return pool ? pool->threads : 1; }
 
 void ts_parallel(ts_pool *pool, size_t count, size_t grain, ts_task *task, void *context) {
     (void)pool;

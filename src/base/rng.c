@@ -27,9 +27,7 @@ uint32_t ts_rng_below(ts_rng *rng, uint32_t n) {
     }
 }
 
-float ts_rng_uniform(ts_rng *rng) {
-    return (float)(ts_rng_u32(rng) >> 8) * 0x1p-24f;
-}
+float ts_rng_uniform(ts_rng *rng) { return (float)(ts_rng_u32(rng) >> 8) * 0x1p-24f; }
 
 float ts_rng_normal(ts_rng *rng) {
     for (;;) {

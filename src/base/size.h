@@ -37,16 +37,10 @@ static inline size_t ts_round_up(size_t a, size_t step, bool *overflow) {
 }
 
 /* ceil(a / b) for b > 0; cannot overflow. */
-static inline size_t ts_div_up(size_t a, size_t b) {
-    return a / b + (a % b != 0);
-}
+static inline size_t ts_div_up(size_t a, size_t b) { return a / b + (a % b != 0); }
 
-static inline size_t ts_min_size(size_t a, size_t b) {
-    return b < a ? b : a;
-}
+static inline size_t ts_min_size(size_t a, size_t b) { return b < a ? b : a; }
 
-static inline size_t ts_max_size(size_t a, size_t b) {
-    return b > a ? b : a;
-}
+static inline size_t ts_max_size(size_t a, size_t b) { return b > a ? b : a; }
 
 #endif

@@ -15,7 +15,8 @@ tess_status ts_fail(ts_error *err, tess_status code, const char *format, ...) {
 }
 
 tess_status ts_fail_memory(ts_error *err, size_t bytes) {
-    return ts_fail(err, TESS_ERR_MEMORY, "Memory ran out: %.1f MiB more were needed. Close other work or use a smaller picture.",
+    return ts_fail(err, TESS_ERR_MEMORY,
+                   "Memory ran out: %.1f MiB more were needed. Close other work or use a smaller picture.",
                    (double)bytes / (1024.0 * 1024.0));
 }
 

@@ -12,18 +12,18 @@ typedef struct act_job {
 } act_job;
 
 /* Elementwise over [begin, end): expression of v (= x) and, going back, d (= dy). */
-#define FORWARD(expression)                              \
-    TS_FLAT_LOOP(begin, end) {                           \
-        const vf v = vf_load_upto(j->x + i, n);          \
-        vf_store_upto(j->out + i, (expression), n);      \
-    }                                                    \
+#define FORWARD(expression)                                                                                            \
+    TS_FLAT_LOOP(begin, end) {                                                                                         \
+        const vf v = vf_load_upto(j->x + i, n);                                                                        \
+        vf_store_upto(j->out + i, (expression), n);                                                                    \
+    }                                                                                                                  \
     break
-#define BACKWARD(expression)                             \
-    TS_FLAT_LOOP(begin, end) {                           \
-        const vf v = vf_load_upto(j->x + i, n);          \
-        const vf d = vf_load_upto(j->dy + i, n);         \
-        vf_store_upto(j->out + i, (expression), n);      \
-    }                                                    \
+#define BACKWARD(expression)                                                                                           \
+    TS_FLAT_LOOP(begin, end) {                                                                                         \
+        const vf v = vf_load_upto(j->x + i, n);                                                                        \
+        const vf d = vf_load_upto(j->dy + i, n);                                                                       \
+        vf_store_upto(j->out + i, (expression), n);                                                                    \
+    }                                                                                                                  \
     break
 
 static void forward_task(void *context, size_t begin, size_t end, int worker) {

@@ -24,10 +24,10 @@
 #include <stddef.h>
 
 typedef struct ts_conv_shape {
-    int batch, height, width; /* input */
-    int in, out;              /* channels */
-    int kernel_h, kernel_w;   /* 1 .. 31 */
-    int stride;               /* 1 .. 8 */
+    int batch, height, width;                     /* input */
+    int in, out;                                  /* channels */
+    int kernel_h, kernel_w;                       /* 1 .. 31 */
+    int stride;                                   /* 1 .. 8 */
     int pad_top, pad_left, pad_bottom, pad_right; /* zeros; each below the kernel's extent */
 } ts_conv_shape;
 

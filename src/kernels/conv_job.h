@@ -16,11 +16,11 @@ typedef struct ts_conv_job {
     int batch;
     int in_h, in_w, in_c;
     int out_h, out_w, out_c;
-    int taps_h, taps_w, stride; /* zero taps: the output is zero */
-    int off_y, off_x;           /* input coordinates of the first tap of output (0, 0); may lie outside */
-    size_t out_first;           /* floats to output (0, 0) ... */
+    int taps_h, taps_w, stride;           /* zero taps: the output is zero */
+    int off_y, off_x;                     /* input coordinates of the first tap of output (0, 0); may lie outside */
+    size_t out_first;                     /* floats to output (0, 0) ... */
     size_t out_pixel, out_row, out_image; /* ... and from there to the next pixel, row, image */
-    const float *in, *panels, *bias; /* bias may be NULL */
+    const float *in, *panels, *bias;      /* bias may be NULL */
     float *out;
     ts_act act; /* act and add: only where out is dense */
     float slope;

@@ -6,9 +6,7 @@
 
 #include <string.h>
 
-static bool in_range(int value, int low, int high) {
-    return value >= low && value <= high;
-}
+static bool in_range(int value, int low, int high) { return value >= low && value <= high; }
 
 static bool shape_valid(const ts_conv_shape *s) {
     const int most = 1 << 24;
@@ -39,14 +37,16 @@ static bool too_large(const ts_conv *p) {
 tess_status ts_conv_plan(ts_conv *plan, const ts_conv_shape *shape, ts_error *err) {
     const ts_conv_shape *s = shape;
     if (!shape_valid(s))
-        return ts_fail(err, TESS_ERR_INPUT, "A convolution %dx%d, stride %d, %d to %d channels does not fit a %dx%d input.",
-                       s->kernel_h, s->kernel_w, s->stride, s->in, s->out, s->width, s->height);
+        return ts_fail(err, TESS_ERR_INPUT,
+                       "A convolution %dx%d, stride %d, %d to %d channels does not fit a %dx%d input.", s->kernel_h,
+                       s->kernel_w, s->stride, s->in, s->out, s->width, s->height);
     *plan = (ts_conv){.shape = *s,
                       .out_h = (s->height + s->pad_top + s->pad_bottom - s->kernel_h) / s->stride + 1,
                       .out_w = (s->width + s->pad_left + s->pad_right - s->kernel_w) / s->stride + 1};
     if (too_large(plan))
-        return ts_fail(err, TESS_ERR_TOO_LARGE, "A convolution over %d x %dx%dx%d values is too large for this machine.",
-                       s->batch, s->width, s->height, s->in);
+        return ts_fail(err, TESS_ERR_TOO_LARGE,
+                       "A convolution over %d x %dx%dx%d values is too large for this machine.", s->batch, s->width,
+                       s->height, s->in);
     const ts_conv_job job = ts_conv_job_forward(plan);
     plan->algorithm = ts_conv_job_direct(&job) ? TS_CONV_DIRECT : TS_CONV_STRIP;
     plan->band = ts_conv_job_band(&job);
@@ -58,11 +58,21 @@ tess_status ts_conv_plan(ts_conv *plan, const ts_conv_shape *shape, ts_error *er
 ts_conv_job ts_conv_job_forward(const ts_conv *p) {
     const ts_conv_shape *s = &p->shape;
     const size_t row = (size_t)p->out_w * (size_t)s->out;
-    return (ts_conv_job){.batch = s->batch, .in_h = s->height, .in_w = s->width, .in_c = s->in,
-                         .out_h = p->out_h, .out_w = p->out_w, .out_c = s->out,
-                         .taps_h = s->kernel_h, .taps_w = s->kernel_w, .stride = s->stride,
-                         .off_y = -s->pad_top, .off_x = -s->pad_left,
-                         .out_pixel = (size_t)s->out, .out_row = row, .out_image = row * (size_t)p->out_h};
+    return (ts_conv_job){.batch = s->batch,
+                         .in_h = s->height,
+                         .in_w = s->width,
+                         .in_c = s->in,
+                         .out_h = p->out_h,
+                         .out_w = p->out_w,
+                         .out_c = s->out,
+                         .taps_h = s->kernel_h,
+                         .taps_w = s->kernel_w,
+                         .stride = s->stride,
+                         .off_y = -s->pad_top,
+                         .off_x = -s->pad_left,
+                         .out_pixel = (size_t)s->out,
+                         .out_row = row,
+                         .out_image = row * (size_t)p->out_h};
 }
 
 /* Along one axis: which taps and which inputs belong to phase r of the stride. Input i gets dy[o] * w[k] for
@@ -89,11 +99,21 @@ ts_conv_job ts_conv_job_back(const ts_conv *plan, int ry, int rx) {
     const phase y = phase_of(ry, s->stride, s->kernel_h, s->pad_top, s->height);
     const phase x = phase_of(rx, s->stride, s->kernel_w, s->pad_left, s->width);
     const size_t pixel = (size_t)s->in, row = pixel * (size_t)s->width;
-    return (ts_conv_job){.batch = s->batch, .in_h = plan->out_h, .in_w = plan->out_w, .in_c = s->out,
-                         .out_h = y.number, .out_w = x.number, .out_c = s->in,
-                         .taps_h = y.taps, .taps_w = x.taps, .stride = 1, .off_y = y.off, .off_x = x.off,
+    return (ts_conv_job){.batch = s->batch,
+                         .in_h = plan->out_h,
+                         .in_w = plan->out_w,
+                         .in_c = s->out,
+                         .out_h = y.number,
+                         .out_w = x.number,
+                         .out_c = s->in,
+                         .taps_h = y.taps,
+                         .taps_w = x.taps,
+                         .stride = 1,
+                         .off_y = y.off,
+                         .off_x = x.off,
                          .out_first = (size_t)y.first * row + (size_t)x.first * pixel,
-                         .out_pixel = pixel * (size_t)s->stride, .out_row = row * (size_t)s->stride,
+                         .out_pixel = pixel * (size_t)s->stride,
+                         .out_row = row * (size_t)s->stride,
                          .out_image = row * (size_t)s->height};
 }
 

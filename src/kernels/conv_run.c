@@ -3,13 +3,9 @@
 
 #include "base/size.h"
 
-static int strip_columns(const ts_conv_job *job) {
-    return (job->out_w - 1) * job->stride + job->taps_w;
-}
+static int strip_columns(const ts_conv_job *job) { return (job->out_w - 1) * job->stride + job->taps_w; }
 
-static int strip_rows(const ts_conv_job *job, int band) {
-    return (band - 1) * job->stride + job->taps_h;
-}
+static int strip_rows(const ts_conv_job *job, int band) { return (band - 1) * job->stride + job->taps_h; }
 
 bool ts_conv_job_direct(const ts_conv_job *job) {
     return job->off_y >= 0 && job->off_x >= 0 && job->off_y + strip_rows(job, job->out_h) <= job->in_h &&
@@ -28,7 +24,8 @@ int ts_conv_job_band(const ts_conv_job *job) {
 
 size_t ts_conv_job_scratch(const ts_conv_job *job) {
     if (job->out_h < 1 || job->out_w < 1 || job->taps_h < 1 || job->taps_w < 1 || ts_conv_job_direct(job)) return 0;
-    const size_t floats = (size_t)strip_rows(job, ts_conv_job_band(job)) * (size_t)strip_columns(job) * (size_t)job->in_c;
+    const size_t floats = (size_t)strip_rows(job, ts_conv_job_band(job)) * (size_t)strip_columns(job) *
+                          (size_t)job->in_c;
     return ts_div_up(floats, 16) * 16;
 }
 
@@ -140,8 +137,9 @@ static void fill_zero(const ts_conv_job *j) {
     for (int n = 0; n < j->batch; n++)
         for (int y = 0; y < j->out_h; y++)
             for (int x = 0; x < j->out_w; x++)
-                memset(j->out + (size_t)n * j->out_image + j->out_first + (size_t)y * j->out_row + (size_t)x * j->out_pixel, 0,
-                       (size_t)j->out_c * sizeof(float));
+                memset(j->out + (size_t)n * j->out_image + j->out_first + (size_t)y * j->out_row +
+                           (size_t)x * j->out_pixel,
+                       0, (size_t)j->out_c * sizeof(float));
 }
 
 void ts_conv_job_run(const ts_conv_job *job, float *scratch, ts_pool *pool) {

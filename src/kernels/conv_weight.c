@@ -22,16 +22,16 @@ typedef struct gradient {
     int band;                 /* output rows per chain */
 } gradient;
 
-static bool has_border(const ts_conv_shape *s) {
-    return s->pad_top || s->pad_left || s->pad_bottom || s->pad_right;
-}
+static bool has_border(const ts_conv_shape *s) { return s->pad_top || s->pad_left || s->pad_bottom || s->pad_right; }
 
 static size_t bordered_floats(const ts_conv_shape *s) {
-    return (size_t)(s->height + s->pad_top + s->pad_bottom) * (size_t)(s->width + s->pad_left + s->pad_right) * (size_t)s->in;
+    return (size_t)(s->height + s->pad_top + s->pad_bottom) * (size_t)(s->width + s->pad_left + s->pad_right) *
+           (size_t)s->in;
 }
 
 /* Rows [i, i + count) of one ky's part of dw, count <= TS_MR. */
-static void band_tile(const gradient *g, float *dw, int i, const float *x, const float *dy, int columns, const ts_walk *walk) {
+static void band_tile(const gradient *g, float *dw, int i, const float *x, const float *dy, int columns,
+                      const ts_walk *walk) {
     const size_t ldc = (size_t)g->plan->shape.out;
     const int count = g->m - i < TS_MR ? g->m - i : TS_MR;
     if (g->m >= TS_MR) {
@@ -80,8 +80,9 @@ static void border_task(void *context, size_t begin, size_t end, int worker) {
     const ts_conv_shape *s = b->shape;
     (void)worker;
     for (size_t n = begin; n < end; n++)
-        ts_conv_copy_strip(b->to + n * bordered_floats(s), b->x + n * (size_t)s->height * (size_t)s->width * (size_t)s->in,
-                           s->height, s->width, s->in, -s->pad_top, s->height + s->pad_top + s->pad_bottom, -s->pad_left,
+        ts_conv_copy_strip(b->to + n * bordered_floats(s),
+                           b->x + n * (size_t)s->height * (size_t)s->width * (size_t)s->in, s->height, s->width, s->in,
+                           -s->pad_top, s->height + s->pad_top + s->pad_bottom, -s->pad_left,
                            s->width + s->pad_left + s->pad_right);
 }
 
@@ -96,7 +97,8 @@ size_t ts_conv_scratch_weight(const ts_conv *plan, int threads) {
 void ts_conv_backward_weight(const ts_conv *plan, float *dweights, float *dbias, const float *x, const float *dy,
                              float *scratch, ts_pool *pool) {
     const ts_conv_shape *s = &plan->shape;
-    if (dbias) ts_sum_rows(dbias, dy, (size_t)s->batch * (size_t)plan->out_h * (size_t)plan->out_w, s->out, scratch, pool);
+    if (dbias)
+        ts_sum_rows(dbias, dy, (size_t)s->batch * (size_t)plan->out_h * (size_t)plan->out_w, s->out, scratch, pool);
     if (has_border(s)) {
         bordering b = {s, scratch, x};
         ts_parallel(pool, (size_t)s->batch, 1, border_task, &b);
@@ -132,15 +134,14 @@ static void sum_task(void *context, size_t begin, size_t end, int worker) {
         for (size_t row = block * SUM_ROWS; row < last; row++)
             for (size_t c = 0; c < columns; c += TS_VF) {
                 const size_t left = columns - c;
-                vf_store_upto(partial + c, vf_add(vf_load_upto(partial + c, left), vf_load_upto(s->x + row * columns + c, left)),
+                vf_store_upto(partial + c,
+                              vf_add(vf_load_upto(partial + c, left), vf_load_upto(s->x + row * columns + c, left)),
                               left);
             }
     }
 }
 
-size_t ts_sum_rows_scratch(size_t rows, int columns) {
-    return ts_div_up(rows, SUM_ROWS) * (size_t)columns;
-}
+size_t ts_sum_rows_scratch(size_t rows, int columns) { return ts_div_up(rows, SUM_ROWS) * (size_t)columns; }
 
 void ts_sum_rows(float *sums, const float *x, size_t rows, int columns, float *scratch, ts_pool *pool) {
     row_sums s = {scratch, x, rows, columns};

@@ -18,7 +18,8 @@ static void blocks_task(void *context, size_t begin, size_t end, int worker) {
 }
 
 /* `least`: items per block at least, and what block sizes are multiples of. */
-void ts_sum_blocks(double *total, int terms, size_t items, size_t least, ts_block_sum *block, void *context, ts_pool *pool) {
+void ts_sum_blocks(double *total, int terms, size_t items, size_t least, ts_block_sum *block, void *context,
+                   ts_pool *pool) {
     blocks b = {.items = items, .block = block, .context = context};
     const size_t units = (items + least - 1) / least;
     b.size = (units + TS_SUM_BLOCKS - 1) / TS_SUM_BLOCKS * least;

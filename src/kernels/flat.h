@@ -8,7 +8,7 @@
 #define TS_FLAT_GRAIN 16384 /* values per piece of elementwise work; a multiple of TS_STRIPES */
 
 /* Runs body for i = begin, begin + TS_VF, ... with n = the number of values left (TS_VF or fewer at the end). */
-#define TS_FLAT_LOOP(begin, end) \
+#define TS_FLAT_LOOP(begin, end)                                                                                       \
     for (size_t i = (begin), n = 0; i < (end) && ((n = (end)-i < TS_VF ? (end)-i : TS_VF), 1); i += TS_VF)
 
 /* TS_STRIPES partial sums: value number i goes to stripe i % TS_STRIPES, in order. */
@@ -36,6 +36,7 @@ static inline double ts_stripes_sum(const ts_stripes *s) {
 #define TS_SUM_BLOCKS 64
 #define TS_SUM_TERMS 4
 typedef void ts_block_sum(void *context, size_t begin, size_t end, double *out);
-void ts_sum_blocks(double *total, int terms, size_t items, size_t least, ts_block_sum *block, void *context, ts_pool *pool);
+void ts_sum_blocks(double *total, int terms, size_t items, size_t least, ts_block_sum *block, void *context,
+                   ts_pool *pool);
 
 #endif

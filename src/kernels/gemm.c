@@ -3,9 +3,7 @@
 
 #include "kernels/tile.h"
 
-size_t ts_gemm_packed(int k, int n) {
-    return ts_panel_floats((size_t)k, n);
-}
+size_t ts_gemm_packed(int k, int n) { return ts_panel_floats((size_t)k, n); }
 
 void ts_gemm_pack(float *packed, const float *b, int k, int n, size_t row_step, size_t column_step) {
     for (int first = 0; first < n; first += TS_NR) {
@@ -27,7 +25,8 @@ typedef struct product {
 } product;
 
 /* Rows begin .. end-1 of C, at most TS_MR of them, columns of the panel that starts at `first`. */
-static void product_tile(const product *g, size_t begin, size_t end, int first, const float *panel, const float *start) {
+static void product_tile(const product *g, size_t begin, size_t end, int first, const float *panel,
+                         const float *start) {
     float room[TS_MR][TS_NR];
     const int vectors = ts_panel_vectors(g->n, first);
     const int columns = g->n - first < TS_NR ? g->n - first : TS_NR;
@@ -89,8 +88,8 @@ static void tn_task(void *context, size_t begin, size_t end, int worker) {
         for (int first = 0; first < g->n; first += TS_NR) {
             const int columns = g->n - first < TS_NR ? g->n - first : TS_NR;
             for (size_t i = begin; i < end; i += TS_MR)
-                tn_tile(g, (int)i, end - i < TS_MR ? (int)(end - i) : TS_MR, g->a + row * g->lda, g->b + row * g->ldb + first,
-                        columns, g->c + first, &walk);
+                tn_tile(g, (int)i, end - i < TS_MR ? (int)(end - i) : TS_MR, g->a + row * g->lda,
+                        g->b + row * g->ldb + first, columns, g->c + first, &walk);
         }
     }
 }

@@ -50,7 +50,8 @@ static void l2_block(void *context, size_t begin, size_t end, double *out) {
     }
 }
 
-static double mean_loss(ts_block_sum *block, float *grad, const float *x, const float *y, size_t n, float weight, ts_pool *pool) {
+static double mean_loss(ts_block_sum *block, float *grad, const float *x, const float *y, size_t n, float weight,
+                        ts_pool *pool) {
     double total[TS_SUM_TERMS];
     loss_job j = {.grad = grad, .x = x, .y = y, .scale = (float)((double)weight / (double)n)};
     ts_sum_blocks(total, 1, n, RUN, block, &j, pool);

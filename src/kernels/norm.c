@@ -134,15 +134,25 @@ static void set_chunks(norm_job *j) {
 
 void ts_group_norm_forward(float *y, float *mean, float *rstd, const float *x, const float *gamma, const float *beta,
                            int batch, size_t pixels, int channels, int groups, float eps, ts_pool *pool) {
-    norm_job j = {.y = y, .mean = mean, .rstd = rstd, .x = x, .gamma = gamma, .beta = beta, .pixels = pixels,
-                  .channels = (size_t)channels, .groups = (size_t)groups, .each = (size_t)(channels / groups), .eps = eps};
+    norm_job j = {.y = y,
+                  .mean = mean,
+                  .rstd = rstd,
+                  .x = x,
+                  .gamma = gamma,
+                  .beta = beta,
+                  .pixels = pixels,
+                  .channels = (size_t)channels,
+                  .groups = (size_t)groups,
+                  .each = (size_t)(channels / groups),
+                  .eps = eps};
     set_chunks(&j);
     ts_parallel(pool, (size_t)batch * j.chunks, 1, forward_task, &j);
 }
 
 /* ---- backward ------------------------------------------------------------------------------------------------ */
 /* Per channel: the sum of dy and the sum of dy * unit; per group the means over values of both times gamma. */
-static void group_slopes(const norm_job *j, size_t image, size_t first, size_t last, float mean_dy[CHUNK], float mean_dy_unit[CHUNK]) {
+static void group_slopes(const norm_job *j, size_t image, size_t first, size_t last, float mean_dy[CHUNK],
+                         float mean_dy_unit[CHUNK]) {
     double m1[CHUNK] = {0}, m2[CHUNK] = {0}, total[2][TS_VF];
     float *sums = j->sums + 2 * image * j->channels;
     const size_t group = first / j->each;
@@ -174,7 +184,8 @@ static void backward_task(void *context, size_t begin, size_t end, int worker) {
         TS_FLAT_LOOP(first, last) {
             const lanes l = lanes_of(j, image, i, n);
             float m1[TS_VF] = {0}, m2[TS_VF] = {0};
-            for (size_t k = 0; k < n; k++) m1[k] = mean_dy[(i + k - first) / j->each], m2[k] = mean_dy_unit[(i + k - first) / j->each];
+            for (size_t k = 0; k < n; k++)
+                m1[k] = mean_dy[(i + k - first) / j->each], m2[k] = mean_dy_unit[(i + k - first) / j->each];
             const vf gamma = vf_load_upto(j->gamma + i, n), off = vf_load(m1), along = vf_load(m2);
             for (size_t at = l.at, p = 0; p < j->pixels; p++, at += j->channels) {
                 const vf unit = vf_mul(vf_sub(vf_load_upto(j->x + at, n), l.mean), l.rstd);
@@ -188,8 +199,17 @@ static void backward_task(void *context, size_t begin, size_t end, int worker) {
 void ts_group_norm_backward(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x, const float *mean,
                             const float *rstd, const float *gamma, int batch, size_t pixels, int channels, int groups,
                             float *scratch, ts_pool *pool) {
-    norm_job j = {.y = dx, .mean = (float *)mean, .rstd = (float *)rstd, .sums = scratch, .x = x, .dy = dy, .gamma = gamma,
-                  .pixels = pixels, .channels = (size_t)channels, .groups = (size_t)groups, .each = (size_t)(channels / groups)};
+    norm_job j = {.y = dx,
+                  .mean = (float *)mean,
+                  .rstd = (float *)rstd,
+                  .sums = scratch,
+                  .x = x,
+                  .dy = dy,
+                  .gamma = gamma,
+                  .pixels = pixels,
+                  .channels = (size_t)channels,
+                  .groups = (size_t)groups,
+                  .each = (size_t)(channels / groups)};
     set_chunks(&j);
     ts_parallel(pool, (size_t)batch * j.chunks, 1, backward_task, &j);
     for (size_t image = 0; image < (size_t)batch; image++)

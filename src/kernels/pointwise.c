@@ -11,15 +11,13 @@ typedef struct flat_job {
 
 /* A task that stores `expression` of va (= a), vb (= b), vy (= old y) and s (= scale). Loads that it does not use are
  * dropped by the compiler. */
-#define DEFINE_TASK(name, LOADS, expression)                                        \
-    static void name(void *context, size_t begin, size_t end, int worker) {         \
-        const flat_job *j = context;                                                \
-        const vf s = vf_set1(j->scale);                                             \
-        (void)worker;                                                               \
-        (void)s;                                                                    \
-        TS_FLAT_LOOP(begin, end) {                                                  \
-            LOADS vf_store_upto(j->y + i, (expression), n);                         \
-        }                                                                           \
+#define DEFINE_TASK(name, LOADS, expression)                                                                           \
+    static void name(void *context, size_t begin, size_t end, int worker) {                                            \
+        const flat_job *j = context;                                                                                   \
+        const vf s = vf_set1(j->scale);                                                                                \
+        (void)worker;                                                                                                  \
+        (void)s;                                                                                                       \
+        TS_FLAT_LOOP(begin, end) { LOADS vf_store_upto(j->y + i, (expression), n); }                                   \
     }
 #define LOAD_A const vf va = vf_load_upto(j->a + i, n);
 #define LOAD_B const vf vb = vf_load_upto(j->b + i, n);
@@ -52,9 +50,7 @@ void ts_vscale(float *y, const float *x, float scale, size_t n, ts_pool *pool) {
 void ts_vaxpy(float *y, const float *x, float scale, size_t n, ts_pool *pool) {
     run_flat(axpy_task, y, x, NULL, scale, n, pool);
 }
-void ts_vfill(float *y, float value, size_t n, ts_pool *pool) {
-    run_flat(fill_task, y, NULL, NULL, value, n, pool);
-}
+void ts_vfill(float *y, float value, size_t n, ts_pool *pool) { run_flat(fill_task, y, NULL, NULL, value, n, pool); }
 
 /* ---- by rows ------------------------------------------------------------------------------------------------ */
 enum { ROW_GRAIN = 256 };

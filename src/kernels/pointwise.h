@@ -6,11 +6,11 @@
 
 #include <stddef.h>
 
-void ts_vadd(float *y, const float *a, const float *b, size_t n, ts_pool *pool);  /* y = a + b */
-void ts_vmul(float *y, const float *a, const float *b, size_t n, ts_pool *pool);  /* y = a * b */
+void ts_vadd(float *y, const float *a, const float *b, size_t n, ts_pool *pool);     /* y = a + b */
+void ts_vmul(float *y, const float *a, const float *b, size_t n, ts_pool *pool);     /* y = a * b */
 void ts_vmul_add(float *y, const float *a, const float *b, size_t n, ts_pool *pool); /* y += a * b */
-void ts_vscale(float *y, const float *x, float scale, size_t n, ts_pool *pool);   /* y = x * scale */
-void ts_vaxpy(float *y, const float *x, float scale, size_t n, ts_pool *pool);    /* y += x * scale */
+void ts_vscale(float *y, const float *x, float scale, size_t n, ts_pool *pool);      /* y = x * scale */
+void ts_vaxpy(float *y, const float *x, float scale, size_t n, ts_pool *pool);       /* y += x * scale */
 void ts_vfill(float *y, float value, size_t n, ts_pool *pool);
 /* y = x * scale[c] + shift[c] on [rows][channels]; either array may be NULL (1, 0). The backward pass is the same call
  * with shift NULL. */

@@ -14,21 +14,15 @@ typedef struct move {
     int top, left, bottom, right;
 } move;
 
-static void copy(float *y, const float *x, size_t n) {
-    memcpy(y, x, n * sizeof(float));
-}
+static void copy(float *y, const float *x, size_t n) { memcpy(y, x, n * sizeof(float)); }
 
 static void add_to(float *y, const float *x, size_t count) {
-    TS_FLAT_LOOP(0, count) {
-        vf_store_upto(y + i, vf_add(vf_load_upto(y + i, n), vf_load_upto(x + i, n)), n);
-    }
+    TS_FLAT_LOOP(0, count) { vf_store_upto(y + i, vf_add(vf_load_upto(y + i, n), vf_load_upto(x + i, n)), n); }
 }
 
 static void scale_by(float *y, float s, size_t count) {
     const vf scale = vf_set1(s);
-    TS_FLAT_LOOP(0, count) {
-        vf_store_upto(y + i, vf_mul(vf_load_upto(y + i, n), scale), n);
-    }
+    TS_FLAT_LOOP(0, count) { vf_store_upto(y + i, vf_mul(vf_load_upto(y + i, n), scale), n); }
 }
 
 /* ---- nearest ------------------------------------------------------------------------------------------------- */
@@ -60,7 +54,8 @@ static void upsample_backward_task(void *context, size_t begin, size_t end, int 
     }
 }
 
-void ts_upsample_nearest_backward(float *dx, const float *dy, int batch, int h, int w, int c, int factor, ts_pool *pool) {
+void ts_upsample_nearest_backward(float *dx, const float *dy, int batch, int h, int w, int c, int factor,
+                                  ts_pool *pool) {
     move m = {.y = dx, .dy = dy, .w = w, .c = c, .factor = factor};
     ts_parallel(pool, (size_t)batch * (size_t)h, 4, upsample_backward_task, &m);
 }
@@ -114,9 +109,7 @@ int ts_pool_extent(int extent, int kernel, int stride, int ceil_mode) {
     return (count - 1) * stride >= extent ? count - 1 : count;
 }
 
-static int window_end(int first, int kernel, int extent) {
-    return first + kernel < extent ? first + kernel : extent;
-}
+static int window_end(int first, int kernel, int extent) { return first + kernel < extent ? first + kernel : extent; }
 
 static void max_pool_task(void *context, size_t begin, size_t end, int worker) {
     const move *m = context;
@@ -142,22 +135,31 @@ static void max_pool_task(void *context, size_t begin, size_t end, int worker) {
 
 void ts_max_pool(float *y, const float *x, int batch, int h, int w, int c, int kernel, int stride, int out_h, int out_w,
                  ts_pool *pool) {
-    move m = {.y = y, .x = x, .h = h, .w = w, .c = c, .factor = kernel, .stride = stride, .out_h = out_h, .out_w = out_w};
+    move m = {
+        .y = y, .x = x, .h = h, .w = w, .c = c, .factor = kernel, .stride = stride, .out_h = out_h, .out_w = out_w};
     ts_parallel(pool, (size_t)batch * (size_t)out_h, 4, max_pool_task, &m);
 }
 
-/* Adds dy to the first maximum of one window, per channel. */
+/* Adds dy to the first maximum of one window, per channel. Lanes note the number of the best pixel, then every pixel of the
+ * window takes its share. */
 static void max_window_backward(const move *m, float *dx, const float *x, const float *dy, int y0, int x0) {
-    const size_t c = (size_t)m->c, w = (size_t)m->w;
-    const int y1 = window_end(y0, m->factor, m->h), x1 = window_end(x0, m->factor, m->w);
-    for (size_t k = 0; k < c; k++) {
-        size_t best = ((size_t)y0 * w + (size_t)x0) * c + k;
-        for (int iy = y0; iy < y1; iy++)
-            for (int ix = x0; ix < x1; ix++) {
-                const size_t at = ((size_t)iy * w + (size_t)ix) * c + k;
-                if (x[at] > x[best]) best = at;
-            }
-        dx[best] += dy[k];
+    const size_t c = (size_t)m->c, row = (size_t)m->w * c, first = (size_t)y0 * row + (size_t)x0 * c;
+    const size_t rows = (size_t)(window_end(y0, m->factor, m->h) - y0),
+                 columns = (size_t)(window_end(x0, m->factor, m->w) - x0);
+    TS_FLAT_LOOP(0, c) {
+        vf most = vf_load_upto(x + first + i, n), best = vf_zero();
+        for (size_t p = 1; p < rows * columns; p++) {
+            const vf v = vf_load_upto(x + first + p / columns * row + p % columns * c + i, n);
+            const vm more = vf_lt(most, v);
+            most = vf_select(more, v, most);
+            best = vf_select(more, vf_set1((float)p), best);
+        }
+        const vf d = vf_load_upto(dy + i, n);
+        for (size_t p = 0; p < rows * columns; p++) {
+            float *to = dx + first + p / columns * row + p % columns * c + i;
+            const vf share = vf_select(vf_eq(best, vf_set1((float)p)), d, vf_zero());
+            vf_store_upto(to, vf_add(vf_load_upto(to, n), share), n);
+        }
     }
 }
 
@@ -178,7 +180,16 @@ static void max_pool_backward_task(void *context, size_t begin, size_t end, int 
 
 void ts_max_pool_backward(float *dx, const float *dy, const float *x, int batch, int h, int w, int c, int kernel,
                           int stride, int out_h, int out_w, ts_pool *pool) {
-    move m = {.y = dx, .x = x, .dy = dy, .h = h, .w = w, .c = c, .factor = kernel, .stride = stride, .out_h = out_h, .out_w = out_w};
+    move m = {.y = dx,
+              .x = x,
+              .dy = dy,
+              .h = h,
+              .w = w,
+              .c = c,
+              .factor = kernel,
+              .stride = stride,
+              .out_h = out_h,
+              .out_w = out_w};
     ts_parallel(pool, (size_t)batch, 1, max_pool_backward_task, &m);
 }
 
@@ -230,14 +241,16 @@ void ts_halve_backward(float *dx, const float *dy, int batch, int h, int w, int 
 /* ---- margins ------------------------------------------------------------------------------------------------ */
 static void pad_task(void *context, size_t begin, size_t end, int worker) {
     const move *m = context;
-    const size_t c = (size_t)m->c, full = (size_t)(m->left + m->w + m->right) * c, rows = (size_t)(m->top + m->h + m->bottom);
+    const size_t c = (size_t)m->c, full = (size_t)(m->left + m->w + m->right) * c,
+                 rows = (size_t)(m->top + m->h + m->bottom);
     (void)worker;
     for (size_t r = begin; r < end; r++) {
         const size_t image = r / rows, y = r % rows;
         float *out = m->y + r * full;
         memset(out, 0, full * sizeof(float));
         if (y < (size_t)m->top || y >= (size_t)(m->top + m->h)) continue;
-        copy(out + (size_t)m->left * c, m->x + (image * (size_t)m->h + y - (size_t)m->top) * (size_t)m->w * c, (size_t)m->w * c);
+        copy(out + (size_t)m->left * c, m->x + (image * (size_t)m->h + y - (size_t)m->top) * (size_t)m->w * c,
+             (size_t)m->w * c);
     }
 }
 
@@ -249,11 +262,13 @@ void ts_pad_zero(float *y, const float *x, int batch, int h, int w, int c, int t
 
 static void crop_task(void *context, size_t begin, size_t end, int worker) {
     const move *m = context;
-    const size_t c = (size_t)m->c, full = (size_t)(m->left + m->w + m->right) * c, rows = (size_t)(m->top + m->h + m->bottom);
+    const size_t c = (size_t)m->c, full = (size_t)(m->left + m->w + m->right) * c,
+                 rows = (size_t)(m->top + m->h + m->bottom);
     (void)worker;
     for (size_t r = begin; r < end; r++) {
         const size_t image = r / (size_t)m->h, y = r % (size_t)m->h;
-        copy(m->y + r * (size_t)m->w * c, m->x + (image * rows + y + (size_t)m->top) * full + (size_t)m->left * c, (size_t)m->w * c);
+        copy(m->y + r * (size_t)m->w * c, m->x + (image * rows + y + (size_t)m->top) * full + (size_t)m->left * c,
+             (size_t)m->w * c);
     }
 }
 

@@ -11,7 +11,8 @@
 /* y [batch][h*factor][w*factor][c] repeats every pixel of x [batch][h][w][c]. */
 void ts_upsample_nearest(float *y, const float *x, int batch, int h, int w, int c, int factor, ts_pool *pool);
 /* dx [batch][h][w][c] = sum of dy over each factor x factor block. */
-void ts_upsample_nearest_backward(float *dx, const float *dy, int batch, int h, int w, int c, int factor, ts_pool *pool);
+void ts_upsample_nearest_backward(float *dx, const float *dy, int batch, int h, int w, int c, int factor,
+                                  ts_pool *pool);
 
 /* PyTorch PixelShuffle: x [batch][h][w][c*f*f] -> y [batch][h*f][w*f][c]; channel c*f*f + fy*f + fx goes to (fy, fx). */
 void ts_pixel_shuffle(float *y, const float *x, int batch, int h, int w, int c, int factor, ts_pool *pool);

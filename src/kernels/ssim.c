@@ -227,7 +227,8 @@ static scale make_scale(const ssim_job *j, int k, pile *p) {
 /* Lays one image's scratch out, and fills its pyramid if there is memory. */
 static image make_image(const ssim_job *j, size_t index, pile *p) {
     const size_t values = (size_t)j->h * (size_t)j->w * (size_t)j->c;
-    image im = {.mean = (double *)take(p, 2 * TS_SSIM_SCALES * (size_t)j->c), .product = (double *)take(p, 2 * (size_t)j->c)};
+    image im = {.mean = (double *)take(p, 2 * TS_SSIM_SCALES * (size_t)j->c),
+                .product = (double *)take(p, 2 * (size_t)j->c)};
     for (int m = 0; m < 3; m++) im.line[m] = take(p, (size_t)(j->w + 2 * WINDOW) * (size_t)j->c + 3 * TS_STRIPES);
     for (int k = 0; k < j->scales; k++) {
         scale *s = &im.scales[k];
@@ -257,9 +258,7 @@ static size_t image_floats(int h, int w, int c) {
     return count.used;
 }
 
-size_t ts_ms_ssim_scratch(int batch, int h, int w, int c) {
-    return (size_t)batch * image_floats(h, w, c);
-}
+size_t ts_ms_ssim_scratch(int batch, int h, int w, int c) { return (size_t)batch * image_floats(h, w, c); }
 
 static double exponent(const ssim_job *j, int k) {
     double sum = 0;
@@ -292,7 +291,8 @@ static void image_task(void *context, size_t begin, size_t end, int worker) {
     for (size_t index = begin; index < end; index++) {
         pile p = {j->scratch + index * j->each, 0};
         const image im = make_image(j, index, &p);
-        for (int m = 0; m < 3; m++) memset(im.line[m], 0, ((size_t)(j->w + 2 * WINDOW) * (size_t)j->c + 3 * TS_STRIPES) * sizeof(float));
+        for (int m = 0; m < 3; m++)
+            memset(im.line[m], 0, ((size_t)(j->w + 2 * WINDOW) * (size_t)j->c + 3 * TS_STRIPES) * sizeof(float));
         for (int c = 0; c < j->c; c++) im.product[c] = 1;
         for (int k = 0; k < j->scales; k++) {
             double *mean = im.mean + k * j->c;
@@ -306,8 +306,17 @@ static void image_task(void *context, size_t begin, size_t end, int worker) {
 
 double ts_ms_ssim(float *grad, const float *x, const float *y, int batch, int h, int w, int c, int scales, float range,
                   float weight, float *scratch, ts_pool *pool) {
-    ssim_job j = {.grad = grad, .x = x, .y = y, .scratch = scratch, .each = image_floats(h, w, c), .batch = batch, .h = h,
-                  .w = w, .c = c, .scales = scales, .weight = weight};
+    ssim_job j = {.grad = grad,
+                  .x = x,
+                  .y = y,
+                  .scratch = scratch,
+                  .each = image_floats(h, w, c),
+                  .batch = batch,
+                  .h = h,
+                  .w = w,
+                  .c = c,
+                  .scales = scales,
+                  .weight = weight};
     j.c1 = (float)(0.01 * 0.01 * (double)range * (double)range);
     j.c2 = (float)(0.03 * 0.03 * (double)range * (double)range);
     ts_parallel(pool, (size_t)batch, 1, image_task, &j);

@@ -6,79 +6,78 @@
  */
 #include "kernels/tile.h"
 
-#define STEP(NV, k)                                                              \
-    do {                                                                         \
-        vf b[NV];                                                                \
-        TS_UNROLL for (int j = 0; j < NV; j++) b[j] = vf_load(panel + (NV * (k) + j) * TS_VF); \
-        TS_UNROLL for (int i = 0; i < TS_MR; i++) {                              \
-            const vf a = vf_set1(row[i][k]);                                     \
-            TS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] = vf_madd(a, b[j], acc[i][j]); \
-        }                                                                        \
+#define STEP(NV, k)                                                                                                    \
+    do {                                                                                                               \
+        vf b[NV];                                                                                                      \
+        TS_UNROLL for (int j = 0; j < NV; j++) b[j] = vf_load(panel + (NV * (k) + j) * TS_VF);                         \
+        TS_UNROLL for (int i = 0; i < TS_MR; i++) {                                                                    \
+            const vf a = vf_set1(row[i][k]);                                                                           \
+            TS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] = vf_madd(a, b[j], acc[i][j]);                            \
+        }                                                                                                              \
     } while (0)
 
-#define DEFINE_ROWS(NV)                                                                                        \
-    static void rows_##NV(const ts_tile *tile, int segments, int length, size_t step, const float *panel,      \
-                          const float *start) {                                                                \
-        const float *row[TS_MR];                                                                               \
-        vf acc[TS_MR][NV];                                                                                     \
-        TS_UNROLL for (int i = 0; i < TS_MR; i++) {                                                            \
-            row[i] = tile->a[i];                                                                               \
-            TS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] = vf_load(start + j * TS_VF);       \
-        }                                                                                                      \
-        for (int s = 0; s < segments; s++) {                                                                   \
-            int left = length;                                                                                 \
-            for (; left >= 4; left -= 4) {                                                                     \
-                STEP(NV, 0);                                                                                   \
-                STEP(NV, 1);                                                                                   \
-                STEP(NV, 2);                                                                                   \
-                STEP(NV, 3);                                                                                   \
-                TS_UNROLL for (int i = 0; i < TS_MR; i++) row[i] += 4;                                         \
-                panel += 4 * NV * TS_VF;                                                                       \
-            }                                                                                                  \
-            for (; left > 0; left--) {                                                                         \
-                STEP(NV, 0);                                                                                   \
-                TS_UNROLL for (int i = 0; i < TS_MR; i++) row[i]++;                                            \
-                panel += NV * TS_VF;                                                                           \
-            }                                                                                                  \
-            TS_UNROLL for (int i = 0; i < TS_MR; i++) row[i] += step - (size_t)length;                         \
-        }                                                                                                      \
-        TS_UNROLL for (int i = 0; i < TS_MR; i++)                                                              \
-            TS_UNROLL for (int j = 0; j < NV; j++) vf_store(tile->c[i] + j * TS_VF, acc[i][j]);                \
+#define DEFINE_ROWS(NV)                                                                                                \
+    static void rows_##NV(const ts_tile *tile, int segments, int length, size_t step, const float *panel,              \
+                          const float *start) {                                                                        \
+        const float *row[TS_MR];                                                                                       \
+        vf acc[TS_MR][NV];                                                                                             \
+        TS_UNROLL for (int i = 0; i < TS_MR; i++) {                                                                    \
+            row[i] = tile->a[i];                                                                                       \
+            TS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] = vf_load(start + j * TS_VF);                             \
+        }                                                                                                              \
+        for (int s = 0; s < segments; s++) {                                                                           \
+            int left = length;                                                                                         \
+            for (; left >= 4; left -= 4) {                                                                             \
+                STEP(NV, 0);                                                                                           \
+                STEP(NV, 1);                                                                                           \
+                STEP(NV, 2);                                                                                           \
+                STEP(NV, 3);                                                                                           \
+                TS_UNROLL for (int i = 0; i < TS_MR; i++) row[i] += 4;                                                 \
+                panel += 4 * NV * TS_VF;                                                                               \
+            }                                                                                                          \
+            for (; left > 0; left--) {                                                                                 \
+                STEP(NV, 0);                                                                                           \
+                TS_UNROLL for (int i = 0; i < TS_MR; i++) row[i]++;                                                    \
+                panel += NV * TS_VF;                                                                                   \
+            }                                                                                                          \
+            TS_UNROLL for (int i = 0; i < TS_MR; i++) row[i] += step - (size_t)length;                                 \
+        }                                                                                                              \
+        TS_UNROLL for (int i = 0; i < TS_MR; i++) TS_UNROLL for (int j = 0; j < NV; j++)                               \
+            vf_store(tile->c[i] + j * TS_VF, acc[i][j]);                                                               \
     }
 
 /* Rows are values next to each other in a; the last vector of b may be partial. */
-#define DEFINE_COLUMNS(NAME, MR, NV, LOAD_LAST)                                                                \
-    static void NAME(float *c, size_t ldc, const float *a, const float *b, const ts_walk *walk, int from,      \
-                     size_t last) {                                                                            \
-        vf acc[MR][NV];                                                                                        \
-        TS_UNROLL for (int i = 0; i < MR; i++)                                                                 \
-            TS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] = vf_zero();                                      \
-        for (int run = 0; run < walk->runs; run++, a += walk->a_run) {                                         \
-            const float *pixel = a;                                                                            \
-            for (int x = 0; x < walk->length; x++, pixel += walk->a_step, b += walk->b_step) {                 \
-                vf v[NV];                                                                                      \
-                TS_UNROLL for (int j = 0; j < NV - 1; j++) v[j] = vf_load(b + j * TS_VF);                      \
-                v[NV - 1] = LOAD_LAST(b + (NV - 1) * TS_VF, last);                                             \
-                TS_UNROLL for (int i = 0; i < MR; i++) {                                                       \
-                    const vf s = vf_set1(pixel[i]);                                                            \
-                    TS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] = vf_madd(s, v[j], acc[i][j]);            \
-                }                                                                                              \
-            }                                                                                                  \
-        }                                                                                                      \
-        TS_UNROLL for (int i = 0; i < MR; i++) {                                                               \
-            if (i < from) continue;                                                                            \
-            TS_UNROLL for (int j = 0; j < NV; j++) {                                                           \
-                float *out = c + (size_t)i * ldc + j * TS_VF;                                                  \
-                const size_t n = j == NV - 1 ? last : TS_VF;                                                   \
-                vf_store_upto(out, vf_add(vf_load_upto(out, n), acc[i][j]), n);                                \
-            }                                                                                                  \
-        }                                                                                                      \
+#define DEFINE_COLUMNS(NAME, MR, NV, LOAD_LAST)                                                                        \
+    static void NAME(float *c, size_t ldc, const float *a, const float *b, const ts_walk *walk, int from,              \
+                     size_t last) {                                                                                    \
+        vf acc[MR][NV];                                                                                                \
+        TS_UNROLL for (int i = 0; i < MR; i++) TS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] = vf_zero();           \
+        for (int run = 0; run < walk->runs; run++, a += walk->a_run) {                                                 \
+            const float *pixel = a;                                                                                    \
+            for (int x = 0; x < walk->length; x++, pixel += walk->a_step, b += walk->b_step) {                         \
+                vf v[NV];                                                                                              \
+                TS_UNROLL for (int j = 0; j < NV - 1; j++) v[j] = vf_load(b + j * TS_VF);                              \
+                v[NV - 1] = LOAD_LAST(b + (NV - 1) * TS_VF, last);                                                     \
+                TS_UNROLL for (int i = 0; i < MR; i++) {                                                               \
+                    const vf s = vf_set1(pixel[i]);                                                                    \
+                    TS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] = vf_madd(s, v[j], acc[i][j]);                    \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+        TS_UNROLL for (int i = 0; i < MR; i++) {                                                                       \
+            if (i < from) continue;                                                                                    \
+            TS_UNROLL for (int j = 0; j < NV; j++) {                                                                   \
+                float *out = c + (size_t)i * ldc + j * TS_VF;                                                          \
+                const size_t n = j == NV - 1 ? last : TS_VF;                                                           \
+                vf_store_upto(out, vf_add(vf_load_upto(out, n), acc[i][j]), n);                                        \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 #define LOAD_WHOLE(p, n) vf_load(p)
-#define DEFINE_WIDTH(NV)                                      \
-    DEFINE_ROWS(NV)                                           \
-    DEFINE_COLUMNS(columns_##NV, TS_MR, NV, LOAD_WHOLE)       \
-    DEFINE_COLUMNS(columns_part_##NV, TS_MR, NV, vf_load_part) \
+#define DEFINE_WIDTH(NV)                                                                                               \
+    DEFINE_ROWS(NV)                                                                                                    \
+    DEFINE_COLUMNS(columns_##NV, TS_MR, NV, LOAD_WHOLE)                                                                \
+    DEFINE_COLUMNS(columns_part_##NV, TS_MR, NV, vf_load_part)                                                         \
     DEFINE_COLUMNS(column_##NV, 1, NV, vf_load_part)
 
 DEFINE_WIDTH(1)

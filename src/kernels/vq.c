@@ -8,13 +8,9 @@
 #include "kernels/gemm.h"
 #include "kernels/tile.h"
 
-static size_t padded_codes(int codes) {
-    return ((size_t)codes + TS_NR - 1) / TS_NR * TS_NR;
-}
+static size_t padded_codes(int codes) { return ((size_t)codes + TS_NR - 1) / TS_NR * TS_NR; }
 
-size_t ts_vq_packed(int codes, int dim) {
-    return ts_gemm_packed(dim, codes) + padded_codes(codes);
-}
+size_t ts_vq_packed(int codes, int dim) { return ts_gemm_packed(dim, codes) + padded_codes(codes); }
 
 void ts_vq_pack(float *packed, const float *codebook, const float *bits, float lambda, int codes, int dim) {
     const size_t panels = ts_gemm_packed(dim, codes);
@@ -101,8 +97,8 @@ static void lookup_task(void *context, size_t begin, size_t end, int worker) {
     }
 }
 
-void ts_vq_lookup(uint16_t *index, float *score, const float *x, size_t ldx, const float *packed, size_t rows, int codes,
-                  int dim, ts_pool *pool) {
+void ts_vq_lookup(uint16_t *index, float *score, const float *x, size_t ldx, const float *packed, size_t rows,
+                  int codes, int dim, ts_pool *pool) {
     search s = {index, score, x, packed, ldx, codes, dim, 1};
     ts_parallel(pool, rows, 16 * TS_MR, lookup_task, &s);
 }
@@ -146,7 +142,8 @@ void ts_vq_best(uint16_t *index, float *score, int keep, const float *x, size_t 
 }
 
 /* ---- statistics and back ------------------------------------------------------------------------------------ */
-void ts_vq_accumulate(float *count, float *sum, const uint16_t *index, const float *x, size_t ldx, size_t rows, int dim) {
+void ts_vq_accumulate(float *count, float *sum, const uint16_t *index, const float *x, size_t ldx, size_t rows,
+                      int dim) {
     for (size_t r = 0; r < rows; r++) {
         float *s = sum + (size_t)index[r] * (size_t)dim;
         count[index[r]] += 1;

@@ -44,9 +44,9 @@ typedef struct vi {
 } vi;
 typedef vi vm; /* 0 or -1 */
 
-#define TS_EACH(type, expression)                    \
-    type r;                                          \
-    for (int i = 0; i < TS_VF; i++) r.v[i] = (expression); \
+#define TS_EACH(type, expression)                                                                                      \
+    type r;                                                                                                            \
+    for (int i = 0; i < TS_VF; i++) r.v[i] = (expression);                                                             \
     return r
 static inline vf vf_load(const float *p) { TS_EACH(vf, p[i]); }
 static inline void vf_store(float *p, vf a) { memcpy(p, a.v, sizeof a.v); }
@@ -72,8 +72,16 @@ static inline vi vi_shl23(vi a) { TS_EACH(vi, (int32_t)((uint32_t)a.v[i] << 23))
 static inline vi vi_shr23(vi a) { TS_EACH(vi, (int32_t)((uint32_t)a.v[i] >> 23)); }
 static inline vi vf_to_i(vf a) { TS_EACH(vi, a.v[i] >= -0x1p31f && a.v[i] < 0x1p31f ? (int32_t)a.v[i] : INT32_MIN); }
 static inline vf vi_to_f(vi a) { TS_EACH(vf, (float)a.v[i]); }
-static inline vi vf_bits(vf a) { vi r; memcpy(r.v, a.v, sizeof r.v); return r; }
-static inline vf vi_bits(vi a) { vf r; memcpy(r.v, a.v, sizeof r.v); return r; }
+static inline vi vf_bits(vf a) {
+    vi r;
+    memcpy(r.v, a.v, sizeof r.v);
+    return r;
+}
+static inline vf vi_bits(vi a) {
+    vf r;
+    memcpy(r.v, a.v, sizeof r.v);
+    return r;
+}
 
 #elif defined(__wasm_simd128__)
 /* ---- WebAssembly --------------------------------------------------------------------------------------------- */

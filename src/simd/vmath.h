@@ -23,12 +23,11 @@ static inline vf vf_poly(vf x, const float *c, int n) {
 }
 
 /* 2^n for integral n in [-126, 127]. */
-static inline vf vf_pow2(vf n) {
-    return vi_bits(vi_shl23(vi_add(vf_to_i(n), vi_set1(127))));
-}
+static inline vf vf_pow2(vf n) { return vi_bits(vi_shl23(vi_add(vf_to_i(n), vi_set1(127)))); }
 
 static inline vf vf_exp(vf x) {
-    static const float P[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
+    static const float P[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
+                              4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
     x = vf_clamp(x, -87.3f, 88.3f);
     const vf n = vf_round(vf_mul(x, vf_set1(1.44269504088896341f)));
     vf r = vf_nmadd(n, vf_set1(0.693359375f), x); /* ln 2 in two parts */
@@ -38,8 +37,9 @@ static inline vf vf_exp(vf x) {
 }
 
 static inline vf vf_log(vf x) {
-    static const float P[] = {7.0376836292e-2f,  -1.1514610310e-1f, 1.1676998740e-1f,  -1.2420140846e-1f, 1.4249322787e-1f,
-                              -1.6668057665e-1f, 2.0000714765e-1f,  -2.4999993993e-1f, 3.3333331174e-1f};
+    static const float P[] = {7.0376836292e-2f,  -1.1514610310e-1f, 1.1676998740e-1f,
+                              -1.2420140846e-1f, 1.4249322787e-1f,  -1.6668057665e-1f,
+                              2.0000714765e-1f,  -2.4999993993e-1f, 3.3333331174e-1f};
     x = vf_max(x, vf_set1(0x1p-126f));
     const vi bits = vf_bits(x);
     vf e = vi_to_f(vi_sub(vi_and(vi_shr23(bits), vi_set1(255)), vi_set1(126)));
@@ -55,7 +55,8 @@ static inline vf vf_log(vf x) {
 }
 
 static inline vf vf_tanh(vf x) {
-    static const float P[] = {-5.70498872745e-3f, 2.06390887954e-2f, -5.37397155531e-2f, 1.33314422036e-1f, -3.33332819422e-1f};
+    static const float P[] = {-5.70498872745e-3f, 2.06390887954e-2f, -5.37397155531e-2f, 1.33314422036e-1f,
+                              -3.33332819422e-1f};
     const vf a = vf_abs(x);
     const vf z = vf_mul(x, x);
     const vf small = vf_madd(vf_mul(vf_poly(z, P, 5), z), x, x);
@@ -71,13 +72,9 @@ static inline vf vf_sigmoid(vf x) {
     return vf_div(vf_set1(1.0f), vf_add(vf_set1(1.0f), e));
 }
 
-static inline vf vf_rsqrt(vf x) {
-    return vf_div(vf_set1(1.0f), vf_sqrt(x));
-}
+static inline vf vf_rsqrt(vf x) { return vf_div(vf_set1(1.0f), vf_sqrt(x)); }
 
-static inline vf vf_silu(vf x) {
-    return vf_mul(x, vf_sigmoid(x));
-}
+static inline vf vf_silu(vf x) { return vf_mul(x, vf_sigmoid(x)); }
 
 /* d silu(x) / dx = s + x s (1 - s) */
 static inline vf vf_silu_slope(vf x) {
@@ -91,9 +88,7 @@ static inline vf vf_gelu_tanh(vf x) {
     return vf_tanh(vf_mul(vf_set1(0.797884560802865356f), vf_madd(cube, vf_set1(0.044715f), x)));
 }
 
-static inline vf vf_gelu(vf x) {
-    return vf_mul(vf_mul(vf_set1(0.5f), x), vf_add(vf_set1(1.0f), vf_gelu_tanh(x)));
-}
+static inline vf vf_gelu(vf x) { return vf_mul(vf_mul(vf_set1(0.5f), x), vf_add(vf_set1(1.0f), vf_gelu_tanh(x))); }
 
 /* d gelu(x) / dx = (1 + t) / 2 + x / 2 (1 - t^2) sqrt(2/pi) (1 + 3 * 0.044715 x^2) */
 static inline vf vf_gelu_slope(vf x) {

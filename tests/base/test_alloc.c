@@ -5,9 +5,7 @@
 #include "base/arena.h"
 #include "test.h"
 
-static int aligned(const void *p) {
-    return (uintptr_t)p % TS_ALIGN == 0;
-}
+static int aligned(const void *p) { return (uintptr_t)p % TS_ALIGN == 0; }
 
 static void test_blocks(void) {
     ts_test_alloc_fail_at(0);

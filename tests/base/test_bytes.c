@@ -82,7 +82,8 @@ static void test_varints(void) {
         CHECK(ts_read_varint(&r) == VALUES[i] && !r.failed && r.pos == w.size);
         ts_writer_free(&w);
     }
-    static const uint8_t BAD[][5] = {{0xff, 0xff, 0xff, 0xff, 0x10}, {0x80, 0x80, 0x80, 0x80, 0x80}, {0x80, 0x00}, {0xff, 0xff, 0xff, 0xff, 0x8f}};
+    static const uint8_t BAD[][5] = {
+        {0xff, 0xff, 0xff, 0xff, 0x10}, {0x80, 0x80, 0x80, 0x80, 0x80}, {0x80, 0x00}, {0xff, 0xff, 0xff, 0xff, 0x8f}};
     for (int i = 0; i < 4; i++) {
         ts_reader r = ts_reader_new(BAD[i], 5);
         test_row("bad varint %d", i);
@@ -132,13 +133,15 @@ static void test_halves(void) {
     }
     CHECK_INT(wrong, 0);
     for (uint32_t h = 0; h < 0x7bff; h++) { /* midpoints go to even, their neighbours to the nearer side */
-        const float low = ts_f32_from_f16((uint16_t)h), high = ts_f32_from_f16((uint16_t)(h + 1)), middle = low + (high - low) / 2;
+        const float low = ts_f32_from_f16((uint16_t)h), high = ts_f32_from_f16((uint16_t)(h + 1)),
+                    middle = low + (high - low) / 2;
         const uint16_t even = (uint16_t)(h + (h & 1));
         wrong += ts_f16_from_f32(middle) != even || ts_f16_from_f32(-middle) != (even | 0x8000);
         wrong += ts_f16_from_f32(nextafterf(middle, 0)) != h || ts_f16_from_f32(nextafterf(middle, 1e9f)) != h + 1;
     }
     CHECK_INT(wrong, 0);
-    CHECK(ts_f32_from_f16(0x3c00) == 1 && ts_f32_from_f16(0xc000) == -2 && ts_f32_from_f16(0x7bff) == 65504 && ts_f32_from_f16(1) == 0x1p-24f);
+    CHECK(ts_f32_from_f16(0x3c00) == 1 && ts_f32_from_f16(0xc000) == -2 && ts_f32_from_f16(0x7bff) == 65504 &&
+          ts_f32_from_f16(1) == 0x1p-24f);
     CHECK_INT(ts_f16_from_f32(65519.996f), 0x7bff);
     CHECK_INT(ts_f16_from_f32(65520), 0x7c00);
     CHECK_INT(ts_f16_from_f32(-INFINITY), 0xfc00);
@@ -151,7 +154,8 @@ static void test_halves(void) {
 
 static void test_sizes(void) {
     bool over = false;
-    CHECK(ts_mul(1u << 15, 1u << 15, &over) == 1u << 30 && ts_add(5, 6, &over) == 11 && ts_round_up(65, 64, &over) == 128 && ts_round_up(64, 64, &over) == 64);
+    CHECK(ts_mul(1u << 15, 1u << 15, &over) == 1u << 30 && ts_add(5, 6, &over) == 11 &&
+          ts_round_up(65, 64, &over) == 128 && ts_round_up(64, 64, &over) == 64);
     CHECK(!over && ts_mul(SIZE_MAX, 0, &over) == 0 && !over);
     CHECK(ts_mul(SIZE_MAX / 2, 3, &over) == SIZE_MAX && over);
     CHECK(ts_add(1, 1, &over) == 2 && over); /* sticky */
@@ -176,7 +180,8 @@ static void test_errors(void) {
     CHECK_INT(strlen(err.text), 255);
     CHECK_INT(ts_fail_memory(&err, 3 << 20), TESS_ERR_MEMORY);
     CHECK(strstr(err.text, "3.0 MiB"));
-    for (int code = TESS_ERR_NUMERIC; code <= TESS_DONE; code++) CHECK(strcmp(ts_status_name((tess_status)code), "UNKNOWN") != 0);
+    for (int code = TESS_ERR_NUMERIC; code <= TESS_DONE; code++)
+        CHECK(strcmp(ts_status_name((tess_status)code), "UNKNOWN") != 0);
     CHECK_TEXT(ts_status_name((tess_status)99), "UNKNOWN");
 }
 

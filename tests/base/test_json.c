@@ -5,8 +5,9 @@
 #include "base/json.h"
 #include "test.h"
 
-static const char SAMPLE[] = "{ \"name\": \"photo\", \"sizes\": [1, 2.5e3, -0.125, {\"deep\": [[], {}, null]}],\n"
-                             "  \"flag\": true, \"off\": false, \"caf\\u00e9\": \"a\\n\\\"\\ud83d\\ude00\\ud800x\", \"empty\": {} }";
+static const char SAMPLE[] =
+    "{ \"name\": \"photo\", \"sizes\": [1, 2.5e3, -0.125, {\"deep\": [[], {}, null]}],\n"
+    "  \"flag\": true, \"off\": false, \"caf\\u00e9\": \"a\\n\\\"\\ud83d\\ude00\\ud800x\", \"empty\": {} }";
 
 static void test_reading(void) {
     ts_json doc;
@@ -22,14 +23,17 @@ static void test_reading(void) {
     const int deep = ts_json_get(&doc, ts_json_at(&doc, sizes, 3), "deep");
     static const ts_json_type KINDS[] = {TS_JSON_ARRAY, TS_JSON_OBJECT, TS_JSON_NULL};
     int i = 0;
-    for (int it = ts_json_first(&doc, deep); it != TS_JSON_NONE; it = ts_json_next(&doc, deep, it)) CHECK(i < 3 && ts_json_typeof(&doc, it) == KINDS[i++]);
+    for (int it = ts_json_first(&doc, deep); it != TS_JSON_NONE; it = ts_json_next(&doc, deep, it))
+        CHECK(i < 3 && ts_json_typeof(&doc, it) == KINDS[i++]);
     CHECK_INT(i, 3);
-    CHECK(ts_json_bool(&doc, ts_json_get(&doc, 0, "flag"), false) && !ts_json_bool(&doc, ts_json_get(&doc, 0, "off"), true) && ts_json_bool(&doc, sizes, true));
+    CHECK(ts_json_bool(&doc, ts_json_get(&doc, 0, "flag"), false) &&
+          !ts_json_bool(&doc, ts_json_get(&doc, 0, "off"), true) && ts_json_bool(&doc, sizes, true));
     char text[32];
     const int cafe = ts_json_get(&doc, 0, "caf\xc3\xa9");
     CHECK(ts_json_string(&doc, cafe, text, sizeof text));
     CHECK_TEXT(text, "a\n\"\xf0\x9f\x98\x80\xef\xbf\xbdx");
-    CHECK(ts_json_is(&doc, cafe, text) && !ts_json_is(&doc, cafe, "a") && !ts_json_is(&doc, cafe, "a\n\"\xf0\x9f\x98\x80\xef\xbf\xbdxy"));
+    CHECK(ts_json_is(&doc, cafe, text) && !ts_json_is(&doc, cafe, "a") &&
+          !ts_json_is(&doc, cafe, "a\n\"\xf0\x9f\x98\x80\xef\xbf\xbdxy"));
     CHECK(!ts_json_string(&doc, cafe, text, 5) && text[0] == 0);
     CHECK(!ts_json_string(&doc, sizes, text, sizeof text));
     size_t length;
@@ -37,7 +41,8 @@ static void test_reading(void) {
     CHECK(length == 24 && memcmp(raw, "{\"deep\": [[], {}, null]}", 24) == 0);
     CHECK_INT(ts_json_first(&doc, ts_json_get(&doc, 0, "empty")), TS_JSON_NONE);
     int keys = 0;
-    for (int it = ts_json_first(&doc, 0); it != TS_JSON_NONE; it = ts_json_next(&doc, 0, it)) keys += ts_json_typeof(&doc, ts_json_value(&doc, it)) != TS_JSON_MISSING;
+    for (int it = ts_json_first(&doc, 0); it != TS_JSON_NONE; it = ts_json_next(&doc, 0, it))
+        keys += ts_json_typeof(&doc, ts_json_value(&doc, it)) != TS_JSON_MISSING;
     CHECK_INT(keys, 6);
     ts_json_free(&doc);
     CHECK_INT(ts_test_alloc_live(), 0);
@@ -60,8 +65,32 @@ static void test_integers(void) {
 }
 
 static void test_bad(void) {
-    static const char *const BAD[] = {"", " ", "{", "}", "[1,2", "{\"a\"}", "{1:2}", "{} {}", "[] x", "[tru]", "[01]", "[1.]", "[.5]", "[1e]", "[-]", "[+1]",
-                                      "[nan]", "\"a", "[\"\\q\"]", "[\"\\u12g4\"]", "[\"a\nb\"]", "{\"a\":1,\"b\"}", "{\"a\":{\"b\":1}", "{\"a\":1]", "{a:1}", "[1}"};
+    static const char *const BAD[] = {"",
+                                      " ",
+                                      "{",
+                                      "}",
+                                      "[1,2",
+                                      "{\"a\"}",
+                                      "{1:2}",
+                                      "{} {}",
+                                      "[] x",
+                                      "[tru]",
+                                      "[01]",
+                                      "[1.]",
+                                      "[.5]",
+                                      "[1e]",
+                                      "[-]",
+                                      "[+1]",
+                                      "[nan]",
+                                      "\"a",
+                                      "[\"\\q\"]",
+                                      "[\"\\u12g4\"]",
+                                      "[\"a\nb\"]",
+                                      "{\"a\":1,\"b\"}",
+                                      "{\"a\":{\"b\":1}",
+                                      "{\"a\":1]",
+                                      "{a:1}",
+                                      "[1}"};
     for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
         ts_json doc;
         ts_error err = {""};
@@ -139,7 +168,8 @@ static void test_writing(void) {
     ts_json_close(&w, '}');
     CHECK_INT(w.depth, 0);
     ts_write_u8(&out, 0);
-    CHECK_TEXT((char *)out.data, "{\"a\\\"b\":\"x\\u000a\\u0001\\\\\xc3\xa9\",\"list\":[0.1,0.33333333333333331,null,-9007199254740993,true,null,{},[1]],\"z\":\"cu\"}");
+    CHECK_TEXT((char *)out.data, "{\"a\\\"b\":\"x\\u000a\\u0001\\\\\xc3\xa9\",\"list\":[0.1,0.33333333333333331,null,-"
+                                 "9007199254740993,true,null,{},[1]],\"z\":\"cu\"}");
     ts_json doc;
     CHECK_INT(ts_json_parse(&doc, (char *)out.data, out.size - 1, NULL), TESS_OK);
     CHECK(ts_json_is(&doc, ts_json_get(&doc, 0, "a\"b"), "x\n\x01\\\xc3\xa9"));

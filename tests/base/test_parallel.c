@@ -16,7 +16,9 @@ typedef struct work {
 
 static void touch(void *context, size_t begin, size_t end, int worker) {
     work *w = context;
-    if (worker < 0 || worker >= w->threads || w->inside[worker]++ || begin % w->grain || end - begin > w->grain || begin >= end) w->bad = 1;
+    if (worker < 0 || worker >= w->threads || w->inside[worker]++ || begin % w->grain || end - begin > w->grain ||
+        begin >= end)
+        w->bad = 1;
     for (size_t i = begin; i < end; i++) w->hits[i]++;
     w->inside[worker]--;
 }

@@ -42,9 +42,7 @@ UNUSED static float *make_skewed(size_t n, size_t skew) {
 }
 
 /* n floats, all NaN, 64-byte aligned, guarded on both sides until release(). */
-UNUSED static float *make(size_t n) {
-    return make_skewed(n, 0);
-}
+UNUSED static float *make(size_t n) { return make_skewed(n, 0); }
 
 /* Checks all guards and frees all buffers. */
 UNUSED static void release(void) {
@@ -66,28 +64,23 @@ UNUSED static float *fill(float *x, size_t n, float scale) {
     for (size_t i = 0; i < n; i++) x[i] = (2 * ts_rng_uniform(&test_rng) - 1) * scale;
     return x;
 }
-UNUSED static float *make_random(size_t n, float scale) {
-    return fill(make(n), n, scale);
-}
+UNUSED static float *make_random(size_t n, float scale) { return fill(make(n), n, scale); }
 UNUSED static float *make_zero(size_t n) {
     float *x = make(n);
     memset(x, 0, n * sizeof *x);
     return x;
 }
-UNUSED static float *make_copy(const float *from, size_t n) {
-    return memcpy(make(n), from, n * sizeof *from);
-}
-UNUSED static double *make_double(size_t n) {
-    return ts_calloc(n, sizeof(double));
-}
+UNUSED static float *make_copy(const float *from, size_t n) { return memcpy(make(n), from, n * sizeof *from); }
+UNUSED static double *make_double(size_t n) { return ts_calloc(n, sizeof(double)); }
 
 /* One check for the whole array: |got - want| <= relative * |want| + absolute everywhere (false for NaN). */
-UNUSED static void check_close(const float *got, const double *want, size_t n, double relative, double absolute, int line) {
+UNUSED static void check_close(const float *got, const double *want, size_t n, double relative, double absolute,
+                               int line) {
     for (size_t i = 0; i < n; i++) {
         const double bound = relative * fabs(want[i]) + absolute;
         if (fabs((double)got[i] - want[i]) <= bound) continue;
-        test_check(0, __FILE__, line, "value %lu of %lu is %.9g, not %.9g (+- %.3g)", (unsigned long)i, (unsigned long)n, (double)got[i],
-                   want[i], bound);
+        test_check(0, __FILE__, line, "value %lu of %lu is %.9g, not %.9g (+- %.3g)", (unsigned long)i,
+                   (unsigned long)n, (double)got[i], want[i], bound);
         return;
     }
     test_check(1, __FILE__, line, "close");
@@ -98,24 +91,23 @@ UNUSED static void check_close(const float *got, const double *want, size_t n, d
 UNUSED static void check_bounded(const float *got, const double *want, const double *bound, size_t n, int line) {
     for (size_t i = 0; i < n; i++) {
         if (fabs((double)got[i] - want[i]) <= bound[i]) continue;
-        test_check(0, __FILE__, line, "value %lu of %lu is %.9g, not %.9g (+- %.3g)", (unsigned long)i, (unsigned long)n, (double)got[i],
-                   want[i], bound[i]);
+        test_check(0, __FILE__, line, "value %lu of %lu is %.9g, not %.9g (+- %.3g)", (unsigned long)i,
+                   (unsigned long)n, (double)got[i], want[i], bound[i]);
         return;
     }
     test_check(1, __FILE__, line, "bounded");
 }
 
 /* A hash that must be the same in every build of the exact class, and another in some fused ones (0: not checked). */
-UNUSED static uint64_t hash_floats(const float *x, size_t n) {
-    return ts_fnv1a64(TS_FNV_START, x, n * sizeof *x);
-}
+UNUSED static uint64_t hash_floats(const float *x, size_t n) { return ts_fnv1a64(TS_FNV_START, x, n * sizeof *x); }
 #if TS_SIMD_FUSED
 #define CHECK_GOLDEN(x, n, exact) ((void)hash_floats(x, n), (void)(exact))
 #else
 #define CHECK_GOLDEN(x, n, exact) check_golden(hash_floats(x, n), exact, __LINE__)
 #endif
 UNUSED static void check_golden(uint64_t got, uint64_t want, int line) {
-    test_check(got == want, __FILE__, line, "golden hash is 0x%016llx, not 0x%016llx", (unsigned long long)got, (unsigned long long)want);
+    test_check(got == want, __FILE__, line, "golden hash is 0x%016llx, not 0x%016llx", (unsigned long long)got,
+               (unsigned long long)want);
 }
 
 #endif

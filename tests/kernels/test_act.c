@@ -28,7 +28,8 @@ static void test_activations(void) {
             for (size_t i = 0; i < n; i++) {
                 const double v = x[i], h = 1e-5;
                 want[i] = act_double(ACTS[k], v, slope);
-                want_dx[i] = (double)dy[i] * (act_double(ACTS[k], v + h, slope) - act_double(ACTS[k], v - h, slope)) / (2 * h);
+                want_dx[i] = (double)dy[i] * (act_double(ACTS[k], v + h, slope) - act_double(ACTS[k], v - h, slope)) /
+                             (2 * h);
             }
             ts_act_forward(y, x, n, ACTS[k], 0.2f, NULL);
             ts_act_backward(dx, dy, x, n, ACTS[k], 0.2f, NULL);
@@ -46,9 +47,10 @@ static void test_activations(void) {
 }
 
 static void test_act_golden(void) {
-    static const uint64_t WANT[6][2] = {{0x646f358e3307ec9b, 0x920676842ba77ed9}, {0x8010d31f007e1c64, 0x6db20dc76729deaf},
-                                        {0x26a657a3117104f4, 0xf221ba52bccafe2e}, {0xfb7756a5cd39d5cc, 0xb2f03108c8d62876},
-                                        {0xfa6edc657f4988eb, 0x50c8b0ad6bd2dec3}, {0x65ef8dac403476cd, 0x06a1bf568a07db6e}};
+    static const uint64_t WANT[6][2] = {
+        {0x646f358e3307ec9b, 0x920676842ba77ed9}, {0x8010d31f007e1c64, 0x6db20dc76729deaf},
+        {0x26a657a3117104f4, 0xf221ba52bccafe2e}, {0xfb7756a5cd39d5cc, 0xb2f03108c8d62876},
+        {0xfa6edc657f4988eb, 0x50c8b0ad6bd2dec3}, {0x65ef8dac403476cd, 0x06a1bf568a07db6e}};
     enum { N = 50000 };
     for (int k = 0; k < 6; k++) {
         test_row("act %d", ACTS[k]);

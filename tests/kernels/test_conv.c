@@ -4,12 +4,15 @@
 
 static const ts_conv_shape SHAPES[] = {
     /* batch h w in out kh kw stride pads(t l b r) */
-    {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},      {1, 5, 7, 3, 5, 3, 3, 1, 1, 1, 1, 1},   {2, 16, 16, 128, 128, 3, 3, 1, 1, 1, 1, 1},
-    {1, 9, 23, 48, 64, 3, 3, 1, 1, 1, 1, 1},   {1, 7, 513, 2, 3, 3, 3, 1, 1, 1, 1, 1},  {2, 13, 11, 16, 33, 1, 1, 1, 0, 0, 0, 0},
-    {1, 19, 21, 3, 64, 3, 3, 2, 0, 0, 0, 0},   {2, 12, 10, 8, 12, 4, 4, 2, 1, 1, 1, 1}, {1, 11, 9, 5, 7, 3, 3, 2, 0, 0, 1, 1},
-    {1, 6, 6, 4, 130, 5, 3, 1, 2, 1, 2, 1},    {1, 8, 8, 7, 6, 1, 1, 2, 0, 0, 0, 0},    {1, 10, 14, 6, 3, 7, 7, 3, 3, 3, 3, 3},
-    {3, 4, 4, 64, 48, 3, 3, 1, 1, 1, 1, 1},    {1, 3, 3, 20, 17, 3, 3, 1, 0, 0, 0, 0},  {1, 40, 3, 17, 65, 3, 1, 1, 1, 0, 1, 0},
-    {1, 2, 2, 9, 10, 2, 2, 3, 0, 0, 0, 0},     {2, 33, 31, 1, 1, 3, 3, 1, 1, 1, 1, 1},  {1, 5, 5, 12, 4, 3, 3, 5, 1, 1, 1, 1},
+    {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},       {1, 5, 7, 3, 5, 3, 3, 1, 1, 1, 1, 1},
+    {2, 16, 16, 128, 128, 3, 3, 1, 1, 1, 1, 1}, {1, 9, 23, 48, 64, 3, 3, 1, 1, 1, 1, 1},
+    {1, 7, 513, 2, 3, 3, 3, 1, 1, 1, 1, 1},     {2, 13, 11, 16, 33, 1, 1, 1, 0, 0, 0, 0},
+    {1, 19, 21, 3, 64, 3, 3, 2, 0, 0, 0, 0},    {2, 12, 10, 8, 12, 4, 4, 2, 1, 1, 1, 1},
+    {1, 11, 9, 5, 7, 3, 3, 2, 0, 0, 1, 1},      {1, 6, 6, 4, 130, 5, 3, 1, 2, 1, 2, 1},
+    {1, 8, 8, 7, 6, 1, 1, 2, 0, 0, 0, 0},       {1, 10, 14, 6, 3, 7, 7, 3, 3, 3, 3, 3},
+    {3, 4, 4, 64, 48, 3, 3, 1, 1, 1, 1, 1},     {1, 3, 3, 20, 17, 3, 3, 1, 0, 0, 0, 0},
+    {1, 40, 3, 17, 65, 3, 1, 1, 1, 0, 1, 0},    {1, 2, 2, 9, 10, 2, 2, 3, 0, 0, 0, 0},
+    {2, 33, 31, 1, 1, 3, 3, 1, 1, 1, 1, 1},     {1, 5, 5, 12, 4, 3, 3, 5, 1, 1, 1, 1},
 };
 enum { SHAPE_COUNT = sizeof SHAPES / sizeof SHAPES[0] };
 
@@ -52,7 +55,7 @@ static void each_product(const ts_conv *p, visit_fn *visit, void *context) {
 typedef struct reference {
     const ts_conv *plan;
     const float *x, *w, *dy;
-    double *y, *dx, *dw;          /* results */
+    double *y, *dx, *dw;             /* results */
     double *y_abs, *dx_abs, *dw_abs; /* sums of absolute products, for bounds */
 } reference;
 
@@ -103,14 +106,26 @@ static void run_passes(const ts_conv *p, tensors *t, int threads) {
 
 static tensors random_tensors(const ts_conv *p) {
     const sizes n = sizes_of(p);
-    return (tensors){.x = make_random(n.x, 1), .w = make_random(n.w, 0.5f), .dy = make_random(n.y, 1),
-                     .bias = make_random((size_t)p->shape.out, 1), .add = make_random(n.y, 1)};
+    return (tensors){.x = make_random(n.x, 1),
+                     .w = make_random(n.w, 0.5f),
+                     .dy = make_random(n.y, 1),
+                     .bias = make_random((size_t)p->shape.out, 1),
+                     .add = make_random(n.y, 1)};
 }
 
 static void compare(const ts_conv *p, const tensors *t) {
     const ts_conv_shape *s = &p->shape;
     const sizes n = sizes_of(p);
-    reference r = {p, t->x, t->w, t->dy, make_double(n.y), make_double(n.x), make_double(n.w), make_double(n.y), make_double(n.x), make_double(n.w)};
+    reference r = {p,
+                   t->x,
+                   t->w,
+                   t->dy,
+                   make_double(n.y),
+                   make_double(n.x),
+                   make_double(n.w),
+                   make_double(n.y),
+                   make_double(n.x),
+                   make_double(n.w)};
     double *dbias = make_double((size_t)s->out);
     each_product(p, reference_pixel, &r);
     for (size_t i = 0; i < n.y; i++) {
@@ -168,11 +183,13 @@ static void test_position(void) {
     memset(t.add, 0, sizes_of(&a).y * sizeof(float));
     run_passes(&a, &t, 1);
     float *x = make((size_t)(h * w * 10)), *y = make(sizes_of(&b).y), *panels = make(b.panels);
-    for (int r = 0; r < h; r++) memcpy(x + r * w * 10, t.x + ((top + r) * 29 + left) * 10, (size_t)(w * 10) * sizeof(float));
+    for (int r = 0; r < h; r++)
+        memcpy(x + r * w * 10, t.x + ((top + r) * 29 + left) * 10, (size_t)(w * 10) * sizeof(float));
     ts_conv_pack(&b, panels, t.w, NULL);
     ts_conv_forward(&b, y, x, panels, t.bias, TS_ACT_NONE, 0, NULL, NULL, NULL);
     for (int r = 0; r < b.out_h; r++)
-        CHECK_BYTES(y + r * b.out_w * 21, t.y + ((top + 1 + r) * 29 + left + 1) * 21, (size_t)(b.out_w * 21) * sizeof(float));
+        CHECK_BYTES(y + r * b.out_w * 21, t.y + ((top + 1 + r) * 29 + left + 1) * 21,
+                    (size_t)(b.out_w * 21) * sizeof(float));
     release();
 }
 
@@ -181,7 +198,8 @@ static void test_epilogue(void) {
     const ts_conv plan = plan_of(&SHAPES[3]);
     const sizes n = sizes_of(&plan);
     tensors t = random_tensors(&plan);
-    float *panels = make(plan.panels), *scratch = make(ts_conv_scratch_forward(&plan, 1)), *plain = make(n.y), *fused = make(n.y);
+    float *panels = make(plan.panels), *scratch = make(ts_conv_scratch_forward(&plan, 1)), *plain = make(n.y),
+          *fused = make(n.y);
     ts_conv_pack(&plan, panels, t.w, NULL);
     const ts_act acts[] = {TS_ACT_RELU, TS_ACT_LEAKY_RELU, TS_ACT_SILU, TS_ACT_GELU, TS_ACT_TANH};
     for (int i = 0; i < 5; i++) {
@@ -224,10 +242,10 @@ static void test_golden(void) {
 }
 
 static void test_bad_shapes(void) {
-    static const ts_conv_shape BAD[] = {
-        {0, 4, 4, 1, 1, 3, 3, 1, 1, 1, 1, 1},  {1, 2, 2, 1, 1, 3, 3, 1, 0, 0, 0, 0}, {1, 4, 4, 0, 1, 3, 3, 1, 1, 1, 1, 1},
-        {1, 4, 4, 1, 1, 3, 3, 0, 1, 1, 1, 1},  {1, 4, 4, 1, 1, 3, 3, 1, 3, 1, 1, 1}, {1, 4, 4, 1, 1, 33, 3, 1, 1, 1, 1, 1},
-        {1, 4, 4, 1, -1, 3, 3, 1, 1, 1, 1, 1}, {1, 4, 4, 1, 1, 3, 3, 1, 1, -1, 1, 1}};
+    static const ts_conv_shape BAD[] = {{0, 4, 4, 1, 1, 3, 3, 1, 1, 1, 1, 1},  {1, 2, 2, 1, 1, 3, 3, 1, 0, 0, 0, 0},
+                                        {1, 4, 4, 0, 1, 3, 3, 1, 1, 1, 1, 1},  {1, 4, 4, 1, 1, 3, 3, 0, 1, 1, 1, 1},
+                                        {1, 4, 4, 1, 1, 3, 3, 1, 3, 1, 1, 1},  {1, 4, 4, 1, 1, 33, 3, 1, 1, 1, 1, 1},
+                                        {1, 4, 4, 1, -1, 3, 3, 1, 1, 1, 1, 1}, {1, 4, 4, 1, 1, 3, 3, 1, 1, -1, 1, 1}};
     for (int i = 0; i < 8; i++) {
         ts_conv plan;
         ts_error err = {""};

@@ -14,8 +14,10 @@ static void test_product(void) {
     for (int s = 0; s < COUNT; s++) {
         const int m = SIZES[s].m, k = SIZES[s].k, n = SIZES[s].n, lda = k + 3, ldc = n + 5;
         test_row("%dx%dx%d", m, k, n);
-        float *a = make_random((size_t)(m * lda), 1), *b = make_random((size_t)(k * n), 1), *bias = make_random((size_t)n, 1);
-        float *packed = make(ts_gemm_packed(k, n)), *c = make_skewed((size_t)(m * ldc), 1), *again = make((size_t)(m * ldc));
+        float *a = make_random((size_t)(m * lda), 1), *b = make_random((size_t)(k * n), 1),
+              *bias = make_random((size_t)n, 1);
+        float *packed = make(ts_gemm_packed(k, n)), *c = make_skewed((size_t)(m * ldc), 1),
+              *again = make((size_t)(m * ldc));
         memset(c, 0, (size_t)(m * ldc) * sizeof *c);
         memset(again, 0, (size_t)(m * ldc) * sizeof *c);
         ts_gemm_pack(packed, b, k, n, (size_t)n, 1);
@@ -86,7 +88,8 @@ static void test_transposed(void) {
 /* Infinities and NaN reach exactly the outputs that depend on them. */
 static void test_extremes(void) {
     enum { M = 9, K = 11, N = 37 };
-    float *a = make_random(M * K, 1), *b = make_random(K * N, 1), *packed = make(ts_gemm_packed(K, N)), *c = make(M * N);
+    float *a = make_random(M * K, 1), *b = make_random(K * N, 1), *packed = make(ts_gemm_packed(K, N)),
+          *c = make(M * N);
     a[4 * K + 3] = INFINITY;
     b[5 * N + 20] = NAN;
     for (int i = 0; i < K; i++) b[i * N + 7] = 1e37f, a[8 * K + i] = 1e30f;

@@ -35,7 +35,8 @@ static double lpips_double(const double *x, const float *y, const float *head, s
     double total = 0;
     for (size_t r = 0; r < rows; r++) {
         double nx = 1e-10, ny = 1e-10;
-        for (size_t i = 0; i < c; i++) nx += x[r * c + i] * x[r * c + i], ny += (double)y[r * c + i] * (double)y[r * c + i];
+        for (size_t i = 0; i < c; i++)
+            nx += x[r * c + i] * x[r * c + i], ny += (double)y[r * c + i] * (double)y[r * c + i];
         for (size_t i = 0; i < c; i++) {
             const double d = x[r * c + i] / sqrt(nx) - (double)y[r * c + i] / sqrt(ny);
             total += (double)head[i] * d * d;
@@ -100,7 +101,8 @@ static double ms_ssim_double(const double *x0, const double *y0, int h, int w, i
                     double m[5] = {0};
                     for (int a = 0; a < size[0]; a++)
                         for (int b = 0; b < size[1]; b++) {
-                            const double g = gauss[0][a] / norm[0] * gauss[1][b] / norm[1], u = x[(r + a) * ww + q + b], v = y[(r + a) * ww + q + b];
+                            const double g = gauss[0][a] / norm[0] * gauss[1][b] / norm[1], u = x[(r + a) * ww + q + b],
+                                         v = y[(r + a) * ww + q + b];
                             m[0] += g * u, m[1] += g * v, m[2] += g * u * u, m[3] += g * v * v, m[4] += g * u * v;
                         }
                     const double cs = (2 * (m[4] - m[0] * m[1]) + c2) / (m[2] - m[0] * m[0] + m[3] - m[1] * m[1] + c2);
@@ -129,12 +131,14 @@ typedef struct ssim_case {
 } ssim_case;
 
 static void test_ms_ssim(void) {
-    static const ssim_case CASES[] = {{1, 1, 1, 1, 1, 2}, {1, 5, 30, 2, 1, 2}, {2, 13, 17, 3, 1, 2}, {1, 23, 31, 3, 2, 2}, {2, 48, 45, 3, 3, 2}, {1, 46, 64, 1, 3, 255}};
+    static const ssim_case CASES[] = {{1, 1, 1, 1, 1, 2},   {1, 5, 30, 2, 1, 2},  {2, 13, 17, 3, 1, 2},
+                                      {1, 23, 31, 3, 2, 2}, {2, 48, 45, 3, 3, 2}, {1, 46, 64, 1, 3, 255}};
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         const ssim_case *k = &CASES[i];
         const size_t plane = (size_t)(k->h * k->w * k->c), n = (size_t)k->batch * plane;
         test_row("case %d", (int)i);
-        float *x = make_random(n, 0.3f), *y = make(n), *grad = make_skewed(n, 1), *scratch = make(ts_ms_ssim_scratch(k->batch, k->h, k->w, k->c));
+        float *x = make_random(n, 0.3f), *y = make(n), *grad = make_skewed(n, 1),
+              *scratch = make(ts_ms_ssim_scratch(k->batch, k->h, k->w, k->c));
         for (size_t q = 0; q < n; q++) {
             x[q] = x[q] + 0.5f * sinf((float)q * 0.01f);
             y[q] = 0.8f * x[q] + (float)(q % 7) * 0.02f;
@@ -143,7 +147,9 @@ static void test_ms_ssim(void) {
         double *wx = make_double(n), *wy = make_double(n), want = 0;
         for (size_t q = 0; q < n; q++) wx[q] = x[q], wy[q] = y[q];
         for (int b = 0; b < k->batch; b++)
-            want += ms_ssim_double(wx + (size_t)b * plane, wy + (size_t)b * plane, k->h, k->w, k->c, k->scales, (double)k->range) / k->batch;
+            want += ms_ssim_double(wx + (size_t)b * plane, wy + (size_t)b * plane, k->h, k->w, k->c, k->scales,
+                                   (double)k->range) /
+                    k->batch;
         ts_pool *pool = ts_pool_new(2);
         const double got = ts_ms_ssim(grad, x, y, k->batch, k->h, k->w, k->c, k->scales, k->range, 3, scratch, pool);
         CHECK_NEAR(got, want, 2e-5);
@@ -154,7 +160,9 @@ static void test_ms_ssim(void) {
             double two[2];
             for (int side = 0; side < 2; side++) {
                 wx[q] = (double)x[q] + (side ? step : -step);
-                two[side] = ms_ssim_double(wx + b * plane, wy + b * plane, k->h, k->w, k->c, k->scales, (double)k->range) / k->batch;
+                two[side] = ms_ssim_double(wx + b * plane, wy + b * plane, k->h, k->w, k->c, k->scales,
+                                           (double)k->range) /
+                            k->batch;
             }
             wx[q] = x[q];
             const double slope = 3 * (two[1] - two[0]) / (2 * step);

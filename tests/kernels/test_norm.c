@@ -7,10 +7,11 @@ typedef struct norm_case {
     float offset; /* a large common offset tests the variance */
 } norm_case;
 
-static const norm_case CASES[] = {{1, 1, 4, 2, 0}, {2, 9, 12, 3, 0}, {1, 300, 64, 32, 0}, {2, 35, 24, 1, 0}, {1, 50, 7, 7, 0}, {1, 700, 32, 4, 1000}, {3, 20, 48, 2, -5}};
+static const norm_case CASES[] = {{1, 1, 4, 2, 0},  {2, 9, 12, 3, 0},      {1, 300, 64, 32, 0}, {2, 35, 24, 1, 0},
+                                  {1, 50, 7, 7, 0}, {1, 700, 32, 4, 1000}, {3, 20, 48, 2, -5}};
 
-static double reference(const norm_case *k, const float *x, const double *nudge, const float *gamma, const float *beta, float eps,
-                        double *y, const float *dy) {
+static double reference(const norm_case *k, const float *x, const double *nudge, const float *gamma, const float *beta,
+                        float eps, double *y, const float *dy) {
     const int each = k->channels / k->groups;
     double dot = 0;
     for (int n = 0; n < k->batch; n++)
@@ -42,17 +43,21 @@ static double reference(const norm_case *k, const float *x, const double *nudge,
 static void test_group_norm(void) {
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         const norm_case *k = &CASES[i];
-        const size_t n = (size_t)(k->batch * k->pixels * k->channels), c = (size_t)k->channels, stats = (size_t)(k->batch * k->groups);
+        const size_t n = (size_t)(k->batch * k->pixels * k->channels), c = (size_t)k->channels,
+                     stats = (size_t)(k->batch * k->groups);
         const float eps = 1e-6f;
         test_row("case %d", (int)i);
         float *x = make_random(n, 1), *gamma = make_random(c, 1), *beta = make_random(c, 1), *dy = make_random(n, 1);
         for (size_t q = 0; q < n; q++) x[q] += k->offset;
-        float *y = make_skewed(n, 1), *mean = make(stats), *rstd = make(stats), *dx = make_skewed(n, 1), *dgamma = make_zero(c), *dbeta = make_zero(c);
+        float *y = make_skewed(n, 1), *mean = make(stats), *rstd = make(stats), *dx = make_skewed(n, 1),
+              *dgamma = make_zero(c), *dbeta = make_zero(c);
         float *scratch = make(2 * (size_t)k->batch * c);
         double *want = make_double(n), *moved = make_double(n), *nudge = make_double(n);
         ts_pool *pool = ts_pool_new(3);
-        ts_group_norm_forward(y, mean, rstd, x, gamma, beta, k->batch, (size_t)k->pixels, k->channels, k->groups, eps, pool);
-        ts_group_norm_backward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma, k->batch, (size_t)k->pixels, k->channels, k->groups, scratch, pool);
+        ts_group_norm_forward(y, mean, rstd, x, gamma, beta, k->batch, (size_t)k->pixels, k->channels, k->groups, eps,
+                              pool);
+        ts_group_norm_backward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma, k->batch, (size_t)k->pixels, k->channels,
+                               k->groups, scratch, pool);
         ts_pool_free(pool);
         reference(k, x, nudge, gamma, beta, eps, want, dy);
         const double loose = k->offset != 0 ? fabs((double)k->offset) * 4e-7 : 0;
@@ -76,7 +81,8 @@ static void test_group_norm(void) {
             if (k->pixels > 1) CHECK_NEAR(dgamma[q], unit, 1e-3 + 300 * loose);
         }
         float *alone = make(n);
-        ts_group_norm_forward(alone, mean, rstd, x, gamma, beta, k->batch, (size_t)k->pixels, k->channels, k->groups, eps, NULL);
+        ts_group_norm_forward(alone, mean, rstd, x, gamma, beta, k->batch, (size_t)k->pixels, k->channels, k->groups,
+                              eps, NULL);
         CHECK_BYTES(alone, y, n * sizeof *y);
         ts_free(want);
         ts_free(moved);
@@ -88,8 +94,10 @@ static void test_group_norm(void) {
 static void test_golden(void) {
     enum { P = 333, C = 40 };
     test_rng = ts_rng_new(5, 5);
-    float *x = make_random(2 * P * C, 1), *gamma = make_random(C, 1), *beta = make_random(C, 1), *y = make(2 * P * C), *mean = make(16), *rstd = make(16);
-    float *dy = make_random(2 * P * C, 1), *dx = make(2 * P * C), *dgamma = make_zero(C), *dbeta = make_zero(C), *scratch = make(4 * C);
+    float *x = make_random(2 * P * C, 1), *gamma = make_random(C, 1), *beta = make_random(C, 1), *y = make(2 * P * C),
+          *mean = make(16), *rstd = make(16);
+    float *dy = make_random(2 * P * C, 1), *dx = make(2 * P * C), *dgamma = make_zero(C), *dbeta = make_zero(C),
+          *scratch = make(4 * C);
     ts_group_norm_forward(y, mean, rstd, x, gamma, beta, 2, P, C, 8, 1e-5f, NULL);
     ts_group_norm_backward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma, 2, P, C, 8, scratch, NULL);
     CHECK_GOLDEN(y, 2 * P * C, 0x109e5b4a17e705b8);

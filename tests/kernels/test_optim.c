@@ -5,8 +5,10 @@
 static void test_adamw(void) {
     for (size_t n = 1; n < 40000; n = n * 9 + 4) {
         test_row("n %d", (int)n);
-        ts_adamw o = {.lr = 1e-2f, .beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f, .weight_decay = 0.05f, .grad_scale = 0.5f};
-        float *p = make_random(n, 1), *m = make_zero(n), *v = make_zero(n), *g = make(n), *p2 = make_copy(p, n), *m2 = make_zero(n), *v2 = make_zero(n);
+        ts_adamw o = {
+            .lr = 1e-2f, .beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f, .weight_decay = 0.05f, .grad_scale = 0.5f};
+        float *p = make_random(n, 1), *m = make_zero(n), *v = make_zero(n), *g = make(n), *p2 = make_copy(p, n),
+              *m2 = make_zero(n), *v2 = make_zero(n);
         double *wp = make_double(n), *wm = make_double(n), *wv = make_double(n);
         ts_pool *pool = ts_pool_new(3);
         for (size_t i = 0; i < n; i++) wp[i] = p[i];

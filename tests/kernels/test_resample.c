@@ -25,7 +25,8 @@ static void test_upsample(void) {
         for (int n = 0; n < B; n++)
             for (int i = 0; i < h * f; i++)
                 for (int j = 0; j < w * f; j++)
-                    for (int k = 0; k < c; k++) wrong += y[at(n, i, j, k, h * f, w * f, c)] != x[at(n, i / f, j / f, k, h, w, c)];
+                    for (int k = 0; k < c; k++)
+                        wrong += y[at(n, i, j, k, h * f, w * f, c)] != x[at(n, i / f, j / f, k, h, w, c)];
         CHECK_INT(wrong, 0);
         ts_upsample_nearest_backward(dx, dy, B, h, w, c, f, NULL);
         CHECK_NEAR(dot(dx, x, small), dot(dy, y, large), 1e-3);
@@ -46,7 +47,8 @@ static void test_shuffle(void) {
                 for (int i = 0; i < h * f; i++)
                     for (int j = 0; j < w * f; j++)
                         for (int k = 0; k < c; k++)
-                            wrong += y[at(b, i, j, k, h * f, w * f, c)] != x[at(b, i / f, j / f, k * f * f + i % f * f + j % f, h, w, c * f * f)];
+                            wrong += y[at(b, i, j, k, h * f, w * f, c)] !=
+                                     x[at(b, i / f, j / f, k * f * f + i % f * f + j % f, h, w, c * f * f)];
             CHECK_INT(wrong, 0);
             ts_pixel_unshuffle(back, y, B, h, w, c, f, NULL);
             CHECK_BYTES(back, x, n * sizeof *x);
@@ -56,7 +58,9 @@ static void test_shuffle(void) {
 
 static void test_pool_extents(void) {
     /* PyTorch: MaxPool2d(kernel, stride, ceil_mode) */
-    static const int ROWS[][5] = {{55, 3, 2, 1, 27}, {54, 3, 2, 1, 27}, {13, 3, 2, 1, 6}, {2, 3, 2, 1, 1}, {5, 2, 2, 1, 3}, {5, 2, 2, 0, 2}, {4, 2, 3, 1, 2}, {2, 3, 2, 0, 0}, {1, 1, 3, 1, 1}, {3, 1, 3, 1, 1}};
+    static const int ROWS[][5] = {{55, 3, 2, 1, 27}, {54, 3, 2, 1, 27}, {13, 3, 2, 1, 6}, {2, 3, 2, 1, 1},
+                                  {5, 2, 2, 1, 3},   {5, 2, 2, 0, 2},   {4, 2, 3, 1, 2},  {2, 3, 2, 0, 0},
+                                  {1, 1, 3, 1, 1},   {3, 1, 3, 1, 1}};
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         test_row("row %d", (int)i);
         CHECK_INT(ts_pool_extent(ROWS[i][0], ROWS[i][1], ROWS[i][2], ROWS[i][3]), ROWS[i][4]);
@@ -106,7 +110,9 @@ static void test_halve(void) {
             for (int i = 0; i < oh; i++)
                 for (int j = 0; j < ow; j++)
                     for (int k = 0; k < c; k++)
-                        for (int q = 0; q < 4; q++) want[at(n, i, j, k, oh, ow, c)] += 0.25 * (double)x[at(n, 2 * i + q / 2, 2 * j + q % 2, k, h, w, c)];
+                        for (int q = 0; q < 4; q++)
+                            want[at(n, i, j, k, oh, ow, c)] +=
+                                0.25 * (double)x[at(n, 2 * i + q / 2, 2 * j + q % 2, k, h, w, c)];
         CHECK_CLOSE(y, want, ny, 1e-6, 1e-7);
         CHECK_NEAR(dot(dx, x, nx), dot(dy, y, ny), 1e-4);
         ts_free(want);

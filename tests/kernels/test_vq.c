@@ -14,7 +14,8 @@ static double square(const float *x, int dim) {
     return sum;
 }
 
-static const int SIZES[][3] = {{1, 1, 1}, {7, 5, 3}, {50, 64, 8}, {33, 1000, 16}, {20, 130, 4}, {9, 4096, 5}, {100, 17, 32}};
+static const int SIZES[][3] = {{1, 1, 1},    {7, 5, 3},    {50, 64, 8},  {33, 1000, 16},
+                               {20, 130, 4}, {9, 4096, 5}, {100, 17, 32}};
 
 static void test_lookup(void) {
     for (int s = 0; s < 7; s++) {
@@ -23,7 +24,8 @@ static void test_lookup(void) {
         for (int rated = 0; rated < 2; rated++) {
             test_row("rows %d codes %d dim %d rate %d", (int)rows, codes, dim, rated);
             const float lambda = 0.05f;
-            float *x = make_random(rows * ldx, 1), *book = make_random((size_t)(codes * dim), 1), *bits = make_random((size_t)codes, 1);
+            float *x = make_random(rows * ldx, 1), *book = make_random((size_t)(codes * dim), 1),
+                  *bits = make_random((size_t)codes, 1);
             float *packed = make(ts_vq_packed(codes, dim)), *score = make(rows);
             for (int k = 0; k < codes; k++) bits[k] = 8 + 8 * bits[k];
             uint16_t *index = ts_calloc(rows, 2), *again = ts_calloc(rows, 2);
@@ -35,7 +37,8 @@ static void test_lookup(void) {
             for (size_t r = 0; r < rows; r++) {
                 const float *row = x + r * ldx;
                 double best = INFINITY;
-                for (int k = 0; k < codes; k++) best = fmin(best, cost(row, book + k * dim, dim, rated ? (double)lambda * (double)bits[k] : 0));
+                for (int k = 0; k < codes; k++)
+                    best = fmin(best, cost(row, book + k * dim, dim, rated ? (double)lambda * (double)bits[k] : 0));
                 const int k = index[r];
                 if (!CHECK(k < codes)) continue;
                 const double rate = rated ? (double)lambda * (double)bits[k] : 0;
@@ -74,7 +77,8 @@ static void test_ties(void) {
 
 static void test_best(void) {
     enum { ROWS = 23, CODES = 150, DIM = 7, KEEP = 6 };
-    float *x = make_random(ROWS * DIM, 1), *book = make_random(CODES * DIM, 1), *packed = make(ts_vq_packed(CODES, DIM)), *score = make(ROWS * KEEP);
+    float *x = make_random(ROWS * DIM, 1), *book = make_random(CODES * DIM, 1),
+          *packed = make(ts_vq_packed(CODES, DIM)), *score = make(ROWS * KEEP);
     uint16_t index[ROWS * KEEP], nearest[ROWS];
     ts_vq_pack(packed, book, NULL, 0, CODES, DIM);
     ts_vq_best(index, score, KEEP, x, DIM, packed, ROWS, CODES, DIM, NULL);
@@ -85,14 +89,16 @@ static void test_best(void) {
         const double last = cost(x + r * DIM, book + index[r * KEEP + KEEP - 1] * DIM, DIM, 0);
         for (int k = 0; k < CODES; k++) better += cost(x + r * DIM, book + k * DIM, DIM, 0) < last - 1e-5;
         CHECK(better <= KEEP - 1);
-        for (int i = 1; i < KEEP; i++) CHECK(score[r * KEEP + i - 1] <= score[r * KEEP + i] && index[r * KEEP + i] != index[r * KEEP + i - 1]);
+        for (int i = 1; i < KEEP; i++)
+            CHECK(score[r * KEEP + i - 1] <= score[r * KEEP + i] && index[r * KEEP + i] != index[r * KEEP + i - 1]);
     }
     release();
 }
 
 static void test_statistics(void) {
     enum { ROWS = 40, CODES = 9, DIM = 5 };
-    float *x = make_random(ROWS * DIM, 1), *book = make_random(CODES * DIM, 1), *count = make_zero(CODES), *sum = make_zero(CODES * DIM), *y = make(ROWS * DIM);
+    float *x = make_random(ROWS * DIM, 1), *book = make_random(CODES * DIM, 1), *count = make_zero(CODES),
+          *sum = make_zero(CODES * DIM), *y = make(ROWS * DIM);
     uint16_t index[ROWS];
     double want_sum[CODES * DIM] = {0}, want_count[CODES] = {0}, want_y[ROWS * DIM];
     for (int r = 0; r < ROWS; r++) index[r] = (uint16_t)ts_rng_below(&test_rng, CODES);

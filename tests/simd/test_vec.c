@@ -4,14 +4,13 @@
 #include "base/hash.h"
 #include "test.h"
 
-static const float SPECIAL[] = {0.0f,     -0.0f,     1.0f,      -1.0f,  0.5f,     -0.5f,  1.5f,      -1.5f,   2.5f,      -2.5f,  0.3f,
-                                -7.75f,   3e38f,     -3e38f,    1e-40f, -1e-40f,  1e-38f, 8388607.5f, 1e9f,   -1e9f,     123.456f, -2.0f,
-                                INFINITY, -INFINITY, NAN,       4.0f,   0.49999997f, -0.49999997f, 16777216.0f, 3.0f, -3.0f};
+static const float SPECIAL[] = {0.0f,   -0.0f,      1.0f,        -1.0f,        0.5f,        -0.5f,  1.5f,     -1.5f,
+                                2.5f,   -2.5f,      0.3f,        -7.75f,       3e38f,       -3e38f, 1e-40f,   -1e-40f,
+                                1e-38f, 8388607.5f, 1e9f,        -1e9f,        123.456f,    -2.0f,  INFINITY, -INFINITY,
+                                NAN,    4.0f,       0.49999997f, -0.49999997f, 16777216.0f, 3.0f,   -3.0f};
 enum { COUNT = sizeof SPECIAL / sizeof SPECIAL[0] };
 
-static int same_bits(float a, float b) {
-    return (isnan(a) && isnan(b)) || memcmp(&a, &b, 4) == 0;
-}
+static int same_bits(float a, float b) { return (isnan(a) && isnan(b)) || memcmp(&a, &b, 4) == 0; }
 
 static float as_float(int32_t bits) {
     float f;
@@ -25,16 +24,16 @@ static int32_t as_int(float f) {
 }
 
 /* Compares all lanes of `vector` with `expression` of a and b (this lane's operands). */
-#define LANES(vector, expression)                                                                            \
-    do {                                                                                                     \
-        float out[TS_VF];                                                                                    \
-        vf_store(out, (vector));                                                                             \
-        for (int i = 0; i < TS_VF; i++) {                                                                    \
-            const float a = x[i], b = y[i];                                                                  \
-            (void)a, (void)b;                                                                                \
-            test_check(same_bits(out[i], (expression)), __FILE__, __LINE__, "%s of %g, %g is %g, not %g", #vector, (double)a, \
-                       (double)b, (double)out[i], (double)(expression));                                     \
-        }                                                                                                    \
+#define LANES(vector, expression)                                                                                      \
+    do {                                                                                                               \
+        float out[TS_VF];                                                                                              \
+        vf_store(out, (vector));                                                                                       \
+        for (int i = 0; i < TS_VF; i++) {                                                                              \
+            const float a = x[i], b = y[i];                                                                            \
+            (void)a, (void)b;                                                                                          \
+            test_check(same_bits(out[i], (expression)), __FILE__, __LINE__, "%s of %g, %g is %g, not %g", #vector,     \
+                       (double)a, (double)b, (double)out[i], (double)(expression));                                    \
+        }                                                                                                              \
     } while (0)
 
 static void test_operations(void) {
@@ -53,8 +52,10 @@ static void test_operations(void) {
             LANES(vf_select(vf_eq(v, w), vf_set1(1), vf_zero()), a == b ? 1.0f : 0.0f);
             LANES(vi_bits(vi_and(vf_bits(v), vf_bits(w))), as_float(as_int(a) & as_int(b)));
             LANES(vi_bits(vi_or(vf_bits(v), vf_bits(w))), as_float(as_int(a) | as_int(b)));
-            LANES(vi_bits(vi_add(vf_bits(v), vf_bits(w))), as_float((int32_t)((uint32_t)as_int(a) + (uint32_t)as_int(b))));
-            LANES(vi_bits(vi_sub(vf_bits(v), vf_bits(w))), as_float((int32_t)((uint32_t)as_int(a) - (uint32_t)as_int(b))));
+            LANES(vi_bits(vi_add(vf_bits(v), vf_bits(w))),
+                  as_float((int32_t)((uint32_t)as_int(a) + (uint32_t)as_int(b))));
+            LANES(vi_bits(vi_sub(vf_bits(v), vf_bits(w))),
+                  as_float((int32_t)((uint32_t)as_int(a) - (uint32_t)as_int(b))));
             if (t > 0) continue; /* of one operand */
             LANES(vf_sqrt(v), sqrtf(a));
             LANES(vf_floor(v), floorf(a));
@@ -62,7 +63,8 @@ static void test_operations(void) {
             LANES(vf_abs(v), fabsf(a));
             LANES(vf_set1(x[0]), x[0]);
             LANES(vf_clamp(v, -2, 3), (a < -2 ? -2 : a) > 3 ? 3 : (a < -2 ? -2 : a));
-            LANES(vi_to_f(vf_to_i(vf_clamp(v, -1e9f, 1e9f))), isnan(a) ? out[i] : (float)(int32_t)fminf(fmaxf(a, -1e9f), 1e9f));
+            LANES(vi_to_f(vf_to_i(vf_clamp(v, -1e9f, 1e9f))),
+                  isnan(a) ? out[i] : (float)(int32_t)fminf(fmaxf(a, -1e9f), 1e9f));
             LANES(vi_bits(vi_shl23(vf_bits(v))), as_float((int32_t)((uint32_t)as_int(a) << 23)));
             LANES(vi_bits(vi_shr23(vf_bits(v))), as_float((int32_t)((uint32_t)as_int(a) >> 23)));
         }

@@ -4,18 +4,10 @@
 #include "base/hash.h"
 #include "test.h"
 
-static double silu(double x) {
-    return x / (1 + exp(-x));
-}
-static double gelu(double x) {
-    return x / 2 * (1 + tanh(sqrt(2 / acos(-1.0)) * (x + 0.044715 * x * x * x)));
-}
-static double sigmoid(double x) {
-    return 1 / (1 + exp(-x));
-}
-static double rsqrt(double x) {
-    return 1 / sqrt(x);
-}
+static double silu(double x) { return x / (1 + exp(-x)); }
+static double gelu(double x) { return x / 2 * (1 + tanh(sqrt(2 / acos(-1.0)) * (x + 0.044715 * x * x * x))); }
+static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+static double rsqrt(double x) { return 1 / sqrt(x); }
 
 typedef struct function {
     const char *name;
@@ -99,11 +91,14 @@ static float one(vf v) {
 
 static void test_edges(void) {
     CHECK(one(vf_exp(vf_set1(0))) == 1 && one(vf_exp(vf_set1(-1e30f))) > 0 && isfinite(one(vf_exp(vf_set1(INFINITY)))));
-    CHECK(isnan(one(vf_exp(vf_set1(NAN)))) && isnan(one(vf_tanh(vf_set1(NAN)))) && isnan(one(vf_sigmoid(vf_set1(NAN)))));
-    CHECK(one(vf_tanh(vf_set1(INFINITY))) == 1 && one(vf_tanh(vf_set1(-INFINITY))) == -1 && one(vf_tanh(vf_set1(0))) == 0);
+    CHECK(isnan(one(vf_exp(vf_set1(NAN)))) && isnan(one(vf_tanh(vf_set1(NAN)))) &&
+          isnan(one(vf_sigmoid(vf_set1(NAN)))));
+    CHECK(one(vf_tanh(vf_set1(INFINITY))) == 1 && one(vf_tanh(vf_set1(-INFINITY))) == -1 &&
+          one(vf_tanh(vf_set1(0))) == 0);
     CHECK(one(vf_log(vf_set1(1))) == 0);
     CHECK_NEAR(one(vf_log(vf_set1(0))), -87.336544, 1e-4);
-    CHECK(one(vf_sigmoid(vf_set1(100))) == 1 && one(vf_sigmoid(vf_set1(-100))) < 1e-37f && one(vf_silu(vf_set1(0))) == 0);
+    CHECK(one(vf_sigmoid(vf_set1(100))) == 1 && one(vf_sigmoid(vf_set1(-100))) < 1e-37f &&
+          one(vf_silu(vf_set1(0))) == 0);
     CHECK(one(vf_gelu(vf_set1(30))) == 30 && one(vf_gelu(vf_set1(-30))) == 0);
 }
 
