@@ -47,7 +47,7 @@ static inline uint32_t ts_counter_update(const ts_context_tables *tables, uint32
 
 /* ---- mixer ------------------------------------------------------------------------------------------------------ */
 
-/* The probability of a 1, 32..65504, from `count` log-odds. */
+/* The probability of a 1, 22..65514, from `count` log-odds. */
 static inline uint32_t ts_mix(const ts_context_tables *tables, const int32_t *weights, const int32_t *inputs,
                               int count) {
     int64_t sum = 0;
@@ -61,7 +61,10 @@ static inline uint32_t ts_mix(const ts_context_tables *tables, const int32_t *we
 /* Moves the weights after `bit` was coded with probability p; rate 1..15. */
 static inline void ts_mix_update(int32_t *weights, const int32_t *inputs, int count, uint32_t p, int bit, int rate) {
     int32_t error = ((bit << 16) - (int32_t)p) * rate;
-    for (int i = 0; i < count; i++) weights[i] += (int32_t)(((int64_t)inputs[i] * error + (1 << 19)) >> 20);
+    for (int i = 0; i < count; i++) {
+        int64_t step = ((int64_t)inputs[i] * error + (1 << 19)) >> 20;
+        weights[i] = (int32_t)((uint32_t)weights[i] + (uint32_t)step); /* wraps, should damaged bytes ever get there */
+    }
 }
 
 #endif
