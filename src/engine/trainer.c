@@ -46,7 +46,8 @@ tess_status tess_trainer_config(tess_trainer *trainer, const char *json, size_t 
 uint8_t *tess_trainer_add_image(tess_trainer *trainer, int validation, int width, int height, int channels) {
     if (!trainer) return NULL;
     trainer->error.text[0] = 0;
-    return ts_pictures_add(validation ? &trainer->validation : &trainer->train, width, height, channels, &trainer->error);
+    return ts_pictures_add(validation ? &trainer->validation : &trainer->train, width, height, channels,
+                           &trainer->error);
 }
 
 /* ---- the LPIPS net ----------------------------------------------------------------------------------------------- */
@@ -66,7 +67,8 @@ static bool all_finite(const float *values, size_t n) {
 }
 
 /* Reads one parameter: trunk tensors by their name; a head is any tensor whose name contains "lin0" and so on. */
-static tess_status read_feature(tess_trainer *t, const ts_param *p, const ts_safetensors *net, const ts_safetensors *heads, float *room) {
+static tess_status read_feature(tess_trainer *t, const ts_param *p, const ts_safetensors *net,
+                                const ts_safetensors *heads, float *room) {
     bool head = strncmp(p->name, "lin", 3) == 0;
     const ts_file_tensor *tensor = head ? NULL : ts_safetensors_find(net, p->name);
     for (size_t i = 0; head && i < ts_safetensors_count(heads); i++) {
@@ -74,11 +76,13 @@ static tess_status read_feature(tess_trainer *t, const ts_param *p, const ts_saf
         if (strstr(other->name, p->name)) tensor = other;
     }
     if (!tensor || tensor->count != p->count) {
-        return ts_fail(&t->error, TESS_ERR_MODEL, "The LPIPS file has no tensor %s of %d values.", p->name, (int)p->count);
+        return ts_fail(&t->error, TESS_ERR_MODEL, "The LPIPS file has no tensor %s of %d values.", p->name,
+                       (int)p->count);
     }
     ts_file_tensor_floats(tensor, room);
     if (!all_finite(room, p->count)) {
-        return ts_fail(&t->error, TESS_ERR_MODEL, "Tensor %s of the feature net holds a number that is not finite.", p->name);
+        return ts_fail(&t->error, TESS_ERR_MODEL, "Tensor %s of the feature net holds a number that is not finite.",
+                       p->name);
     }
     ts_param_read(p, t->feature_values, room);
     return TESS_OK;
@@ -101,7 +105,8 @@ static tess_status read_features(tess_trainer *t, ts_safetensors *net, const ts_
     return status;
 }
 
-tess_status tess_trainer_features(tess_trainer *trainer, const void *net, size_t net_size, const void *heads, size_t heads_size) {
+tess_status tess_trainer_features(tess_trainer *trainer, const void *net, size_t net_size, const void *heads,
+                                  size_t heads_size) {
     ts_safetensors *net_file = NULL, *heads_file = NULL;
     if (!trainer) return TESS_ERR_STATE;
     trainer->error.text[0] = 0;
@@ -152,12 +157,17 @@ tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double v
         const char *name;
         float *at;
         double high;
-    } numbers[] = {{"lr", &c->lr, 10},           {"l1", &c->loss.l1, 1e6},           {"l2", &c->loss.l2, 1e6},
-                   {"lpips", &c->loss.lpips, 1e6}, {"ms_ssim", &c->loss.ms_ssim, 1e6}, {"commitment", &trainer->config.quantizer.commitment, 1e3}};
+    } numbers[] = {{"lr", &c->lr, 10},
+                   {"l1", &c->loss.l1, 1e6},
+                   {"l2", &c->loss.l2, 1e6},
+                   {"lpips", &c->loss.lpips, 1e6},
+                   {"ms_ssim", &c->loss.ms_ssim, 1e6},
+                   {"commitment", &trainer->config.quantizer.commitment, 1e3}};
     trainer->error.text[0] = 0;
     if (!option) return ts_fail(&trainer->error, TESS_ERR_OPTION, "There is no option name.");
     if (strcmp(option, "threads") == 0) return set_threads(trainer, value);
-    if (!trainer->json) return ts_fail(&trainer->error, TESS_ERR_STATE, "Give a config or a checkpoint before setting %s.", option);
+    if (!trainer->json)
+        return ts_fail(&trainer->error, TESS_ERR_STATE, "Give a config or a checkpoint before setting %s.", option);
     if (strcmp(option, "batch") == 0) return set_batch(trainer, value);
     if (strcmp(option, "steps") == 0) return set_steps(trainer, value);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {

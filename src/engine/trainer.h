@@ -1,8 +1,9 @@
 /* trainer.h - what a tess_trainer holds, shared by trainer*.c and its tests.
  *
- * A step: draw a batch, levels and lambda -> forward -> total loss -> backward -> global norm -> AdamW, EMA, codes. Weights
- * and codes change only after loss and norm were seen to be finite; else the step counts as skipped. All randomness comes
- * from two generators in the state, so that a checkpoint resumes bit-exactly (given the same pictures in the same order).
+ * A step: draw a batch, levels and lambda -> forward -> total loss -> backward -> global norm -> AdamW, EMA, codes.
+ * Weights and codes change only after loss and norm were seen to be finite; else the step counts as skipped. All
+ * randomness comes from two generators in the state, so that a checkpoint resumes bit-exactly (given the same
+ * pictures in the same order).
  */
 #ifndef TS_ENGINE_TRAINER_H
 #define TS_ENGINE_TRAINER_H
@@ -55,8 +56,8 @@ struct tess_trainer {
     ts_weights *features;
     /* the model: json NULL before config */
     char *json;
-    ts_config config; /* with live changes */
-    ts_params *params; /* the nets', then the codebook when it is trained by gradient */
+    ts_config config;                             /* with live changes */
+    ts_params *params;                            /* the nets', then the codebook when it is trained by gradient */
     float *values, *grads, *first, *second, *ema; /* stores: weights, gradients, Adam's moments, EMA weights */
     ts_weights *weights;
     ts_quantizer *quantizer;
@@ -78,7 +79,8 @@ struct tess_trainer {
 uint8_t *ts_pictures_add(ts_pictures *pictures, int width, int height, int channels, ts_error *err);
 void ts_pictures_free(ts_pictures *pictures);
 /* Fills batch [n][size][size][3] with random crops, in range; false if memory is out (the pictures' table). */
-bool ts_pictures_crops(ts_pictures *pictures, float *batch, int n, int size, bool flip, const float range[2], ts_rng *rng);
+bool ts_pictures_crops(ts_pictures *pictures, float *batch, int n, int size, bool flip, const float range[2],
+                       ts_rng *rng);
 
 /* trainer_net.c */
 void ts_trainer_unload(tess_trainer *t); /* forgets the model; pictures, features and the message stay */
@@ -93,8 +95,8 @@ void ts_trainer_draw(tess_trainer *t, int *levels, float *lambda);
 double ts_trainer_rate(const tess_trainer *t); /* learning rate of the coming step */
 /* One step on the batch that lies in the graph's x. OK (also when the step was skipped), or NUMERIC after too many. */
 tess_status ts_trainer_run(tess_trainer *t, int levels, float lambda);
-/* Codes from data: fits them to latents of fresh batches, after scaling the latent to unit variance (folded into the convs on
- * both sides), so that lambda means the same in every run. */
+/* Codes from data: fits them to latents of fresh batches, after scaling the latent to unit variance (folded into the
+ * convs on both sides), so that lambda means the same in every run. */
 tess_status ts_trainer_fit(tess_trainer *t);
 /* Codes trained by gradient live in the stores of weights; the quantizer works on a copy. No-ops for other codes. */
 void ts_trainer_codes_to_store(tess_trainer *t, float *store);
@@ -102,8 +104,8 @@ void ts_trainer_codes_from_store(tess_trainer *t);
 
 /* trainer_view.c */
 void ts_view_free(ts_view *view);
-/* Runs a picture (the middle side x side of it, when larger) through encoder, quantizer and decoder with the EMA weights;
- * fills view.input, view.output, view.tokens. */
+/* Runs a picture (the middle side x side of it, when larger) through encoder, quantizer and decoder with the EMA
+ * weights; fills view.input, view.output, view.tokens. */
 tess_status ts_view_run(tess_trainer *t, const ts_pixels *picture, int side, int levels, float lambda);
 /* The quantizer as a model file will have it, but in training order, into view.quantizer. */
 tess_status ts_view_quantizer(tess_trainer *t);

@@ -13,7 +13,8 @@
 /* What tess_trainer_set may have changed since the config. */
 static void live_values(tess_trainer *t, float live[LIVE], bool restore) {
     ts_train_config *c = &t->config.train;
-    float *at[LIVE] = {&c->lr, &c->loss.l1, &c->loss.l2, &c->loss.lpips, &c->loss.ms_ssim, &t->config.quantizer.commitment};
+    float *at[LIVE] = {&c->lr,         &c->loss.l1,      &c->loss.l2,
+                       &c->loss.lpips, &c->loss.ms_ssim, &t->config.quantizer.commitment};
     for (int i = 0; i < LIVE; i++) {
         if (restore) *at[i] = live[i];
         else live[i] = *at[i];
@@ -43,7 +44,8 @@ typedef struct writing {
     size_t used;
 } writing;
 
-static void put(writing *w, const char *prefix, const char *name, ts_dtype dtype, int rank, const int *dims, const void *data) {
+static void put(writing *w, const char *prefix, const char *name, ts_dtype dtype, int rank, const int *dims,
+                const void *data) {
     ts_file_tensor_source *s = &w->list[w->count];
     snprintf(w->names[w->count], NAME, "%s%s", prefix, name);
     *s = (ts_file_tensor_source){.tensor = {.name = w->names[w->count], .dtype = dtype, .rank = rank, .data = data}};
@@ -80,7 +82,8 @@ static tess_status write_all(tess_trainer *t, writing *w, uint8_t **bytes, size_
     const int levels = t->config.quantizer.levels;
     const ts_train_config *c = &t->config.train;
     int64_t step = t->step;
-    int64_t counters[COUNTERS] = {t->skipped, t->skipped_in_row, t->adam_steps, t->fitted, c->steps, c->batch, c->quantize_from};
+    int64_t counters[COUNTERS] = {t->skipped, t->skipped_in_row, t->adam_steps,   t->fitted,
+                                  c->steps,   c->batch,          c->quantize_from};
     uint64_t rng[4] = {t->data_rng.state, t->data_rng.stream, t->step_rng.state, t->step_rng.stream};
     float live[LIVE], progress = (float)((double)t->step / t->config.train.steps);
     live_values(t, live, false);
@@ -100,9 +103,12 @@ static tess_status write_all(tess_trainer *t, writing *w, uint8_t **bytes, size_
 tess_status tess_trainer_checkpoint(tess_trainer *t, const uint8_t **bytes, size_t *size) {
     if (!t) return TESS_ERR_STATE;
     t->error.text[0] = 0;
-    if (!t->json) return ts_fail(&t->error, TESS_ERR_STATE, "The trainer has no model yet: give it a config or a checkpoint first.");
+    if (!t->json)
+        return ts_fail(&t->error, TESS_ERR_STATE,
+                       "The trainer has no model yet: give it a config or a checkpoint first.");
     size_t most = 4 * (size_t)ts_params_count(t->params) + 12, floats = 4 * ts_params_floats(t->params);
-    writing w = {.list = ts_calloc(most, sizeof *w.list), .names = ts_calloc(most, NAME), .room = ts_alloc_floats(floats)};
+    writing w = {
+        .list = ts_calloc(most, sizeof *w.list), .names = ts_calloc(most, NAME), .room = ts_alloc_floats(floats)};
     uint8_t *made = NULL;
     tess_status status = w.list && w.names && w.room ? TESS_OK : ts_fail_memory(&t->error, floats * sizeof(float));
     if (status >= 0) status = write_all(t, &w, &made, size);
@@ -143,9 +149,12 @@ static tess_status read_quantizer(tess_trainer *t, const ts_safetensors *file) {
     ts_error *err = &t->error;
     bool vq = q->type == TS_QUANTIZER_VQ;
     tess_status status = ts_model_file_read_quantizer(file, t->quantizer, q, err);
-    if (status >= 0) status = ts_model_file_read_floats(file, "quantizer.count", 2, dims, vq, ts_learner_count(t->learner), err);
-    if (status >= 0) status = ts_model_file_read_floats(file, "quantizer.bits", 2, dims, vq, ts_quantizer_bits(t->quantizer), err);
-    if (status >= 0 && vq) status = ts_model_file_read_floats(file, "quantizer.sum", 3, dims, true, ts_learner_sum(t->learner), err);
+    if (status >= 0)
+        status = ts_model_file_read_floats(file, "quantizer.count", 2, dims, vq, ts_learner_count(t->learner), err);
+    if (status >= 0)
+        status = ts_model_file_read_floats(file, "quantizer.bits", 2, dims, vq, ts_quantizer_bits(t->quantizer), err);
+    if (status >= 0 && vq)
+        status = ts_model_file_read_floats(file, "quantizer.sum", 3, dims, true, ts_learner_sum(t->learner), err);
     return status;
 }
 
@@ -190,19 +199,23 @@ static bool restore_counters(tess_trainer *t, const uint8_t *bytes) {
 
 static void restore_window(tess_trainer *t, const ts_safetensors *file) {
     size_t levels = (size_t)t->config.quantizer.levels;
-    const uint8_t *filled = raw(file, "state.filled", TS_I32, 2 * levels), *window = raw(file, "state.window", TS_U8, 2 * levels * TS_WINDOW);
+    const uint8_t *filled = raw(file, "state.filled", TS_I32, 2 * levels),
+                  *window = raw(file, "state.window", TS_U8, 2 * levels * TS_WINDOW);
     if (!filled || !window || !window_valid(t, window, filled)) return;
     memcpy(ts_learner_filled(t->learner), filled, 2 * levels * sizeof(uint32_t));
     memcpy(ts_learner_window(t->learner), window, levels * TS_WINDOW * sizeof(uint16_t));
     ts_learner_recount(t->learner);
 }
 
-/* A checkpoint of the PyTorch twin has the step only: counters follow from it, generators start anew from seed and step. */
+/* A checkpoint of the PyTorch twin has the step only: counters follow from it, generators start anew from seed and
+ * step. */
 static tess_status read_state(tess_trainer *t, const ts_safetensors *file) {
     const uint8_t *step = raw(file, "state.step", TS_I64, 1), *counters = raw(file, "state.counters", TS_I64, COUNTERS);
     const uint8_t *rng = raw(file, "state.rng", TS_I64, 4), *live = raw(file, "state.live", TS_F32, LIVE);
     int64_t steps;
-    if (!step) return ts_fail(&t->error, TESS_ERR_MODEL, "This is no checkpoint (state.step is missing); a model file is taken up by init.");
+    if (!step)
+        return ts_fail(&t->error, TESS_ERR_MODEL,
+                       "This is no checkpoint (state.step is missing); a model file is taken up by init.");
     memcpy(&steps, step, sizeof steps);
     bool valid = steps >= 0 && steps <= 1 << 30 && (!counters || restore_counters(t, counters));
     if (!valid) return ts_fail(&t->error, TESS_ERR_MODEL, "The checkpoint's state is out of range; it is damaged.");
@@ -250,7 +263,8 @@ tess_status tess_trainer_resume(tess_trainer *t, const void *checkpoint, size_t 
 static tess_status read_model(tess_trainer *t, const ts_safetensors *file) {
     ts_params *nets = NULL;
     tess_status status = ts_params_new(&nets, &t->error);
-    if (status >= 0) status = ts_autoencoder_params(&t->config, nets, &t->error); /* the same offsets, without the codebook */
+    if (status >= 0)
+        status = ts_autoencoder_params(&t->config, nets, &t->error); /* the same offsets, without the codebook */
     if (status >= 0) status = ts_model_file_read_params(file, nets, t->values, &t->error);
     if (status >= 0) status = ts_model_file_read_quantizer(file, t->quantizer, &t->config.quantizer, &t->error);
     ts_params_free(nets);

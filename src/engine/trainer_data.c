@@ -18,8 +18,8 @@ static bool grow(ts_pictures *p) {
 uint8_t *ts_pictures_add(ts_pictures *pictures, int width, int height, int channels, ts_error *err) {
     bool size = width >= 1 && height >= 1 && width <= TS_MAX_SIDE && height <= TS_MAX_SIDE;
     if (!size || (size_t)width * (size_t)height > TS_MAX_PIXELS || (channels != 1 && channels != 3 && channels != 4)) {
-        ts_fail(err, TESS_ERR_INPUT, "A picture of %d x %d x %d cannot be used: sides are 1 to %d, channels 1, 3 or 4.", width, height,
-                channels, TS_MAX_SIDE);
+        ts_fail(err, TESS_ERR_INPUT, "A picture of %d x %d x %d cannot be used: sides are 1 to %d, channels 1, 3 or 4.",
+                width, height, channels, TS_MAX_SIDE);
         return NULL;
     }
     size_t bytes = (size_t)width * (size_t)height * (size_t)channels;
@@ -29,7 +29,8 @@ uint8_t *ts_pictures_add(ts_pictures *pictures, int width, int height, int chann
         return NULL;
     }
     memset(data, 0, bytes);
-    pictures->list[pictures->count++] = (ts_pixels){.data = data, .width = width, .height = height, .channels = channels};
+    pictures->list[pictures->count++] = (ts_pixels){
+        .data = data, .width = width, .height = height, .channels = channels};
     pictures->stale = true;
     return data;
 }
@@ -82,7 +83,8 @@ static int offset(int side, int size, ts_rng *rng) {
     return (int)drawn;
 }
 
-bool ts_pictures_crops(ts_pictures *pictures, float *batch, int n, int size, bool flip, const float range[2], ts_rng *rng) {
+bool ts_pictures_crops(ts_pictures *pictures, float *batch, int n, int size, bool flip, const float range[2],
+                       ts_rng *rng) {
     if (!refresh(pictures)) return false;
     for (int i = 0; i < n; i++) {
         const ts_pixels *picture = draw(pictures, rng);

@@ -36,7 +36,7 @@ static size_t fit_tokens(const ts_quantizer_config *q) {
 static tess_status take_sample(tess_trainer *t, sample *s) {
     int levels = t->config.quantizer.levels, factor = ts_config_factor(&t->config), pictures = t->train.count;
     ts_rng rng = ts_rng_new(t->config.train.seed, 4);
-    double low = sqrt(t->config.train.lambda[0]), high = sqrt(t->config.train.lambda[1]);
+    double low = sqrt((double)t->config.train.lambda[0]), high = sqrt((double)t->config.train.lambda[1]);
     size_t taken = 0, wanted = fit_tokens(&t->config.quantizer);
     s->tokens = ts_calloc((size_t)pictures + 1, sizeof *s->tokens);
     s->views = ts_calloc((size_t)pictures + 1, sizeof *s->views);
@@ -53,7 +53,8 @@ static tess_status take_sample(tess_trainer *t, sample *s) {
         if (!tokens) return ts_fail_memory(&t->error, all * sizeof *tokens);
         memcpy(tokens, t->view.tokens, all * sizeof *tokens);
         s->tokens[s->count] = tokens;
-        s->views[s->count++] = (ts_token_view){.tokens = tokens, .row_stride = (size_t)width, .level_stride = plane, .height = height, .width = width};
+        s->views[s->count++] = (ts_token_view){
+            .tokens = tokens, .row_stride = (size_t)width, .level_stride = plane, .height = height, .width = width};
         taken += all;
     }
     return TESS_OK;
@@ -62,7 +63,8 @@ static tess_status take_sample(tess_trainer *t, sample *s) {
 /* Renumbers one level's codes in quantizer and sample: new code i is old code order[i]. */
 static void renumber(ts_quantizer *q, int level, const int *order, float *room, uint16_t *inverse, const sample *s) {
     size_t size = (size_t)ts_quantizer_size(q), dim = (size_t)ts_quantizer_dim(q);
-    float *codes = ts_quantizer_codebook(q) + (size_t)level * size * dim, *bits = ts_quantizer_bits(q) + (size_t)level * size;
+    float *codes = ts_quantizer_codebook(q) + (size_t)level * size * dim,
+          *bits = ts_quantizer_bits(q) + (size_t)level * size;
     memcpy(room, codes, size * dim * sizeof *room);
     memcpy(room + size * dim, bits, size * sizeof *room);
     for (size_t i = 0; i < size; i++) {
@@ -84,7 +86,8 @@ static tess_status order_codes(tess_trainer *t, const sample *s) {
     int *order = ts_calloc(size, sizeof *order);
     uint16_t *inverse = ts_calloc(size, sizeof *inverse);
     float *room = ts_alloc_floats(size * (dim + 1));
-    tess_status status = order && inverse && room ? TESS_OK : ts_fail_memory(&t->error, size * (dim + 2) * sizeof *room);
+    tess_status status = order && inverse && room ? TESS_OK
+                                                  : ts_fail_memory(&t->error, size * (dim + 2) * sizeof *room);
     for (int l = 0; l < q->levels && status >= 0; l++) {
         const float *codes = ts_quantizer_codebook(t->view.quantizer) + (size_t)l * size * dim;
         status = ts_tree_order(codes, q->size, q->dim, l > 0, order, &t->error);
@@ -96,7 +99,8 @@ static tess_status order_codes(tess_trainer *t, const sample *s) {
     return status;
 }
 
-static tess_status fit_tables(tess_trainer *t, const sample *s, uint8_t *tables[TS_LEVELS_MAX], size_t bytes[TS_LEVELS_MAX]) {
+static tess_status fit_tables(tess_trainer *t, const sample *s, uint8_t *tables[TS_LEVELS_MAX],
+                              size_t bytes[TS_LEVELS_MAX]) {
     const ts_quantizer_config *q = &t->config.quantizer;
     int sizes[TS_LEVELS_MAX];
     tess_status status = TESS_OK;
@@ -110,13 +114,19 @@ static tess_status fit_tables(tess_trainer *t, const sample *s, uint8_t *tables[
     return status;
 }
 
-static tess_status write_model(tess_trainer *t, int half, uint8_t *const *tables, const size_t *bytes, uint8_t **made, size_t *size) {
+static tess_status write_model(tess_trainer *t, int half, uint8_t *const *tables, const size_t *bytes, uint8_t **made,
+                               size_t *size) {
     ts_params *nets = NULL;
     tess_status status = ts_params_new(&nets, &t->error);
-    if (status >= 0) status = ts_autoencoder_params(&t->config, nets, &t->error); /* the same offsets, without the codebook */
+    if (status >= 0)
+        status = ts_autoencoder_params(&t->config, nets, &t->error); /* the same offsets, without the codebook */
     if (status >= 0) {
-        ts_model_content content = {.json = t->json, .params = nets, .values = t->ema, .quantizer = t->view.quantizer,
-                                    .tables = (const uint8_t *const *)tables, .table_bytes = bytes};
+        ts_model_content content = {.json = t->json,
+                                    .params = nets,
+                                    .values = t->ema,
+                                    .quantizer = t->view.quantizer,
+                                    .tables = (const uint8_t *const *)tables,
+                                    .table_bytes = bytes};
         status = ts_model_file_write(&content, half, made, size, &t->error);
     }
     ts_params_free(nets);
@@ -129,8 +139,11 @@ tess_status tess_trainer_model(tess_trainer *t, int half, const uint8_t **bytes,
     sample s = {0};
     if (!t) return TESS_ERR_STATE;
     t->error.text[0] = 0;
-    if (!t->json) return ts_fail(&t->error, TESS_ERR_STATE, "The trainer has no model yet: give it a config or a checkpoint first.");
-    tess_status status = t->fitted ? take_sample(t, &s) : TESS_OK; /* codes before they were fitted have no statistics */
+    if (!t->json)
+        return ts_fail(&t->error, TESS_ERR_STATE,
+                       "The trainer has no model yet: give it a config or a checkpoint first.");
+    tess_status status = t->fitted ? take_sample(t, &s)
+                                   : TESS_OK; /* codes before they were fitted have no statistics */
     if (status >= 0) status = ts_view_quantizer(t);
     if (status >= 0) status = order_codes(t, &s);
     if (status >= 0) status = fit_tables(t, &s, tables, table_bytes);

@@ -57,7 +57,8 @@ static tess_status make_stores(tess_trainer *t) {
     t->first = ts_calloc(n, sizeof(float));
     t->second = ts_calloc(n, sizeof(float));
     t->ema = ts_calloc(n, sizeof(float));
-    if (!t->values || !t->grads || !t->first || !t->second || !t->ema) return ts_fail_memory(err, 5 * n * sizeof(float));
+    if (!t->values || !t->grads || !t->first || !t->second || !t->ema)
+        return ts_fail_memory(err, 5 * n * sizeof(float));
     return ts_weights_new(t->params, t->values, t->grads, &t->weights, err);
 }
 
@@ -78,8 +79,17 @@ static tess_status make_model(tess_trainer *t, const char *json, size_t size) {
     memcpy(t->ema, t->values, ts_params_floats(t->params) * sizeof *t->ema);
     t->step = t->skipped = t->skipped_in_row = t->adam_steps = 0;
     t->fitted = t->config.quantizer.type == TS_QUANTIZER_FSQ;
-    t->figures = (ts_figures){.total = NAN, .l1 = NAN, .l2 = NAN, .lpips = NAN, .ms_ssim = NAN, .commitment = NAN, .codebook = NAN,
-                              .psnr = NAN, .bpp = NAN, .lr = NAN, .grad_norm = NAN};
+    t->figures = (ts_figures){.total = NAN,
+                              .l1 = NAN,
+                              .l2 = NAN,
+                              .lpips = NAN,
+                              .ms_ssim = NAN,
+                              .commitment = NAN,
+                              .codebook = NAN,
+                              .psnr = NAN,
+                              .bpp = NAN,
+                              .lr = NAN,
+                              .grad_norm = NAN};
     return TESS_OK;
 }
 
@@ -138,12 +148,13 @@ tess_status ts_trainer_ready(tess_trainer *t) {
         if (!t->pool) return ts_fail_memory(&t->error, 1 << 16);
     }
     if (t->config.train.loss.lpips > 0 && !t->features) {
-        return ts_fail(&t->error, TESS_ERR_STATE, "The config asks for LPIPS (train.loss.lpips): give a feature net, or set lpips to 0.");
+        return ts_fail(&t->error, TESS_ERR_STATE,
+                       "The config asks for LPIPS (train.loss.lpips): give a feature net, or set lpips to 0.");
     }
     if (t->graph) return TESS_OK;
     if (t->features && t->config.train.size < TS_PERCEPTUAL_SIDE) {
-        return ts_fail(&t->error, TESS_ERR_INPUT, "LPIPS needs crops of at least %d pixels; train.size is %d.", TS_PERCEPTUAL_SIDE,
-                       t->config.train.size);
+        return ts_fail(&t->error, TESS_ERR_INPUT, "LPIPS needs crops of at least %d pixels; train.size is %d.",
+                       TS_PERCEPTUAL_SIDE, t->config.train.size);
     }
     tess_status status = make_graph(t);
     if (status < 0) ts_trainer_drop_graph(t);

@@ -9,10 +9,10 @@
 #include "kernels/pointwise.h"
 
 #define PI 3.14159265358979323846
-#define MAX_SKIPPED 100  /* bad steps in a row before giving up */
-#define FIT_ROUNDS 6     /* of k-means */
-#define FIT_PER_CODE 32  /* latents per code that k-means looks at */
-#define FIT_BATCHES 24   /* but so many batches at most */
+#define MAX_SKIPPED 100 /* bad steps in a row before giving up */
+#define FIT_ROUNDS 6    /* of k-means */
+#define FIT_PER_CODE 32 /* latents per code that k-means looks at */
+#define FIT_BATCHES 24  /* but so many batches at most */
 
 /* ---- schedule --------------------------------------------------------------------------------------------------- */
 
@@ -26,11 +26,12 @@ double ts_trainer_rate(const tess_trainer *t) {
 /* Lambda is 0 every other time, else uniform on a square-root scale: an encoder may ask for either end. */
 void ts_trainer_draw(tess_trainer *t, int *levels, float *lambda) {
     const ts_train_config *c = &t->config.train;
-    double sum = 0, low = sqrt(c->lambda[0]), high = sqrt(c->lambda[1]);
+    double sum = 0, low = sqrt((double)c->lambda[0]), high = sqrt((double)c->lambda[1]);
     int count = t->config.quantizer.levels;
     for (int i = 0; i < count; i++) sum += c->level_weights[i];
     double at = ts_rng_uniform(&t->step_rng) * sum;
-    for (*levels = 1; *levels < count && at >= c->level_weights[*levels - 1]; ++*levels) at -= c->level_weights[*levels - 1];
+    for (*levels = 1; *levels < count && at >= c->level_weights[*levels - 1]; ++*levels)
+        at -= c->level_weights[*levels - 1];
     double u = fmax(0, 2 * (double)ts_rng_uniform(&t->step_rng) - 1), root = low + (high - low) * u;
     *lambda = (float)(root * root);
 }
@@ -44,12 +45,14 @@ static size_t codebook_floats(const tess_trainer *t) {
 
 void ts_trainer_codes_to_store(tess_trainer *t, float *store) {
     if (t->codebook < 0) return;
-    memcpy(store + ts_params_at(t->params, t->codebook)->offset, ts_quantizer_codebook(t->quantizer), codebook_floats(t) * sizeof(float));
+    memcpy(store + ts_params_at(t->params, t->codebook)->offset, ts_quantizer_codebook(t->quantizer),
+           codebook_floats(t) * sizeof(float));
 }
 
 void ts_trainer_codes_from_store(tess_trainer *t) {
     if (t->codebook < 0) return;
-    memcpy(ts_quantizer_codebook(t->quantizer), t->values + ts_params_at(t->params, t->codebook)->offset, codebook_floats(t) * sizeof(float));
+    memcpy(ts_quantizer_codebook(t->quantizer), t->values + ts_params_at(t->params, t->codebook)->offset,
+           codebook_floats(t) * sizeof(float));
 }
 
 static void scale_param(tess_trainer *t, const char *name, float factor) {
@@ -67,7 +70,8 @@ static bool fold_scale(tess_trainer *t, float factor) {
     const ts_config *c = &t->config;
     ts_layer_kind last = c->encoder[c->encoder_count - 1].kind, head = c->decoder[0].kind;
     char name[TS_PARAM_NAME];
-    bool before = last == TS_LAYER_CONV || last == TS_LAYER_TCONV, after = head == TS_LAYER_CONV || head == TS_LAYER_TCONV;
+    bool before = last == TS_LAYER_CONV || last == TS_LAYER_TCONV,
+         after = head == TS_LAYER_CONV || head == TS_LAYER_TCONV;
     if (!before || !after) return false;
     snprintf(name, sizeof name, "encoder.%d.weight", c->encoder_count - 1);
     scale_param(t, name, factor);
@@ -91,13 +95,15 @@ static float unit_scale(const float *z, size_t n) {
 
 static bool load_batch(tess_trainer *t) {
     const ts_train_config *c = &t->config.train;
-    return ts_pictures_crops(&t->train, ts_graph_data(t->graph, t->x), c->batch, c->size, c->flip, t->config.range, &t->data_rng);
+    return ts_pictures_crops(&t->train, ts_graph_data(t->graph, t->x), c->batch, c->size, c->flip, t->config.range,
+                             &t->data_rng);
 }
 
 tess_status ts_trainer_fit(tess_trainer *t) {
     const ts_quantizer_config *q = &t->config.quantizer;
     ts_shape s = ts_graph_shape(t->graph, t->z);
-    size_t rows = (size_t)s.n * (size_t)s.h * (size_t)s.w, floats = ts_shape_count(s), want = (size_t)q->size * FIT_PER_CODE;
+    size_t rows = (size_t)s.n * (size_t)s.h * (size_t)s.w, floats = ts_shape_count(s),
+           want = (size_t)q->size * FIT_PER_CODE;
     size_t batches = want / rows + 1 < FIT_BATCHES ? want / rows + 1 : FIT_BATCHES;
     float *z = ts_alloc_floats(batches * floats);
     if (!z) return ts_fail_memory(&t->error, batches * floats * sizeof *z);
@@ -122,9 +128,7 @@ tess_status ts_trainer_fit(tess_trainer *t) {
 
 /* ---- one step ---------------------------------------------------------------------------------------------------- */
 
-static double loss_value(tess_trainer *t, ts_tensor loss) {
-    return (double)*ts_graph_data(t->graph, loss);
-}
+static double loss_value(tess_trainer *t, ts_tensor loss) { return (double)*ts_graph_data(t->graph, loss); }
 
 /* Weights of the losses in this step; sets them as the graph's seeds. */
 typedef struct parts {
@@ -165,8 +169,13 @@ static void apply(tess_trainer *t, double norm) {
     const ts_train_config *c = &t->config.train;
     size_t n = ts_params_floats(t->params);
     double clip = c->clip > 0 ? fmin(1, c->clip / (norm + 1e-6)) : 1;
-    ts_adamw options = {.lr = (float)t->figures.lr, .beta1 = c->betas[0], .beta2 = c->betas[1], .eps = c->eps,
-                        .weight_decay = c->weight_decay, .step = ++t->adam_steps, .grad_scale = (float)clip};
+    ts_adamw options = {.lr = (float)t->figures.lr,
+                        .beta1 = c->betas[0],
+                        .beta2 = c->betas[1],
+                        .eps = c->eps,
+                        .weight_decay = c->weight_decay,
+                        .step = ++t->adam_steps,
+                        .grad_scale = (float)clip};
     ts_learner_update(t->learner, &t->step_rng);
     ts_trainer_codes_to_store(t, t->values); /* restarted codes */
     ts_adamw_step(t->values, t->first, t->second, t->grads, n, &options, t->pool);
@@ -177,7 +186,11 @@ static void apply(tess_trainer *t, double norm) {
 
 tess_status ts_trainer_run(tess_trainer *t, int levels, float lambda) {
     bool quantize = t->step >= t->config.train.quantize_from;
-    ts_figures f = {.lr = ts_trainer_rate(t), .levels = quantize ? levels : 0, .lambda = lambda, .codebook = NAN, .bpp = NAN,
+    ts_figures f = {.lr = ts_trainer_rate(t),
+                    .levels = quantize ? levels : 0,
+                    .lambda = lambda,
+                    .codebook = NAN,
+                    .bpp = NAN,
                     .grad_norm = NAN};
     ts_learner_choose(t->learner, quantize, levels, lambda);
     parts p = choose_losses(t, quantize);
@@ -195,15 +208,19 @@ tess_status ts_trainer_run(tess_trainer *t, int levels, float lambda) {
         f.grad_norm = sqrt(ts_sum_squares(t->grads, ts_params_floats(t->params), t->pool));
         good = isfinite(f.grad_norm) && isfinite(f.total);
     }
-    if (quantize) f.bpp = ts_learner_usage(t->learner).bits / ((double)ts_config_factor(&t->config) * ts_config_factor(&t->config));
+    if (quantize)
+        f.bpp = ts_learner_usage(t->learner).bits /
+                ((double)ts_config_factor(&t->config) * ts_config_factor(&t->config));
     t->figures = f;
     if (good) apply(t, f.grad_norm);
     t->skipped += !good;
     t->skipped_in_row = good ? 0 : t->skipped_in_row + 1;
     t->step++;
     if (t->skipped_in_row < MAX_SKIPPED) return TESS_OK;
-    return ts_fail(&t->error, TESS_ERR_NUMERIC, "%d steps in a row had a loss or gradient that is not finite; lower train.lr or go back to a checkpoint.",
-                   MAX_SKIPPED);
+    return ts_fail(
+        &t->error, TESS_ERR_NUMERIC,
+        "%d steps in a row had a loss or gradient that is not finite; lower train.lr or go back to a checkpoint.",
+        MAX_SKIPPED);
 }
 
 tess_status tess_trainer_step(tess_trainer *t) {
@@ -211,9 +228,12 @@ tess_status tess_trainer_step(tess_trainer *t) {
     float lambda;
     if (!t) return TESS_ERR_STATE;
     t->error.text[0] = 0;
-    if (!t->json) return ts_fail(&t->error, TESS_ERR_STATE, "The trainer has no model yet: give it a config or a checkpoint first.");
+    if (!t->json)
+        return ts_fail(&t->error, TESS_ERR_STATE,
+                       "The trainer has no model yet: give it a config or a checkpoint first.");
     if (t->step >= t->config.train.steps) return TESS_DONE;
-    if (t->train.count == 0) return ts_fail(&t->error, TESS_ERR_STATE, "There is no picture to train on: add some first.");
+    if (t->train.count == 0)
+        return ts_fail(&t->error, TESS_ERR_STATE, "There is no picture to train on: add some first.");
     tess_status status = ts_trainer_ready(t);
     if (status >= 0 && !t->fitted && t->step >= t->config.train.quantize_from) status = ts_trainer_fit(t);
     if (status < 0) return status;

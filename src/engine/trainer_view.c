@@ -88,9 +88,7 @@ static tess_status prepare(tess_trainer *t, int width, int height) {
     return status;
 }
 
-static int round_up(int side, int factor) {
-    return (side + factor - 1) / factor * factor;
-}
+static int round_up(int side, int factor) { return (side + factor - 1) / factor * factor; }
 
 /* pixels <- the top left width x height of floats, in range. */
 static void show(ts_pixels *pixels, const float *floats, size_t stride, int width, int height, const float range[2]) {
@@ -110,20 +108,25 @@ tess_status ts_view_run(tess_trainer *t, const ts_pixels *picture, int side, int
     v->levels = levels;
     v->lambda = lambda;
     float *x = ts_graph_data(v->graph, v->x);
-    ts_pixels_to_floats(picture, (picture->width - width) / 2, (picture->height - height) / 2, columns, rows, t->config.range, x);
+    ts_pixels_to_floats(picture, (picture->width - width) / 2, (picture->height - height) / 2, columns, rows,
+                        t->config.range, x);
     show(&v->input, x, (size_t)columns, width, height, t->config.range);
     ts_graph_forward(v->graph, t->pool);
     show(&v->output, ts_graph_data(v->graph, v->y), (size_t)columns, width, height, t->config.range);
     return TESS_OK;
 }
 
-tess_status tess_trainer_preview(tess_trainer *t, int i, const uint8_t **input, const uint8_t **output, int *width, int *height,
-                                 const uint16_t **tokens, int *levels, int *token_height, int *token_width) {
+tess_status tess_trainer_preview(tess_trainer *t, int i, const uint8_t **input, const uint8_t **output, int *width,
+                                 int *height, const uint16_t **tokens, int *levels, int *token_height,
+                                 int *token_width) {
     if (!t) return TESS_ERR_STATE;
     t->error.text[0] = 0;
-    if (!t->json) return ts_fail(&t->error, TESS_ERR_STATE, "The trainer has no model yet: give it a config or a checkpoint first.");
+    if (!t->json)
+        return ts_fail(&t->error, TESS_ERR_STATE,
+                       "The trainer has no model yet: give it a config or a checkpoint first.");
     if (i < 0 || i >= t->validation.count) {
-        return ts_fail(&t->error, TESS_ERR_OPTION, "There is no validation picture %d: %d were added.", i, t->validation.count);
+        return ts_fail(&t->error, TESS_ERR_OPTION, "There is no validation picture %d: %d were added.", i,
+                       t->validation.count);
     }
     tess_status status = ts_trainer_ready(t);
     if (status >= 0) status = ts_view_run(t, &t->validation.list[i], PREVIEW_SIDE, t->config.quantizer.levels, 0);

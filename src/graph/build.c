@@ -77,17 +77,15 @@ static ts_tensor append(ts_graph *g, ts_node node) {
         }
     }
     if (!fits(node.shape)) {
-        g->status = ts_fail(&g->error, TESS_ERR_TOO_LARGE, "%s would make a tensor of %dx%dx%dx%d.", row->name, node.shape.n,
-                            node.shape.h, node.shape.w, node.shape.c);
+        g->status = ts_fail(&g->error, TESS_ERR_TOO_LARGE, "%s would make a tensor of %dx%dx%dx%d.", row->name,
+                            node.shape.n, node.shape.h, node.shape.w, node.shape.c);
         return TS_NONE;
     }
     g->nodes[g->count] = node;
     return g->count++;
 }
 
-static ts_node unary(ts_op op, ts_tensor x) {
-    return (ts_node){.op = op, .in = {x, TS_NONE}, .w = -1, .b = -1};
-}
+static ts_node unary(ts_op op, ts_tensor x) { return (ts_node){.op = op, .in = {x, TS_NONE}, .w = -1, .b = -1}; }
 
 static ts_node binary(ts_op op, ts_tensor a, ts_tensor b) {
     return (ts_node){.op = op, .in = {a, b}, .w = -1, .b = -1};
@@ -105,7 +103,8 @@ static ts_tensor append_weighted(ts_graph *g, ts_node n, ts_weights *weights, in
     int count = weights ? ts_params_count(ts_weights_params(weights)) : 0;
     if (g->status < 0) return TS_NONE;
     if (w < 0 || w >= count || b >= count) {
-        g->status = ts_fail(&g->error, TESS_ERR_STATE, "%s was given a parameter that is not declared.", ts_op_row_of(n.op)->name);
+        g->status = ts_fail(&g->error, TESS_ERR_STATE, "%s was given a parameter that is not declared.",
+                            ts_op_row_of(n.op)->name);
         return TS_NONE;
     }
     n.weights = weights;
@@ -128,24 +127,19 @@ ts_tensor ts_graph_conv_transpose2d(ts_graph *g, ts_tensor x, ts_weights *weight
     return append_weighted(g, n, weights, w, b);
 }
 
-ts_tensor ts_graph_group_norm(ts_graph *g, ts_tensor x, ts_weights *weights, int gamma, int beta, int groups, float eps) {
+ts_tensor ts_graph_group_norm(ts_graph *g, ts_tensor x, ts_weights *weights, int gamma, int beta, int groups,
+                              float eps) {
     ts_node n = unary(TS_OP_GROUP_NORM, x);
     n.groups = groups;
     n.eps = eps;
     return append_weighted(g, n, weights, gamma, beta);
 }
 
-ts_tensor ts_graph_silu(ts_graph *g, ts_tensor x) {
-    return append(g, unary(TS_OP_SILU, x));
-}
+ts_tensor ts_graph_silu(ts_graph *g, ts_tensor x) { return append(g, unary(TS_OP_SILU, x)); }
 
-ts_tensor ts_graph_gelu(ts_graph *g, ts_tensor x) {
-    return append(g, unary(TS_OP_GELU, x));
-}
+ts_tensor ts_graph_gelu(ts_graph *g, ts_tensor x) { return append(g, unary(TS_OP_GELU, x)); }
 
-ts_tensor ts_graph_relu(ts_graph *g, ts_tensor x) {
-    return append(g, unary(TS_OP_RELU, x));
-}
+ts_tensor ts_graph_relu(ts_graph *g, ts_tensor x) { return append(g, unary(TS_OP_RELU, x)); }
 
 ts_tensor ts_graph_leaky_relu(ts_graph *g, ts_tensor x, float slope) {
     ts_node n = unary(TS_OP_LEAKY_RELU, x);
@@ -153,17 +147,11 @@ ts_tensor ts_graph_leaky_relu(ts_graph *g, ts_tensor x, float slope) {
     return append(g, n);
 }
 
-ts_tensor ts_graph_tanh(ts_graph *g, ts_tensor x) {
-    return append(g, unary(TS_OP_TANH, x));
-}
+ts_tensor ts_graph_tanh(ts_graph *g, ts_tensor x) { return append(g, unary(TS_OP_TANH, x)); }
 
-ts_tensor ts_graph_add(ts_graph *g, ts_tensor a, ts_tensor b) {
-    return append(g, binary(TS_OP_ADD, a, b));
-}
+ts_tensor ts_graph_add(ts_graph *g, ts_tensor a, ts_tensor b) { return append(g, binary(TS_OP_ADD, a, b)); }
 
-ts_tensor ts_graph_mul(ts_graph *g, ts_tensor a, ts_tensor b) {
-    return append(g, binary(TS_OP_MUL, a, b));
-}
+ts_tensor ts_graph_mul(ts_graph *g, ts_tensor a, ts_tensor b) { return append(g, binary(TS_OP_MUL, a, b)); }
 
 ts_tensor ts_graph_scale(ts_graph *g, ts_tensor x, const float *scale, const float *shift) {
     ts_node n = unary(TS_OP_SCALE, x);
@@ -181,9 +169,7 @@ ts_tensor ts_graph_scale(ts_graph *g, ts_tensor x, const float *scale, const flo
     return t;
 }
 
-ts_tensor ts_graph_concat(ts_graph *g, ts_tensor a, ts_tensor b) {
-    return append(g, binary(TS_OP_CONCAT, a, b));
-}
+ts_tensor ts_graph_concat(ts_graph *g, ts_tensor a, ts_tensor b) { return append(g, binary(TS_OP_CONCAT, a, b)); }
 
 ts_tensor ts_graph_slice(ts_graph *g, ts_tensor x, int channel, int channels) {
     ts_node n = unary(TS_OP_SLICE, x);
@@ -229,13 +215,9 @@ ts_tensor ts_graph_quantize(ts_graph *g, ts_tensor z, ts_quantize_hooks hooks) {
     return append(g, n);
 }
 
-ts_tensor ts_graph_l1(ts_graph *g, ts_tensor x, ts_tensor target) {
-    return append(g, binary(TS_OP_L1, x, target));
-}
+ts_tensor ts_graph_l1(ts_graph *g, ts_tensor x, ts_tensor target) { return append(g, binary(TS_OP_L1, x, target)); }
 
-ts_tensor ts_graph_l2(ts_graph *g, ts_tensor x, ts_tensor target) {
-    return append(g, binary(TS_OP_L2, x, target));
-}
+ts_tensor ts_graph_l2(ts_graph *g, ts_tensor x, ts_tensor target) { return append(g, binary(TS_OP_L2, x, target)); }
 
 ts_tensor ts_graph_ms_ssim(ts_graph *g, ts_tensor x, ts_tensor target, float range) {
     ts_node n = binary(TS_OP_MS_SSIM, x, target);

@@ -28,9 +28,7 @@ typedef struct ts_shape {
     int n, h, w, c;
 } ts_shape;
 
-static inline size_t ts_shape_count(ts_shape s) {
-    return (size_t)s.n * (size_t)s.h * (size_t)s.w * (size_t)s.c;
-}
+static inline size_t ts_shape_count(ts_shape s) { return (size_t)s.n * (size_t)s.h * (size_t)s.w * (size_t)s.c; }
 
 typedef enum ts_graph_mode {
     TS_GRAPH_INFERENCE, /* memory is reused as soon as a tensor is dead; fusions on; no backward */
@@ -56,7 +54,8 @@ ts_tensor ts_graph_input(ts_graph *g, ts_shape shape, bool grad);
 ts_tensor ts_graph_conv2d(ts_graph *g, ts_tensor x, ts_weights *weights, int w, int b, int stride, int pad);
 /* w: TS_PARAM_CONV, file order [in][out][k][k]; output size (h - 1) * stride - 2 * pad + k, as PyTorch. */
 ts_tensor ts_graph_conv_transpose2d(ts_graph *g, ts_tensor x, ts_weights *weights, int w, int b, int stride, int pad);
-ts_tensor ts_graph_group_norm(ts_graph *g, ts_tensor x, ts_weights *weights, int gamma, int beta, int groups, float eps);
+ts_tensor ts_graph_group_norm(ts_graph *g, ts_tensor x, ts_weights *weights, int gamma, int beta, int groups,
+                              float eps);
 ts_tensor ts_graph_silu(ts_graph *g, ts_tensor x);
 ts_tensor ts_graph_gelu(ts_graph *g, ts_tensor x); /* tanh form */
 ts_tensor ts_graph_relu(ts_graph *g, ts_tensor x);
@@ -66,19 +65,22 @@ ts_tensor ts_graph_add(ts_graph *g, ts_tensor a, ts_tensor b);
 ts_tensor ts_graph_mul(ts_graph *g, ts_tensor a, ts_tensor b);
 /* y = x * scale[c] + shift[c]; the arrays hold c floats and are copied. */
 ts_tensor ts_graph_scale(ts_graph *g, ts_tensor x, const float *scale, const float *shift);
-ts_tensor ts_graph_concat(ts_graph *g, ts_tensor a, ts_tensor b);                 /* along channels */
-ts_tensor ts_graph_slice(ts_graph *g, ts_tensor x, int channel, int channels);    /* channels [channel, channel + channels) */
+ts_tensor ts_graph_concat(ts_graph *g, ts_tensor a, ts_tensor b); /* along channels */
+/* Channels [channel, channel + channels). */
+ts_tensor ts_graph_slice(ts_graph *g, ts_tensor x, int channel, int channels);
 ts_tensor ts_graph_pad(ts_graph *g, ts_tensor x, int top, int left, int bottom, int right); /* zeros */
 ts_tensor ts_graph_upsample_nearest(ts_graph *g, ts_tensor x, int factor);
-ts_tensor ts_graph_pixel_shuffle(ts_graph *g, ts_tensor x, int factor);   /* channel order c*f*f + fy*f + fx */
+ts_tensor ts_graph_pixel_shuffle(ts_graph *g, ts_tensor x, int factor); /* channel order c*f*f + fy*f + fx */
 ts_tensor ts_graph_pixel_unshuffle(ts_graph *g, ts_tensor x, int factor);
-ts_tensor ts_graph_max_pool(ts_graph *g, ts_tensor x, int kernel, int stride); /* no padding, last window may overhang (ceil mode) */
+/* No padding; the last window may overhang (PyTorch's ceil mode). */
+ts_tensor ts_graph_max_pool(ts_graph *g, ts_tensor x, int kernel, int stride);
 ts_tensor ts_graph_quantize(ts_graph *g, ts_tensor z, ts_quantize_hooks hooks);
-/* Losses are means, shape 1x1x1x1; the gradient goes to x, never to target (a target is a constant: "stop gradient"). */
+/* Losses are means, shape 1x1x1x1; the gradient goes to x, never to target (a constant: "stop gradient"). */
 ts_tensor ts_graph_l1(ts_graph *g, ts_tensor x, ts_tensor target);
 ts_tensor ts_graph_l2(ts_graph *g, ts_tensor x, ts_tensor target);
-ts_tensor ts_graph_ms_ssim(ts_graph *g, ts_tensor x, ts_tensor target, float range); /* 1 - MS-SSIM, of values from 0 to range */
-/* One LPIPS head: mean over n, h, w of sum_c lin[c] (x/|x| - target/|target|)^2; lin is a TS_PARAM_PLAIN entry of c floats. */
+/* 1 - MS-SSIM, of values from 0 to range. */
+ts_tensor ts_graph_ms_ssim(ts_graph *g, ts_tensor x, ts_tensor target, float range);
+/* One LPIPS head: mean over n, h, w of sum_c lin[c] (x/|x| - target/|target|)^2; lin: a TS_PARAM_PLAIN entry, c floats. */
 ts_tensor ts_graph_lpips(ts_graph *g, ts_tensor x, ts_tensor target, ts_weights *weights, int lin);
 
 /* Keeps a tensor readable after forward (it is never placed under another), and always computed. */
@@ -91,8 +93,8 @@ ts_shape ts_graph_shape(const ts_graph *g, ts_tensor t);
 /* ---- running ----------------------------------------------------------------------------------------------- */
 /* Ends building. `threads`: workspace is kept for so many; a larger pool is not used (1 .. TS_MAX_THREADS). */
 tess_status ts_graph_plan(ts_graph *g, int threads, ts_error *err);
-size_t ts_graph_bytes(const ts_graph *g);                  /* of ts_graph_alloc, known after plan */
-tess_status ts_graph_alloc(ts_graph *g, ts_error *err);    /* takes the memory and the weights' prepared forms */
+size_t ts_graph_bytes(const ts_graph *g);               /* of ts_graph_alloc, known after plan */
+tess_status ts_graph_alloc(ts_graph *g, ts_error *err); /* takes the memory and the weights' prepared forms */
 /* Where a tensor's values lie: inputs are written before every forward (their memory is reused), outputs and losses
  * read after it. NULL for a tensor that is neither. */
 float *ts_graph_data(ts_graph *g, ts_tensor t);
@@ -102,6 +104,9 @@ float *ts_graph_grad_data(ts_graph *g, ts_tensor t);
  * run, unless the loss is an output. */
 void ts_graph_seed(ts_graph *g, ts_tensor loss, float weight);
 void ts_graph_forward(ts_graph *g, ts_pool *pool);
+/* A part of forward, for work that is to stay interruptible: goes on from node *next (0 to begin with) for about `macs`
+ * multiply-adds, at least one node; sets *next. True when forward is complete. */
+bool ts_graph_forward_some(ts_graph *g, ts_pool *pool, int *next, uint64_t macs);
 /* Only what output t is made from. */
 void ts_graph_forward_to(ts_graph *g, ts_tensor t, ts_pool *pool);
 void ts_graph_backward(ts_graph *g, ts_pool *pool);

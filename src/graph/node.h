@@ -47,18 +47,18 @@ typedef struct ts_node {
     float eps, slope, range;
     float *table; /* scale: [2][c] scale and shift, owned */
     ts_quantize_hooks hooks;
-    ts_conv conv;     /* conv and transposed conv (there: the conv from its output to its input) */
-    int panels[2];    /* slots in weights: [0] ts_conv_pack, [1] ts_conv_pack_back; -1 */
+    ts_conv conv;  /* conv and transposed conv (there: the conv from its output to its input) */
+    int panels[2]; /* slots in weights: [0] ts_conv_pack, [1] ts_conv_pack_back; -1 */
     /* roles */
     bool grad;   /* a gradient flows through this tensor */
     bool output; /* stays readable */
     float seed;  /* losses: d total / d loss */
     bool start;  /* ts_graph_start */
     /* plan */
-    ts_tensor act;      /* conv: the activation node applied while storing, or TS_NONE */
-    ts_tensor sum;      /* conv: the add node applied while storing, or TS_NONE */
-    ts_tensor residual; /* conv: what that add node adds, or TS_NONE */
-    bool skip;          /* forward done by a fused predecessor */
+    ts_tensor act;                                 /* conv: the activation node applied while storing, or TS_NONE */
+    ts_tensor sum;                                 /* conv: the add node applied while storing, or TS_NONE */
+    ts_tensor residual;                            /* conv: what that add node adds, or TS_NONE */
+    bool skip;                                     /* forward done by a fused predecessor */
     int value, gradient, saved, work[2], spill[2]; /* storage indices or -1; work[backward], spill per input */
     /* run state */
     bool active, written;

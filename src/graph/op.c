@@ -1,4 +1,5 @@
-/* op.c - the table of ops. A new op is a row here: it is then planned, run, trained and gradient-checked by existing. */
+/* op.c - the table of ops. A new op is a row here: it is then planned, run, trained and gradient-checked by
+ * existing. */
 #include "graph/node.h"
 
 static const ts_op_row row_input = {.name = "input"};

@@ -21,8 +21,17 @@ static tess_status check_weights(const ts_node *node, int in_channels, int in_ax
 }
 
 static ts_conv_shape conv_shape(ts_shape x, int out, const int *dims, int stride, int pad) {
-    return (ts_conv_shape){.batch = x.n, .height = x.h, .width = x.w, .in = x.c, .out = out, .kernel_h = dims[2],
-                           .kernel_w = dims[3], .stride = stride, .pad_top = pad, .pad_left = pad, .pad_bottom = pad,
+    return (ts_conv_shape){.batch = x.n,
+                           .height = x.h,
+                           .width = x.w,
+                           .in = x.c,
+                           .out = out,
+                           .kernel_h = dims[2],
+                           .kernel_w = dims[3],
+                           .stride = stride,
+                           .pad_top = pad,
+                           .pad_left = pad,
+                           .pad_bottom = pad,
                            .pad_right = pad};
 }
 
@@ -51,7 +60,8 @@ static void conv_backward(const ts_call *c) {
     float *dw = ts_weights_grads(n->weights, n->w);
     if (dw) ts_conv_backward_weight(&n->conv, dw, ts_weights_grads(n->weights, n->b), c->x[0], c->dy, c->work, c->pool);
     if (c->dx[0]) {
-        ts_conv_backward_data(&n->conv, c->dx[0], c->dy, ts_weights_panels(n->weights, n->panels[1], c->pool), c->work, c->pool);
+        ts_conv_backward_data(&n->conv, c->dx[0], c->dy, ts_weights_panels(n->weights, n->panels[1], c->pool), c->work,
+                              c->pool);
     }
 }
 
@@ -67,8 +77,14 @@ static uint64_t conv_macs(const ts_graph *g, const ts_node *node) {
     return ts_shape_count(node->shape) * (uint64_t)ts_node_input(g, node, 0).c * (uint64_t)dims[2] * (uint64_t)dims[3];
 }
 
-const ts_op_row ts_row_conv2d = {.name = "conv2d", .inputs = 1, .flags = TS_NEEDS_X, .shape = conv_infer,
-                                 .forward = conv_forward, .backward = conv_backward, .work = conv_work, .macs = conv_macs};
+const ts_op_row ts_row_conv2d = {.name = "conv2d",
+                                 .inputs = 1,
+                                 .flags = TS_NEEDS_X,
+                                 .shape = conv_infer,
+                                 .forward = conv_forward,
+                                 .backward = conv_backward,
+                                 .work = conv_work,
+                                 .macs = conv_macs};
 
 /* ---- conv_transpose2d: the data gradient of the convolution from its output to its input ------------------------- */
 
@@ -86,14 +102,13 @@ static tess_status tconv_infer(const ts_graph *g, ts_node *node, ts_error *err) 
     return TESS_OK;
 }
 
-static size_t rows(ts_shape s) {
-    return (size_t)s.n * (size_t)s.h * (size_t)s.w;
-}
+static size_t rows(ts_shape s) { return (size_t)s.n * (size_t)s.h * (size_t)s.w; }
 
 static void tconv_forward(const ts_call *c) {
     const ts_node *n = c->node;
     const float *bias = ts_weights_values(n->weights, n->b);
-    ts_conv_backward_data(&n->conv, c->y, c->x[0], ts_weights_panels(n->weights, n->panels[1], c->pool), c->work, c->pool);
+    ts_conv_backward_data(&n->conv, c->y, c->x[0], ts_weights_panels(n->weights, n->panels[1], c->pool), c->work,
+                          c->pool);
     if (bias) ts_add_bias(c->y, bias, rows(c->ys), c->ys.c, c->pool);
 }
 
@@ -103,8 +118,8 @@ static void tconv_backward(const ts_call *c) {
     if (dw) ts_conv_backward_weight(&n->conv, dw, NULL, c->dy, c->x[0], c->work, c->pool);
     if (db) ts_sum_rows(db, c->dy, rows(c->ys), c->ys.c, c->work, c->pool);
     if (c->dx[0]) {
-        ts_conv_forward(&n->conv, c->dx[0], c->dy, ts_weights_panels(n->weights, n->panels[0], c->pool), NULL, TS_ACT_NONE, 0,
-                        NULL, c->work, c->pool);
+        ts_conv_forward(&n->conv, c->dx[0], c->dy, ts_weights_panels(n->weights, n->panels[0], c->pool), NULL,
+                        TS_ACT_NONE, 0, NULL, c->work, c->pool);
     }
 }
 
@@ -121,8 +136,13 @@ static uint64_t tconv_macs(const ts_graph *g, const ts_node *node) {
     return ts_shape_count(ts_node_input(g, node, 0)) * (uint64_t)dims[1] * (uint64_t)dims[2] * (uint64_t)dims[3];
 }
 
-const ts_op_row ts_row_conv_transpose2d = {.name = "conv_transpose2d", .inputs = 1, .flags = TS_NEEDS_X, .shape = tconv_infer,
-                                           .forward = tconv_forward, .backward = tconv_backward, .work = tconv_work,
+const ts_op_row ts_row_conv_transpose2d = {.name = "conv_transpose2d",
+                                           .inputs = 1,
+                                           .flags = TS_NEEDS_X,
+                                           .shape = tconv_infer,
+                                           .forward = tconv_forward,
+                                           .backward = tconv_backward,
+                                           .work = tconv_work,
                                            .macs = tconv_macs};
 
 /* ---- group_norm ------------------------------------------------------------------------------------------------ */
@@ -131,8 +151,8 @@ static tess_status norm_infer(const ts_graph *g, ts_node *node, ts_error *err) {
     ts_shape x = ts_node_input(g, node, 0);
     const ts_params *params = ts_weights_params(node->weights);
     if (node->groups < 1 || x.c % node->groups != 0 || ts_params_at(params, node->w)->dims[0] != x.c) {
-        return ts_fail(err, TESS_ERR_INPUT, "%s does not fit %d channels in %d groups.", ts_params_at(params, node->w)->name, x.c,
-                       node->groups);
+        return ts_fail(err, TESS_ERR_INPUT, "%s does not fit %d channels in %d groups.",
+                       ts_params_at(params, node->w)->name, x.c, node->groups);
     }
     node->shape = x;
     return TESS_OK;
@@ -141,8 +161,9 @@ static tess_status norm_infer(const ts_graph *g, ts_node *node, ts_error *err) {
 static void norm_forward(const ts_call *c) {
     const ts_node *n = c->node;
     float *mean = c->saved, *rstd = mean + c->ys.n * n->groups;
-    ts_group_norm_forward(c->y, mean, rstd, c->x[0], ts_weights_values(n->weights, n->w), ts_weights_values(n->weights, n->b),
-                          c->ys.n, (size_t)c->ys.h * (size_t)c->ys.w, c->ys.c, n->groups, n->eps, c->pool);
+    ts_group_norm_forward(c->y, mean, rstd, c->x[0], ts_weights_values(n->weights, n->w),
+                          ts_weights_values(n->weights, n->b), c->ys.n, (size_t)c->ys.h * (size_t)c->ys.w, c->ys.c,
+                          n->groups, n->eps, c->pool);
 }
 
 /* dx is always computed: it is a by-product of what dgamma and dbeta need. */
@@ -150,9 +171,9 @@ static void norm_backward(const ts_call *c) {
     const ts_node *n = c->node;
     const float *mean = c->saved, *rstd = mean + c->ys.n * n->groups;
     float *scratch = c->work, *dx = c->dx[0] ? c->dx[0] : scratch + 2 * c->ys.n * c->ys.c;
-    ts_group_norm_backward(dx, ts_weights_grads(n->weights, n->w), ts_weights_grads(n->weights, n->b), c->dy, c->x[0], mean, rstd,
-                           ts_weights_values(n->weights, n->w), c->ys.n, (size_t)c->ys.h * (size_t)c->ys.w, c->ys.c, n->groups,
-                           scratch, c->pool);
+    ts_group_norm_backward(dx, ts_weights_grads(n->weights, n->w), ts_weights_grads(n->weights, n->b), c->dy, c->x[0],
+                           mean, rstd, ts_weights_values(n->weights, n->w), c->ys.n, (size_t)c->ys.h * (size_t)c->ys.w,
+                           c->ys.c, n->groups, scratch, c->pool);
 }
 
 static size_t norm_saved(const ts_graph *g, const ts_node *node) {
@@ -167,5 +188,11 @@ static size_t norm_work(const ts_graph *g, const ts_node *node, bool backward, i
     return 2 * (size_t)node->shape.n * (size_t)node->shape.c + spare;
 }
 
-const ts_op_row ts_row_group_norm = {.name = "group_norm", .inputs = 1, .flags = TS_NEEDS_X | TS_IN_PLACE, .shape = norm_infer,
-                                     .forward = norm_forward, .backward = norm_backward, .saved = norm_saved, .work = norm_work};
+const ts_op_row ts_row_group_norm = {.name = "group_norm",
+                                     .inputs = 1,
+                                     .flags = TS_NEEDS_X | TS_IN_PLACE,
+                                     .shape = norm_infer,
+                                     .forward = norm_forward,
+                                     .backward = norm_backward,
+                                     .saved = norm_saved,
+                                     .work = norm_work};

@@ -3,12 +3,11 @@
 #include "kernels/pointwise.h"
 #include "kernels/resample.h"
 
-static size_t rows(ts_shape s) {
-    return (size_t)s.n * (size_t)s.h * (size_t)s.w;
-}
+static size_t rows(ts_shape s) { return (size_t)s.n * (size_t)s.h * (size_t)s.w; }
 
 static tess_status misfit(const ts_node *node, ts_shape x, ts_error *err) {
-    return ts_fail(err, TESS_ERR_INPUT, "%s cannot take a tensor of %dx%dx%dx%d.", ts_op_row_of(node->op)->name, x.n, x.h, x.w, x.c);
+    return ts_fail(err, TESS_ERR_INPUT, "%s cannot take a tensor of %dx%dx%dx%d.", ts_op_row_of(node->op)->name, x.n,
+                   x.h, x.w, x.c);
 }
 
 /* ---- concat, slice --------------------------------------------------------------------------------------------- */
@@ -32,8 +31,8 @@ static void concat_backward(const ts_call *c) {
     }
 }
 
-const ts_op_row ts_row_concat = {.name = "concat", .inputs = 2, .shape = concat_infer, .forward = concat_forward,
-                                 .backward = concat_backward};
+const ts_op_row ts_row_concat = {
+    .name = "concat", .inputs = 2, .shape = concat_infer, .forward = concat_forward, .backward = concat_backward};
 
 static tess_status slice_infer(const ts_graph *g, ts_node *node, ts_error *err) {
     ts_shape x = ts_node_input(g, node, 0);
@@ -51,8 +50,8 @@ static void slice_backward(const ts_call *c) {
     ts_copy_columns(c->dx[0], c->xs[0].c, c->node->channel, c->dy, c->ys.c, 0, rows(c->ys), c->ys.c, c->pool);
 }
 
-const ts_op_row ts_row_slice = {.name = "slice", .inputs = 1, .shape = slice_infer, .forward = slice_forward,
-                                .backward = slice_backward};
+const ts_op_row ts_row_slice = {
+    .name = "slice", .inputs = 1, .shape = slice_infer, .forward = slice_forward, .backward = slice_backward};
 
 /* ---- pad ------------------------------------------------------------------------------------------------------- */
 
@@ -78,7 +77,8 @@ static void pad_backward(const ts_call *c) {
     ts_crop(c->dx[0], c->dy, s.n, s.h, s.w, s.c, e[0], e[1], e[2], e[3], c->pool);
 }
 
-const ts_op_row ts_row_pad = {.name = "pad", .inputs = 1, .shape = pad_infer, .forward = pad_forward, .backward = pad_backward};
+const ts_op_row ts_row_pad = {
+    .name = "pad", .inputs = 1, .shape = pad_infer, .forward = pad_forward, .backward = pad_backward};
 
 /* ---- upsample and shuffles ------------------------------------------------------------------------------------- */
 
@@ -99,8 +99,11 @@ static void upsample_backward(const ts_call *c) {
     ts_upsample_nearest_backward(c->dx[0], c->dy, s.n, s.h, s.w, s.c, c->node->factor, c->pool);
 }
 
-const ts_op_row ts_row_upsample_nearest = {.name = "upsample_nearest", .inputs = 1, .shape = upsample_infer,
-                                           .forward = upsample_forward, .backward = upsample_backward};
+const ts_op_row ts_row_upsample_nearest = {.name = "upsample_nearest",
+                                           .inputs = 1,
+                                           .shape = upsample_infer,
+                                           .forward = upsample_forward,
+                                           .backward = upsample_backward};
 
 static tess_status shuffle_infer(const ts_graph *g, ts_node *node, ts_error *err) {
     ts_shape x = ts_node_input(g, node, 0);
@@ -127,26 +130,28 @@ static void unshuffle(float *little, const float *from, ts_shape small, ts_shape
     ts_pixel_unshuffle(little, from, small.n, small.h, small.w, big.c, factor, pool);
 }
 
-static void shuffle_forward(const ts_call *c) {
-    shuffle(c->y, c->x[0], c->xs[0], c->ys, c->node->factor, c->pool);
-}
+static void shuffle_forward(const ts_call *c) { shuffle(c->y, c->x[0], c->xs[0], c->ys, c->node->factor, c->pool); }
 
 static void shuffle_backward(const ts_call *c) {
     unshuffle(c->dx[0], c->dy, c->xs[0], c->ys, c->node->factor, c->pool);
 }
 
-static void unshuffle_forward(const ts_call *c) {
-    unshuffle(c->y, c->x[0], c->ys, c->xs[0], c->node->factor, c->pool);
-}
+static void unshuffle_forward(const ts_call *c) { unshuffle(c->y, c->x[0], c->ys, c->xs[0], c->node->factor, c->pool); }
 
 static void unshuffle_backward(const ts_call *c) {
     shuffle(c->dx[0], c->dy, c->ys, c->xs[0], c->node->factor, c->pool);
 }
 
-const ts_op_row ts_row_pixel_shuffle = {.name = "pixel_shuffle", .inputs = 1, .shape = shuffle_infer, .forward = shuffle_forward,
+const ts_op_row ts_row_pixel_shuffle = {.name = "pixel_shuffle",
+                                        .inputs = 1,
+                                        .shape = shuffle_infer,
+                                        .forward = shuffle_forward,
                                         .backward = shuffle_backward};
-const ts_op_row ts_row_pixel_unshuffle = {.name = "pixel_unshuffle", .inputs = 1, .shape = unshuffle_infer,
-                                          .forward = unshuffle_forward, .backward = unshuffle_backward};
+const ts_op_row ts_row_pixel_unshuffle = {.name = "pixel_unshuffle",
+                                          .inputs = 1,
+                                          .shape = unshuffle_infer,
+                                          .forward = unshuffle_forward,
+                                          .backward = unshuffle_backward};
 
 /* ---- max_pool --------------------------------------------------------------------------------------------------- */
 
@@ -165,8 +170,13 @@ static void pool_forward(const ts_call *c) {
 
 static void pool_backward(const ts_call *c) {
     ts_shape s = c->xs[0];
-    ts_max_pool_backward(c->dx[0], c->dy, c->x[0], s.n, s.h, s.w, s.c, c->node->kernel, c->node->stride, c->ys.h, c->ys.w, c->pool);
+    ts_max_pool_backward(c->dx[0], c->dy, c->x[0], s.n, s.h, s.w, s.c, c->node->kernel, c->node->stride, c->ys.h,
+                         c->ys.w, c->pool);
 }
 
-const ts_op_row ts_row_max_pool = {.name = "max_pool", .inputs = 1, .flags = TS_NEEDS_X, .shape = pool_infer,
-                                   .forward = pool_forward, .backward = pool_backward};
+const ts_op_row ts_row_max_pool = {.name = "max_pool",
+                                   .inputs = 1,
+                                   .flags = TS_NEEDS_X,
+                                   .shape = pool_infer,
+                                   .forward = pool_forward,
+                                   .backward = pool_backward};

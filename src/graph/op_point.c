@@ -2,13 +2,9 @@
 #include "graph/node.h"
 #include "kernels/pointwise.h"
 
-static size_t count(const ts_call *c) {
-    return ts_shape_count(c->ys);
-}
+static size_t count(const ts_call *c) { return ts_shape_count(c->ys); }
 
-static size_t rows(ts_shape s) {
-    return (size_t)s.n * (size_t)s.h * (size_t)s.w;
-}
+static size_t rows(ts_shape s) { return (size_t)s.n * (size_t)s.h * (size_t)s.w; }
 
 static tess_status infer_same(const ts_graph *g, ts_node *node, ts_error *err) {
     (void)err;
@@ -19,14 +15,14 @@ static tess_status infer_same(const ts_graph *g, ts_node *node, ts_error *err) {
 static tess_status infer_alike(const ts_graph *g, ts_node *node, ts_error *err) {
     ts_shape a = ts_node_input(g, node, 0), b = ts_node_input(g, node, 1);
     if (a.n != b.n || a.h != b.h || a.w != b.w || a.c != b.c) {
-        return ts_fail(err, TESS_ERR_INPUT, "%s needs equal shapes, not %dx%dx%dx%d and %dx%dx%dx%d.", ts_op_row_of(node->op)->name,
-                       a.n, a.h, a.w, a.c, b.n, b.h, b.w, b.c);
+        return ts_fail(err, TESS_ERR_INPUT, "%s needs equal shapes, not %dx%dx%dx%d and %dx%dx%dx%d.",
+                       ts_op_row_of(node->op)->name, a.n, a.h, a.w, a.c, b.n, b.h, b.w, b.c);
     }
     node->shape = a;
     return TESS_OK;
 }
 
-/* ---- activations. relu and leaky_relu tell their slope by the sign of y, which is that of x: they keep y only ----- */
+/* ---- activations. relu and leaky_relu tell their slope by the sign of y, which is that of x: they keep y only ---- */
 
 static void act_forward(const ts_call *c) {
     ts_act_forward(c->y, c->x[0], count(c), ts_op_act(c->node->op), c->node->slope, c->pool);
@@ -37,9 +33,13 @@ static void act_backward(const ts_call *c) {
     ts_act_backward(c->dx[0], c->dy, x, count(c), ts_op_act(c->node->op), c->node->slope, c->pool);
 }
 
-#define ACTIVATION(id, need)                                                                                            \
-    const ts_op_row ts_row_##id = {.name = #id, .inputs = 1, .flags = (need) | TS_IN_PLACE, .shape = infer_same,        \
-                                   .forward = act_forward, .backward = act_backward}
+#define ACTIVATION(id, need)                                                                                           \
+    const ts_op_row ts_row_##id = {.name = #id,                                                                        \
+                                   .inputs = 1,                                                                        \
+                                   .flags = (need) | TS_IN_PLACE,                                                      \
+                                   .shape = infer_same,                                                                \
+                                   .forward = act_forward,                                                             \
+                                   .backward = act_backward}
 ACTIVATION(silu, TS_NEEDS_X);
 ACTIVATION(gelu, TS_NEEDS_X);
 ACTIVATION(relu, TS_NEEDS_Y);
@@ -48,16 +48,15 @@ ACTIVATION(tanh, TS_NEEDS_X);
 
 /* ---- arithmetic ------------------------------------------------------------------------------------------------ */
 
-static void add_forward(const ts_call *c) {
-    ts_vadd(c->y, c->x[0], c->x[1], count(c), c->pool);
-}
+static void add_forward(const ts_call *c) { ts_vadd(c->y, c->x[0], c->x[1], count(c), c->pool); }
 
-const ts_op_row ts_row_add = {.name = "add", .inputs = 2, .flags = TS_IN_PLACE | TS_PASS_THROUGH, .shape = infer_alike,
+const ts_op_row ts_row_add = {.name = "add",
+                              .inputs = 2,
+                              .flags = TS_IN_PLACE | TS_PASS_THROUGH,
+                              .shape = infer_alike,
                               .forward = add_forward}; /* the graph itself passes dy on */
 
-static void mul_forward(const ts_call *c) {
-    ts_vmul(c->y, c->x[0], c->x[1], count(c), c->pool);
-}
+static void mul_forward(const ts_call *c) { ts_vmul(c->y, c->x[0], c->x[1], count(c), c->pool); }
 
 static void mul_backward(const ts_call *c) {
     for (int k = 0; k < 2; k++) {
@@ -65,8 +64,12 @@ static void mul_backward(const ts_call *c) {
     }
 }
 
-const ts_op_row ts_row_mul = {.name = "mul", .inputs = 2, .flags = TS_NEEDS_X | TS_NEEDS_X1 | TS_IN_PLACE, .shape = infer_alike,
-                              .forward = mul_forward, .backward = mul_backward};
+const ts_op_row ts_row_mul = {.name = "mul",
+                              .inputs = 2,
+                              .flags = TS_NEEDS_X | TS_NEEDS_X1 | TS_IN_PLACE,
+                              .shape = infer_alike,
+                              .forward = mul_forward,
+                              .backward = mul_backward};
 
 static void scale_forward(const ts_call *c) {
     const float *table = c->node->table;
@@ -77,7 +80,11 @@ static void scale_backward(const ts_call *c) {
     ts_channel_affine(c->dx[0], c->dy, c->node->table, NULL, rows(c->ys), c->ys.c, c->pool);
 }
 
-const ts_op_row ts_row_scale = {.name = "scale", .inputs = 1, .flags = TS_IN_PLACE, .shape = infer_same, .forward = scale_forward,
+const ts_op_row ts_row_scale = {.name = "scale",
+                                .inputs = 1,
+                                .flags = TS_IN_PLACE,
+                                .shape = infer_same,
+                                .forward = scale_forward,
                                 .backward = scale_backward};
 
 /* ---- quantize -------------------------------------------------------------------------------------------------- */
@@ -92,5 +99,9 @@ static void quantize_backward(const ts_call *c) {
     h->backward(h->self, c->x[0], c->dy, c->dx[0], rows(c->ys), c->ys.c, c->pool);
 }
 
-const ts_op_row ts_row_quantize = {.name = "quantize", .inputs = 1, .flags = TS_NEEDS_X, .shape = infer_same,
-                                   .forward = quantize_forward, .backward = quantize_backward};
+const ts_op_row ts_row_quantize = {.name = "quantize",
+                                   .inputs = 1,
+                                   .flags = TS_NEEDS_X,
+                                   .shape = infer_same,
+                                   .forward = quantize_forward,
+                                   .backward = quantize_backward};

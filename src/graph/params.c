@@ -39,7 +39,8 @@ static tess_status grow(ts_params *params, ts_error *err) {
     return TESS_OK;
 }
 
-tess_status ts_params_add(ts_params *params, const char *name, ts_param_layout layout, int rank, const int *dims, ts_error *err) {
+tess_status ts_params_add(ts_params *params, const char *name, ts_param_layout layout, int rank, const int *dims,
+                          ts_error *err) {
     int found = ts_params_find(params, name);
     bool over = false;
     size_t count = 1;
@@ -75,38 +76,31 @@ int ts_params_find(const ts_params *params, const char *name) {
     return -1;
 }
 
-int ts_params_count(const ts_params *params) {
-    return params->count;
-}
+int ts_params_count(const ts_params *params) { return params->count; }
 
-const ts_param *ts_params_at(const ts_params *params, int index) {
-    return &params->list[index];
-}
+const ts_param *ts_params_at(const ts_params *params, int index) { return &params->list[index]; }
 
-size_t ts_params_floats(const ts_params *params) {
-    return params->floats;
-}
+size_t ts_params_floats(const ts_params *params) { return params->floats; }
 
-size_t ts_params_total(const ts_params *params) {
-    return params->total;
-}
+size_t ts_params_total(const ts_params *params) { return params->total; }
 
-/* Runs over the elements of a conv weight with their places in both orders: file [a][b][t], memory [t][b][a], t over the taps. */
-#define FOR_EACH_TAP(p, m, f)                                                                                     \
-    for (size_t a = 0, as = (size_t)(p)->dims[0]; a < as; a++)                                                   \
-        for (size_t b = 0, bs = (size_t)(p)->dims[1]; b < bs; b++)                                               \
-            for (size_t t = 0, ts = (size_t)(p)->dims[2] * (size_t)(p)->dims[3], m = b * as + a,                  \
-                        f = (a * bs + b) * ts;                                                                   \
+/* Runs over the elements of a conv weight with their places in both orders: file [a][b][t], memory [t][b][a], t over
+ * the taps. */
+#define FOR_EACH_TAP(p, m, f)                                                                                          \
+    for (size_t a = 0, as = (size_t)(p)->dims[0]; a < as; a++)                                                         \
+        for (size_t b = 0, bs = (size_t)(p)->dims[1]; b < bs; b++)                                                     \
+            for (size_t t = 0, ts = (size_t)(p)->dims[2] * (size_t)(p)->dims[3], m = b * as + a,                       \
+                        f = (a * bs + b) * ts;                                                                         \
                  t < ts; t++, f++, m += as * bs)
 
 void ts_param_read(const ts_param *param, float *store, const float *file) {
     float *memory = store + param->offset;
     if (param->layout == TS_PARAM_PLAIN) memcpy(memory, file, param->count * sizeof *file);
-    else FOR_EACH_TAP (param, m, f) memory[m] = file[f];
+    else FOR_EACH_TAP(param, m, f) memory[m] = file[f];
 }
 
 void ts_param_write(const ts_param *param, const float *store, float *file) {
     const float *memory = store + param->offset;
     if (param->layout == TS_PARAM_PLAIN) memcpy(file, memory, param->count * sizeof *file);
-    else FOR_EACH_TAP (param, m, f) file[f] = memory[m];
+    else FOR_EACH_TAP(param, m, f) file[f] = memory[m];
 }

@@ -36,7 +36,8 @@ void ts_params_free(ts_params *params);
 
 /* Finds `name` or adds it. An existing entry must have the same layout and shape (the same net built for another
  * picture size adds nothing). Errors: INPUT (declared otherwise before, name too long), TOO_LARGE, MEMORY. */
-tess_status ts_params_add(ts_params *params, const char *name, ts_param_layout layout, int rank, const int *dims, ts_error *err);
+tess_status ts_params_add(ts_params *params, const char *name, ts_param_layout layout, int rank, const int *dims,
+                          ts_error *err);
 int ts_params_find(const ts_params *params, const char *name); /* index or -1 */
 int ts_params_count(const ts_params *params);                  /* entries */
 const ts_param *ts_params_at(const ts_params *params, int index);

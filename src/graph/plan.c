@@ -1,8 +1,8 @@
 /* plan.c - ends building: which nodes run fused or in place, and where every tensor lies.
  *
  * Time is counted in steps: forward of node i is step i, backward is step 2 n - 1 - i. Every tensor, gradient, saved
- * statistic and workspace is a storage with a birth and a death; storages that live at one time do not overlap. They are
- * placed largest first at the lowest offset that is free for their whole life. */
+ * statistic and workspace is a storage with a birth and a death; storages that live at one time do not overlap. They
+ * are placed largest first at the lowest offset that is free for their whole life. */
 #include <limits.h>
 #include <string.h>
 
@@ -14,29 +14,17 @@
 #define FOREVER INT_MAX
 #define BEFORE (-1) /* written by the caller ahead of forward */
 
-static int backward_step(const ts_graph *g, int node) {
-    return 2 * g->count - 1 - node;
-}
+static int backward_step(const ts_graph *g, int node) { return 2 * g->count - 1 - node; }
 
-static unsigned row_flags(const ts_node *n) {
-    return ts_op_row_of(n->op)->flags;
-}
+static unsigned row_flags(const ts_node *n) { return ts_op_row_of(n->op)->flags; }
 
-static int inputs(const ts_node *n) {
-    return ts_op_row_of(n->op)->inputs;
-}
+static int inputs(const ts_node *n) { return ts_op_row_of(n->op)->inputs; }
 
-static bool is_conv(const ts_node *n) {
-    return n->op == TS_OP_CONV2D || n->op == TS_OP_CONV_TRANSPOSE2D;
-}
+static bool is_conv(const ts_node *n) { return n->op == TS_OP_CONV2D || n->op == TS_OP_CONV_TRANSPOSE2D; }
 
-static bool trains(const ts_node *n) {
-    return n->weights && n->op != TS_OP_LPIPS && !ts_weights_frozen(n->weights);
-}
+static bool trains(const ts_node *n) { return n->weights && n->op != TS_OP_LPIPS && !ts_weights_frozen(n->weights); }
 
-static bool is_loss(const ts_node *n) {
-    return (row_flags(n) & TS_LOSS) != 0;
-}
+static bool is_loss(const ts_node *n) { return (row_flags(n) & TS_LOSS) != 0; }
 
 /* Does a gradient go to input k of the node? A loss's target is a constant. */
 static bool grad_to(const ts_graph *g, const ts_node *n, int k) {
@@ -151,7 +139,8 @@ static void place_values(ts_graph *g) {
     for (int i = 0; i < g->count && g->status >= 0; i++) {
         ts_node *n = &g->nodes[i];
         if (n->skip) continue; /* its conv has placed it */
-        for (int k = 0; k < inputs(n) && n->value < 0 && (row_flags(n) & TS_IN_PLACE); k++) n->value = over(g, i, n->in[k]);
+        for (int k = 0; k < inputs(n) && n->value < 0 && (row_flags(n) & TS_IN_PLACE); k++)
+            n->value = over(g, i, n->in[k]);
         if (n->value < 0) n->value = new_storage(g, ts_shape_count(n->shape), n->op == TS_OP_INPUT ? BEFORE : i, i);
         if (n->value < 0) return;
         extend(g, n->value, last_read(g, i));
@@ -242,7 +231,8 @@ static void place_spills(ts_graph *g) {
         for (int k = 0; k < inputs(n); k++) {
             int givers, step = backward_step(g, i);
             if (!grad_to(g, n, k)) continue;
-            bool first = last_giver(g, n->in[k], &givers) == i && !g->nodes[n->in[k]].start && !(k == 1 && n->in[0] == n->in[1]);
+            bool first = last_giver(g, n->in[k], &givers) == i && !g->nodes[n->in[k]].start &&
+                         !(k == 1 && n->in[0] == n->in[1]);
             if (!first) n->spill[k] = new_storage(g, ts_shape_count(g->nodes[n->in[k]].shape), step, step);
         }
     }
@@ -319,7 +309,8 @@ static void place_all(ts_graph *g) {
     }
     ts_free(order);
     if (g->floats > SIZE_MAX / sizeof(float)) {
-        g->status = ts_fail(&g->error, TESS_ERR_TOO_LARGE, "The net needs more memory than can be addressed at this picture size.");
+        g->status = ts_fail(&g->error, TESS_ERR_TOO_LARGE,
+                            "The net needs more memory than can be addressed at this picture size.");
     }
 }
 
@@ -340,6 +331,4 @@ tess_status ts_graph_plan(ts_graph *g, int threads, ts_error *err) {
     return g->status;
 }
 
-size_t ts_graph_bytes(const ts_graph *g) {
-    return g->floats * sizeof(float);
-}
+size_t ts_graph_bytes(const ts_graph *g) { return g->floats * sizeof(float); }

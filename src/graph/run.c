@@ -5,21 +5,15 @@
 #include "graph/node.h"
 #include "kernels/pointwise.h"
 
-static int inputs(const ts_node *n) {
-    return ts_op_row_of(n->op)->inputs;
-}
+static int inputs(const ts_node *n) { return ts_op_row_of(n->op)->inputs; }
 
-static bool is_loss(const ts_node *n) {
-    return (ts_op_row_of(n->op)->flags & TS_LOSS) != 0;
-}
+static bool is_loss(const ts_node *n) { return (ts_op_row_of(n->op)->flags & TS_LOSS) != 0; }
 
 static bool grad_to(const ts_graph *g, const ts_node *n, int k) {
     return n->grad && g->nodes[n->in[k]].grad && !(is_loss(n) && k == 1);
 }
 
-static float *memory(const ts_graph *g, int storage) {
-    return storage < 0 ? NULL : g->arena + g->storages[storage].at;
-}
+static float *memory(const ts_graph *g, int storage) { return storage < 0 ? NULL : g->arena + g->storages[storage].at; }
 
 /* ---- memory ----------------------------------------------------------------------------------------------------- */
 
@@ -76,7 +70,8 @@ uint64_t ts_graph_macs(const ts_graph *g) {
 /* ---- running ---------------------------------------------------------------------------------------------------- */
 
 static void prepare_call(const ts_graph *g, const ts_node *n, ts_pool *pool, ts_call *c) {
-    *c = (ts_call){.graph = g, .node = n, .ys = n->shape, .y = memory(g, n->value), .saved = memory(g, n->saved), .pool = pool};
+    *c = (ts_call){
+        .graph = g, .node = n, .ys = n->shape, .y = memory(g, n->value), .saved = memory(g, n->saved), .pool = pool};
     for (int k = 0; k < inputs(n); k++) {
         c->xs[k] = g->nodes[n->in[k]].shape;
         c->x[k] = memory(g, g->nodes[n->in[k]].value);
@@ -91,13 +86,16 @@ static void spread_active(ts_graph *g) {
     }
 }
 
-static void run_active(ts_graph *g, ts_pool *pool) {
+/* Runs marked nodes from `first` on until `macs` multiply-adds are done; the node to go on from. */
+static int run_active(ts_graph *g, ts_pool *pool, int first, uint64_t macs) {
+    uint64_t done = 0;
     if (ts_pool_threads(pool) > g->threads) pool = NULL;
-    for (int i = 0; i < g->count; i++) {
+    for (int i = first; i < g->count; i++) {
         const ts_node *n = &g->nodes[i];
         const ts_op_row *row = ts_op_row_of(n->op);
         ts_call call;
         if (!n->active || n->skip || !row->forward) continue;
+        if (done > 0 && done >= macs) return i;
         prepare_call(g, n, pool, &call);
         call.work = memory(g, n->work[0]);
         if (n->residual != TS_NONE) call.residual = memory(g, g->nodes[n->residual].value);
@@ -106,23 +104,36 @@ static void run_active(ts_graph *g, ts_pool *pool) {
             call.slope = g->nodes[n->act].slope;
         }
         row->forward(&call);
+        if (row->macs) done += row->macs(g, n);
     }
+    return g->count;
 }
 
-void ts_graph_forward(ts_graph *g, ts_pool *pool) {
+/* What outputs, and losses in use, are made from. */
+static void mark_wanted(ts_graph *g) {
     for (int i = 0; i < g->count; i++) {
         ts_node *n = &g->nodes[i];
         n->active = n->output || (is_loss(n) && (n->seed != 0 || g->mode == TS_GRAPH_INFERENCE));
     }
     spread_active(g);
-    run_active(g, pool);
+}
+
+void ts_graph_forward(ts_graph *g, ts_pool *pool) {
+    mark_wanted(g);
+    run_active(g, pool, 0, UINT64_MAX);
+}
+
+bool ts_graph_forward_some(ts_graph *g, ts_pool *pool, int *next, uint64_t macs) {
+    mark_wanted(g);
+    *next = run_active(g, pool, *next, macs);
+    return *next == g->count;
 }
 
 void ts_graph_forward_to(ts_graph *g, ts_tensor t, ts_pool *pool) {
     if (t < 0 || t >= g->count) return;
     for (int i = 0; i < g->count; i++) g->nodes[i].active = i == t;
     spread_active(g);
-    run_active(g, pool);
+    run_active(g, pool, 0, UINT64_MAX);
 }
 
 /* Where the gradient of input k is computed: in place the first time, aside afterwards. */

@@ -21,7 +21,8 @@ struct ts_weights {
     int count, capacity;
 };
 
-tess_status ts_weights_new(const ts_params *params, const float *values, float *grads, ts_weights **out, ts_error *err) {
+tess_status ts_weights_new(const ts_params *params, const float *values, float *grads, ts_weights **out,
+                           ts_error *err) {
     ts_weights *w = ts_calloc(1, sizeof *w);
     if (!w) return ts_fail_memory(err, sizeof *w);
     *w = (ts_weights){.params = params, .values = values, .grads = grads, .version = 1};
@@ -36,18 +37,14 @@ void ts_weights_free(ts_weights *weights) {
     ts_free(weights);
 }
 
-void ts_weights_changed(ts_weights *weights) {
-    weights->version++;
-}
+void ts_weights_changed(ts_weights *weights) { weights->version++; }
 
 void ts_weights_use(ts_weights *weights, const float *values) {
     weights->values = values;
     weights->version++;
 }
 
-const ts_params *ts_weights_params(const ts_weights *weights) {
-    return weights->params;
-}
+const ts_params *ts_weights_params(const ts_weights *weights) { return weights->params; }
 
 const float *ts_weights_values(const ts_weights *weights, int param) {
     return param < 0 ? NULL : weights->values + ts_params_at(weights->params, param)->offset;
@@ -57,9 +54,7 @@ float *ts_weights_grads(const ts_weights *weights, int param) {
     return param < 0 || !weights->grads ? NULL : weights->grads + ts_params_at(weights->params, param)->offset;
 }
 
-bool ts_weights_frozen(const ts_weights *weights) {
-    return weights->grads == NULL;
-}
+bool ts_weights_frozen(const ts_weights *weights) { return weights->grads == NULL; }
 
 static bool agree(const panels *p, int param, const ts_conv *plan, bool back) {
     size_t have = back ? p->plan.panels_back : p->plan.panels, want = back ? plan->panels_back : plan->panels;
@@ -67,7 +62,8 @@ static bool agree(const panels *p, int param, const ts_conv *plan, bool back) {
            p->plan.shape.stride == plan->shape.stride;
 }
 
-tess_status ts_weights_prepare(ts_weights *weights, int param, const ts_conv *plan, bool back, int *slot, ts_error *err) {
+tess_status ts_weights_prepare(ts_weights *weights, int param, const ts_conv *plan, bool back, int *slot,
+                               ts_error *err) {
     for (int i = 0; i < weights->count; i++) {
         if (agree(&weights->slots[i], param, plan, back)) {
             *slot = i;

@@ -9,9 +9,10 @@ const float *ts_weights_values(const ts_weights *weights, int param); /* NULL fo
 float *ts_weights_grads(const ts_weights *weights, int param);        /* NULL for param -1 or frozen weights */
 bool ts_weights_frozen(const ts_weights *weights);
 
-/* Reserves the panels of a conv weight for one direction (`back`: the data gradient's), shared by all graphs whose plans
- * agree. *slot stays valid as long as the weights. */
-tess_status ts_weights_prepare(ts_weights *weights, int param, const ts_conv *plan, bool back, int *slot, ts_error *err);
+/* Reserves the panels of a conv weight for one direction (`back`: the data gradient's), shared by all graphs whose
+ * plans agree. *slot stays valid as long as the weights. */
+tess_status ts_weights_prepare(ts_weights *weights, int param, const ts_conv *plan, bool back, int *slot,
+                               ts_error *err);
 /* The panels, packed afresh if the values changed since. */
 const float *ts_weights_panels(ts_weights *weights, int slot, ts_pool *pool);
 

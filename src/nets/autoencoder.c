@@ -13,13 +13,9 @@ typedef struct half {
     int count;
 } half;
 
-static half encoder_of(const ts_config *c) {
-    return (half){"encoder", c->encoder, c->encoder_count};
-}
+static half encoder_of(const ts_config *c) { return (half){"encoder", c->encoder, c->encoder_count}; }
 
-static half decoder_of(const ts_config *c) {
-    return (half){"decoder", c->decoder, c->decoder_count};
-}
+static half decoder_of(const ts_config *c) { return (half){"decoder", c->decoder, c->decoder_count}; }
 
 /* ---- parameters ------------------------------------------------------------------------------------------------ */
 
@@ -34,15 +30,16 @@ typedef struct declaration {
     tess_status status; /* sticky */
 } declaration;
 
-static void declare(declaration *d, const char *prefix, int i, const char *part, const char *kind, ts_param_layout layout, int rank,
-                    const int *dims) {
+static void declare(declaration *d, const char *prefix, int i, const char *part, const char *kind,
+                    ts_param_layout layout, int rank, const int *dims) {
     char name[TS_PARAM_NAME];
     parameter_name(name, prefix, i, part, kind);
     if (d->status >= 0) d->status = ts_params_add(d->params, name, layout, rank, dims, d->err);
 }
 
 /* dims in file order: conv out, in; transposed conv in, out. */
-static void declare_conv(declaration *d, const char *prefix, int i, const char *part, int a, int b, int kernel, int bias) {
+static void declare_conv(declaration *d, const char *prefix, int i, const char *part, int a, int b, int kernel,
+                         int bias) {
     declare(d, prefix, i, part, "weight", TS_PARAM_CONV, 4, (int[]){a, b, kernel, kernel});
     if (bias > 0) declare(d, prefix, i, part, "bias", TS_PARAM_PLAIN, 1, &bias);
 }
@@ -75,8 +72,8 @@ tess_status ts_autoencoder_params(const ts_config *config, ts_params *params, ts
 
 /* ---- start values ---------------------------------------------------------------------------------------------- */
 
-static float *values_of(const ts_params *params, float *values, const char *prefix, int i, const char *part, const char *kind,
-                        size_t *count) {
+static float *values_of(const ts_params *params, float *values, const char *prefix, int i, const char *part,
+                        const char *kind, size_t *count) {
     char name[TS_PARAM_NAME];
     parameter_name(name, prefix, i, part, kind);
     int index = ts_params_find(params, name);
@@ -87,8 +84,8 @@ static float *values_of(const ts_params *params, float *values, const char *pref
 
 /* PyTorch's default for nn.Conv2d and nn.ConvTranspose2d: both uniform(-b, b), b = 1 / sqrt(fan_in). For the transposed
  * one PyTorch counts fan_in over its output channels. */
-static void init_conv(const ts_params *params, float *values, const char *prefix, int i, const char *part, int fan_channels,
-                      int kernel, ts_rng *rng) {
+static void init_conv(const ts_params *params, float *values, const char *prefix, int i, const char *part,
+                      int fan_channels, int kernel, ts_rng *rng) {
     size_t n = 0;
     float bound = 1 / sqrtf((float)fan_channels * (float)kernel * (float)kernel);
     float *w = values_of(params, values, prefix, i, part, "weight", &n);
@@ -155,10 +152,12 @@ static ts_tensor layer(const builder *b, ts_tensor x, int i, const ts_layer *l) 
     switch (l->kind) {
     case TS_LAYER_CONV: return conv(b, x, i, "", l->stride, l->pad);
     case TS_LAYER_TCONV:
-        return ts_graph_conv_transpose2d(g, x, b->weights, find(b, i, "", "weight"), find(b, i, "", "bias"), l->stride, l->pad);
+        return ts_graph_conv_transpose2d(g, x, b->weights, find(b, i, "", "weight"), find(b, i, "", "bias"), l->stride,
+                                         l->pad);
     case TS_LAYER_RES: return residual(b, x, i, l);
     case TS_LAYER_NORM:
-        return ts_graph_group_norm(g, x, b->weights, find(b, i, "", "weight"), find(b, i, "", "bias"), l->groups, l->eps);
+        return ts_graph_group_norm(g, x, b->weights, find(b, i, "", "weight"), find(b, i, "", "bias"), l->groups,
+                                   l->eps);
     case TS_LAYER_UP: return ts_graph_upsample_nearest(g, x, l->factor);
     case TS_LAYER_SHUFFLE: return ts_graph_pixel_shuffle(g, x, l->factor);
     case TS_LAYER_UNSHUFFLE: return ts_graph_pixel_unshuffle(g, x, l->factor);

@@ -68,11 +68,21 @@ static void read_level_weights(ts_section *s, int levels, ts_train_config *t) {
     if (!(sum > 0)) ts_section_fail(s, "level_weights", "must not all be 0");
 }
 
-static void read_train(const ts_json *doc, int object, const ts_quantizer_config *q, ts_train_config *t, tess_status *status,
-                       ts_error *err) {
+static void read_train(const ts_json *doc, int object, const ts_quantizer_config *q, ts_train_config *t,
+                       tess_status *status, ts_error *err) {
     int seed = 1, count = 2;
-    *t = (ts_train_config){.size = 128, .batch = 16, .steps = 20000, .warmup = 200, .quantize_from = 150, .lr = 4e-4f,
-                           .lr_final = 0.02f, .betas = {0.9f, 0.99f}, .eps = 1e-8f, .clip = 1, .ema = 0.999f, .flip = true,
+    *t = (ts_train_config){.size = 128,
+                           .batch = 16,
+                           .steps = 20000,
+                           .warmup = 200,
+                           .quantize_from = 150,
+                           .lr = 4e-4f,
+                           .lr_final = 0.02f,
+                           .betas = {0.9f, 0.99f},
+                           .eps = 1e-8f,
+                           .clip = 1,
+                           .ema = 0.999f,
+                           .flip = true,
                            .loss = {.l1 = 1, .l2 = 2, .lpips_from = 400}};
     ts_section s = ts_section_open(doc, object, "train", true, status, err);
     ts_section_int(&s, "size", 8, 4096, false, &t->size);
@@ -100,17 +110,21 @@ static tess_status check_fit(const ts_config *c, ts_error *err) {
     ts_ratio e = ts_layers_ratio(c->encoder, c->encoder_count), d = ts_layers_ratio(c->decoder, c->decoder_count);
     int latent = c->encoder[c->encoder_count - 1].out, pixel = c->decoder[c->decoder_count - 1].out;
     if (latent != c->quantizer.dim) {
-        return ts_fail(err, TESS_ERR_INPUT, "Config: the encoder ends in %d channels, but quantizer.dim is %d.", latent, c->quantizer.dim);
+        return ts_fail(err, TESS_ERR_INPUT, "Config: the encoder ends in %d channels, but quantizer.dim is %d.", latent,
+                       c->quantizer.dim);
     }
-    if (pixel != 3) return ts_fail(err, TESS_ERR_INPUT, "Config: the decoder ends in %d channels; it must be 3.", pixel);
+    if (pixel != 3)
+        return ts_fail(err, TESS_ERR_INPUT, "Config: the decoder ends in %d channels; it must be 3.", pixel);
     if (e.num != 1 || e.den > MAX_FACTOR) {
         return ts_fail(err, TESS_ERR_INPUT, "Config: the encoder must shrink by a whole factor up to %d.", MAX_FACTOR);
     }
     if (d.den != 1 || d.num != e.den) {
-        return ts_fail(err, TESS_ERR_INPUT, "Config: the encoder shrinks by %d but the decoder grows by %d/%d.", e.den, d.num, d.den);
+        return ts_fail(err, TESS_ERR_INPUT, "Config: the encoder shrinks by %d but the decoder grows by %d/%d.", e.den,
+                       d.num, d.den);
     }
     if (c->train.size % e.den) {
-        return ts_fail(err, TESS_ERR_INPUT, "Config: train.size %d is not a multiple of the net's factor %d.", c->train.size, e.den);
+        return ts_fail(err, TESS_ERR_INPUT, "Config: train.size %d is not a multiple of the net's factor %d.",
+                       c->train.size, e.den);
     }
     if (!(c->range[0] < c->range[1])) return ts_fail(err, TESS_ERR_INPUT, "Config: range must be two rising numbers.");
     return TESS_OK;
@@ -156,9 +170,7 @@ tess_status ts_config_parse(const char *json, size_t size, ts_config *config, ts
     return status;
 }
 
-int ts_config_factor(const ts_config *config) {
-    return ts_layers_ratio(config->encoder, config->encoder_count).den;
-}
+int ts_config_factor(const ts_config *config) { return ts_layers_ratio(config->encoder, config->encoder_count).den; }
 
 int ts_config_encoder_radius(const ts_config *config) {
     int radius = ts_layers_radius(config->encoder, config->encoder_count), factor = ts_config_factor(config);

@@ -1,7 +1,8 @@
 /* config.h - the JSON config of a net, its quantizer and its training (ARCHITECTURE.md, "Config").
  *
  * Parsing is strict: an unknown key, a wrong type or a value out of range is TESS_ERR_INPUT and a sentence that names
- * the key by its path ("encoder[3].kernel"). Layer lists are checked to fit together: channels, factors, latent width. */
+ * the key by its path ("encoder[3].kernel"). Layer lists are checked to fit together: channels, factors, latent
+ * width. */
 #ifndef TS_NETS_CONFIG_H
 #define TS_NETS_CONFIG_H
 
@@ -85,13 +86,15 @@ typedef struct ts_config {
     ts_train_config train;
 } ts_config;
 
-/* Parses `size` bytes of JSON (no terminator needed) into *config. Keys left out take the defaults of ARCHITECTURE.md. */
+/* Parses `size` bytes of JSON (no terminator needed) into *config. Keys left out take the defaults of
+ * ARCHITECTURE.md. */
 tess_status ts_config_parse(const char *json, size_t size, ts_config *config, ts_error *err);
 
 /* Pixels per latent along one side: product of strides and unshuffles of the encoder (the decoder must undo it). */
 int ts_config_factor(const ts_config *config);
 /* How far an output reaches into its input, in latents (rounded up): a decoder tile with this many latents of context
- * on every side gives the pixels of the whole picture, an encoder tile its latents. TS_RADIUS_WHOLE for nets with `norm`. */
+ * on every side gives the pixels of the whole picture, an encoder tile its latents. TS_RADIUS_WHOLE for nets with
+ * `norm`. */
 #define TS_RADIUS_WHOLE 1000000
 int ts_config_encoder_radius(const ts_config *config);
 int ts_config_decoder_radius(const ts_config *config);

@@ -9,7 +9,8 @@ void ts_section_fail(ts_section *s, const char *key, const char *sentence) {
     *s->status = ts_fail(s->err, TESS_ERR_INPUT, "Config: %s%s%s %s.", s->path, dot, key, sentence);
 }
 
-ts_section ts_section_open(const ts_json *doc, int object, const char *path, bool optional, tess_status *status, ts_error *err) {
+ts_section ts_section_open(const ts_json *doc, int object, const char *path, bool optional, tess_status *status,
+                           ts_error *err) {
     ts_section s = {.doc = doc, .object = object, .status = status, .err = err};
     snprintf(s.path, sizeof s.path, "%s", path);
     ts_json_type type = ts_json_typeof(doc, object);
@@ -85,7 +86,8 @@ void ts_section_choice(ts_section *s, const char *key, const char *const *names,
     ts_section_fail(s, key, sentence);
 }
 
-void ts_section_floats(ts_section *s, const char *key, int min_count, int max_count, double low, double high, float *out, int *count) {
+void ts_section_floats(ts_section *s, const char *key, int min_count, int max_count, double low, double high,
+                       float *out, int *count) {
     int value = ts_section_get(s, key), n = 0;
     char sentence[128];
     if (value == TS_JSON_NONE) return;
@@ -101,7 +103,8 @@ void ts_section_floats(ts_section *s, const char *key, int min_count, int max_co
             return;
         }
     }
-    snprintf(sentence, sizeof sentence, "must be a list of %d to %d numbers from %g to %g", min_count, max_count, low, high);
+    snprintf(sentence, sizeof sentence, "must be a list of %d to %d numbers from %g to %g", min_count, max_count, low,
+             high);
     ts_section_fail(s, key, sentence);
 }
 

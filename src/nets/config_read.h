@@ -19,7 +19,8 @@ typedef struct ts_section {
 } ts_section;
 
 /* Starts a section; anything but an object is an error ("missing" too, unless optional: then all defaults hold). */
-ts_section ts_section_open(const ts_json *doc, int object, const char *path, bool optional, tess_status *status, ts_error *err);
+ts_section ts_section_open(const ts_json *doc, int object, const char *path, bool optional, tess_status *status,
+                           ts_error *err);
 /* The value of a key or TS_JSON_NONE; marks the key as known. */
 int ts_section_get(ts_section *s, const char *key);
 void ts_section_int(ts_section *s, const char *key, int low, int high, bool required, int *out);
@@ -29,7 +30,8 @@ void ts_section_string(ts_section *s, const char *key, char *out, size_t capacit
 /* Index of the string among `names` (NULL-terminated); keeps *out when missing and not required. */
 void ts_section_choice(ts_section *s, const char *key, const char *const *names, bool required, int *out);
 /* An array of low..high numbers; *count stays when missing. */
-void ts_section_floats(ts_section *s, const char *key, int min_count, int max_count, double low, double high, float *out, int *count);
+void ts_section_floats(ts_section *s, const char *key, int min_count, int max_count, double low, double high,
+                       float *out, int *count);
 /* Ends: a member that nobody asked for is an error that names it. */
 void ts_section_close(ts_section *s);
 /* Records "path.key: sentence". */

@@ -41,7 +41,8 @@ void ts_fsq_encode(const ts_fsq *fsq, const float *z, size_t rows, uint16_t *tok
     ts_act_forward(scratch, scratch, rows * dim, TS_ACT_TANH, 0, pool);
     for (size_t r = 0; r < rows; r++) {
         unsigned token = 0;
-        for (int i = 0; i < fsq->dim; i++) token += digit_of(fsq, i, scratch[r * dim + (size_t)i]) * (unsigned)fsq->basis[i];
+        for (int i = 0; i < fsq->dim; i++)
+            token += digit_of(fsq, i, scratch[r * dim + (size_t)i]) * (unsigned)fsq->basis[i];
         tokens[r] = (uint16_t)token;
     }
 }

@@ -1,6 +1,6 @@
 /* fsq.h - finite scalar quantization (Mentzer et al. 2023, arXiv:2309.15505): every channel is bounded by a tanh and
- * rounded to one of its bins; the code is the mixed-radix number of the digits, first channel fastest; latent values are
- * digits scaled to [-1, 1]. */
+ * rounded to one of its bins; the code is the mixed-radix number of the digits, first channel fastest; latent values
+ * are digits scaled to [-1, 1]. */
 #ifndef TS_NETS_FSQ_H
 #define TS_NETS_FSQ_H
 

@@ -4,12 +4,10 @@
 
 #include "nets/config_read.h"
 
-static const char *const kind_names[] = {"conv", "tconv", "res",  "silu", "relu",    "leaky_relu", "gelu",
-                                         "tanh", "norm",  "up",   "shuffle", "unshuffle", NULL};
+static const char *const kind_names[] = {"conv", "tconv", "res", "silu",    "relu",      "leaky_relu", "gelu",
+                                         "tanh", "norm",  "up",  "shuffle", "unshuffle", NULL};
 
-bool ts_layer_is_activation(ts_layer_kind kind) {
-    return kind >= TS_LAYER_SILU && kind <= TS_LAYER_TANH;
-}
+bool ts_layer_is_activation(ts_layer_kind kind) { return kind >= TS_LAYER_SILU && kind <= TS_LAYER_TANH; }
 
 /* ---- reading ------------------------------------------------------------------------------------------------- */
 
@@ -22,7 +20,8 @@ static void read_conv(ts_section *s, ts_layer *l) {
     ts_section_int(s, "pad", 0, 15, false, &l->pad);
     ts_section_bool(s, "bias", &l->bias);
     int over = l->kernel - 2 * l->pad; /* 1..stride keeps floor((n + 2 pad - kernel) / stride) + 1 = n / stride */
-    if (over < 1 || over > l->stride) ts_section_fail(s, "pad", "does not fit kernel and stride (output must be input / stride)");
+    if (over < 1 || over > l->stride)
+        ts_section_fail(s, "pad", "does not fit kernel and stride (output must be input / stride)");
 }
 
 static void read_tconv(ts_section *s, ts_layer *l) {
@@ -44,7 +43,8 @@ static void read_res(ts_section *s, ts_layer *l) {
     ts_section_floats(s, "kernels", 2, 2, 1, 15, kernels, &count);
     for (int i = 0; i < 2; i++) {
         l->kernels[i] = (int)kernels[i];
-        if (l->kernels[i] % 2 == 0 || (float)l->kernels[i] != kernels[i]) ts_section_fail(s, "kernels", "must be odd whole numbers");
+        if (l->kernels[i] % 2 == 0 || (float)l->kernels[i] != kernels[i])
+            ts_section_fail(s, "kernels", "must be odd whole numbers");
     }
     ts_section_choice(s, "act", kind_names + TS_LAYER_SILU, false, &act);
     l->act = (ts_layer_kind)(TS_LAYER_SILU + act);
@@ -74,8 +74,14 @@ static void read_factor(ts_section *s, ts_layer *l, bool required) {
 static void read_layer(ts_section *s, ts_layer *l, int channels) {
     int kind = 0;
     ts_section_choice(s, "op", kind_names, true, &kind);
-    *l = (ts_layer){.kind = (ts_layer_kind)kind, .in = channels, .out = channels, .kernel = 1, .stride = 1, .bias = true,
-                    .eps = 1e-6f, .factor = 2};
+    *l = (ts_layer){.kind = (ts_layer_kind)kind,
+                    .in = channels,
+                    .out = channels,
+                    .kernel = 1,
+                    .stride = 1,
+                    .bias = true,
+                    .eps = 1e-6f,
+                    .factor = 2};
     switch (l->kind) {
     case TS_LAYER_CONV: read_conv(s, l); break;
     case TS_LAYER_TCONV: read_tconv(s, l); break;
@@ -111,9 +117,7 @@ tess_status ts_layers_parse(const ts_json *doc, int array, const char *path, int
 
 /* ---- what follows from a list ---------------------------------------------------------------------------------- */
 
-static int gcd(int a, int b) {
-    return b == 0 ? a : gcd(b, a % b);
-}
+static int gcd(int a, int b) { return b == 0 ? a : gcd(b, a % b); }
 
 static void ratio_step(const ts_layer *l, ts_ratio *r) {
     if (l->kind == TS_LAYER_CONV) r->den *= l->stride;
@@ -133,9 +137,7 @@ ts_ratio ts_layers_ratio(const ts_layer *layers, int count) {
     return r;
 }
 
-static int floor_div(int a, int b) {
-    return a / b - (a % b != 0 && (a < 0) != (b < 0));
-}
+static int floor_div(int a, int b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 
 /* The inputs [*lo, *hi] that outputs [*lo, *hi] of a layer are made from. False: all of them. */
 static bool needed(const ts_layer *l, int *lo, int *hi) {
@@ -197,7 +199,8 @@ double ts_layers_macs(const ts_layer *layers, int count) {
         if (l->kind == TS_LAYER_CONV) total += taps * side * side;
         if (l->kind == TS_LAYER_TCONV) total += taps * in_area;
         if (l->kind == TS_LAYER_RES) {
-            total += ((double)l->kernels[0] * l->kernels[0] + (double)l->kernels[1] * l->kernels[1]) * l->in * l->hidden * in_area;
+            total += ((double)l->kernels[0] * l->kernels[0] + (double)l->kernels[1] * l->kernels[1]) * l->in *
+                     l->hidden * in_area;
         }
     }
     return total;

@@ -17,9 +17,9 @@ struct ts_learner {
     bool quantize;
     int levels;
     float lambda;
-    float *z;         /* [rows][dim], the latents of the last forward */
-    uint16_t *tokens; /* [levels][rows] */
-    float *scratch;   /* of ts_quantizer_encode; also residuals [rows][dim] */
+    float *z;            /* [rows][dim], the latents of the last forward */
+    uint16_t *tokens;    /* [levels][rows] */
+    float *scratch;      /* of ts_quantizer_encode; also residuals [rows][dim] */
     float *hits, *moved; /* [size], [size][dim]: one level's batch sums */
     /* state */
     float *count, *sum;
@@ -66,7 +66,8 @@ tess_status ts_learner_new(ts_quantizer *quantizer, size_t rows, ts_learner **ou
     t->filled = ts_calloc(levels * 2, sizeof *t->filled);
     t->counts = ts_calloc(codes, sizeof *t->counts);
     bool whole = t->hits && t->moved && t->count && t->sum && t->window && t->filled && t->counts;
-    tess_status status = whole ? ts_learner_resize(t, rows, err) : ts_fail_memory(err, codes * (t->dim + 2) * sizeof(float));
+    tess_status status = whole ? ts_learner_resize(t, rows, err)
+                               : ts_fail_memory(err, codes * (t->dim + 2) * sizeof(float));
     if (status < 0) {
         ts_learner_free(t);
         return status;
@@ -115,7 +116,8 @@ static void hook_forward(void *self, const float *z, float *zq, size_t rows, int
     ts_quantizer_encode(t->quantizer, z, rows, t->levels, t->lambda, t->tokens, zq, t->scratch, pool);
 }
 
-static void hook_backward(void *self, const float *z, const float *dzq, float *dz, size_t rows, int dim, ts_pool *pool) {
+static void hook_backward(void *self, const float *z, const float *dzq, float *dz, size_t rows, int dim,
+                          ts_pool *pool) {
     const ts_learner *t = self;
     if (t->quantize) ts_quantizer_backward(t->quantizer, z, dzq, dz, rows, pool);
     else memcpy(dz, dzq, rows * (size_t)dim * sizeof *dz);
@@ -207,7 +209,7 @@ static void update_level(ts_learner *t, int level, const float *r, ts_rng *rng) 
     ts_quantizer_set_bits(t->quantizer, level, count);
 }
 
-/* ---- codes from data, codes from a file ---------------------------------------------------------------------------- */
+/* ---- codes from data, codes from a file -------------------------------------------------------------------------- */
 
 typedef struct means {
     size_t rows;
@@ -245,7 +247,8 @@ static void assign(const ts_learner *t, means *m, const float *codes, float *cou
 }
 
 /* One round of k-means (Lloyd 1982) on residuals r; a code that nobody chose takes a random residual. */
-static void improve(const ts_learner *t, means *m, int level, float *codes, float *count, const float *r, ts_rng *rng, ts_pool *pool) {
+static void improve(const ts_learner *t, means *m, int level, float *codes, float *count, const float *r, ts_rng *rng,
+                    ts_pool *pool) {
     assign(t, m, codes, count, r, pool);
     memset(m->sum, 0, t->size * t->dim * sizeof *m->sum);
     for (size_t i = 0; i < m->rows; i++) {
@@ -254,7 +257,8 @@ static void improve(const ts_learner *t, means *m, int level, float *codes, floa
     }
     for (size_t k = level > 0; k < t->size; k++) {
         const float *pick = count[k] > 0 ? NULL : r + ts_rng_below(rng, (uint32_t)m->rows) * t->dim;
-        for (size_t i = 0; i < t->dim; i++) codes[k * t->dim + i] = pick ? pick[i] : (float)(m->sum[k * t->dim + i] / count[k]);
+        for (size_t i = 0; i < t->dim; i++)
+            codes[k * t->dim + i] = pick ? pick[i] : (float)(m->sum[k * t->dim + i] / count[k]);
     }
 }
 
@@ -276,10 +280,12 @@ static void fit_level(const ts_learner *t, means *m, int level, int rounds, floa
 
 static void sums_from_counts(ts_learner *t) {
     const float *codes = ts_quantizer_codebook(t->quantizer);
-    for (size_t i = 0; i < (size_t)t->config->levels * t->size * t->dim; i++) t->sum[i] = codes[i] * t->count[i / t->dim];
+    for (size_t i = 0; i < (size_t)t->config->levels * t->size * t->dim; i++)
+        t->sum[i] = codes[i] * t->count[i / t->dim];
 }
 
-tess_status ts_learner_fit(ts_learner *learner, float *z, size_t rows, int rounds, ts_rng *rng, ts_pool *pool, ts_error *err) {
+tess_status ts_learner_fit(ts_learner *learner, float *z, size_t rows, int rounds, ts_rng *rng, ts_pool *pool,
+                           ts_error *err) {
     ts_learner *t = learner;
     means m = {0};
     size_t codes = (size_t)t->config->levels * t->size;
@@ -306,23 +312,15 @@ void ts_learner_adopt(ts_learner *learner) {
     sums_from_counts(t);
 }
 
-float *ts_learner_count(ts_learner *learner) {
-    return learner->count;
-}
+float *ts_learner_count(ts_learner *learner) { return learner->count; }
 
-float *ts_learner_sum(ts_learner *learner) {
-    return learner->sum;
-}
+float *ts_learner_sum(ts_learner *learner) { return learner->sum; }
 
-uint16_t *ts_learner_window(ts_learner *learner) {
-    return learner->window;
-}
+uint16_t *ts_learner_window(ts_learner *learner) { return learner->window; }
 
-uint32_t *ts_learner_filled(ts_learner *learner) {
-    return learner->filled;
-}
+uint32_t *ts_learner_filled(ts_learner *learner) { return learner->filled; }
 
-/* ---- statistics ---------------------------------------------------------------------------------------------------- */
+/* ---- statistics -------------------------------------------------------------------------------------------------- */
 
 static void remember(ts_learner *t, int level) {
     const uint16_t *tokens = t->tokens + (size_t)level * t->rows;

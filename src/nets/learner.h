@@ -24,18 +24,19 @@ tess_status ts_learner_resize(ts_learner *learner, size_t rows, ts_error *err);
 void ts_learner_choose(ts_learner *learner, bool quantize, int levels, float lambda);
 ts_quantize_hooks ts_learner_hooks(ts_learner *learner);
 
-/* Gradient-trained codes: adds `weight` * the sum over levels of mean((sg r_l - e_l)^2) to the training loss: *loss is that
- * sum (unweighted), grad [levels][size][dim] accumulates. The pinned zero codes get none. After forward. */
+/* Gradient-trained codes: adds `weight` * the sum over levels of mean((sg r_l - e_l)^2) to the training loss: *loss
+ * is that sum (unweighted), grad [levels][size][dim] accumulates. The pinned zero codes get none. After forward. */
 void ts_learner_codebook_loss(const ts_learner *learner, float weight, double *loss, float *grad);
 
 /* After a good step: EMA of counts (and of sums and codes for update "ema"), restart of dead codes by random latents of
  * the batch, bits, statistics. */
 void ts_learner_update(ts_learner *learner, ts_rng *rng);
 
-/* k-means of each level on the residuals of `rows` latents z [rows][dim] (overwritten), `rounds` rounds; codes that nobody
- * chooses take a random residual. Counts become assignments per latent of a training step. FSQ: does nothing.
+/* k-means of each level on the residuals of `rows` latents z [rows][dim] (overwritten), `rounds` rounds; codes that
+ * nobody chooses take a random residual. Counts become assignments per latent of a training step. FSQ: does nothing.
  * Errors: MEMORY, then the codes are unchanged. */
-tess_status ts_learner_fit(ts_learner *learner, float *z, size_t rows, int rounds, ts_rng *rng, ts_pool *pool, ts_error *err);
+tess_status ts_learner_fit(ts_learner *learner, float *z, size_t rows, int rounds, ts_rng *rng, ts_pool *pool,
+                           ts_error *err);
 
 /* Sets counts and sums from codes and bits (a model file has no counts). */
 void ts_learner_adopt(ts_learner *learner);
@@ -43,7 +44,8 @@ void ts_learner_adopt(ts_learner *learner);
 /* State beyond the quantizer's own, to be saved and restored: count [levels][size], sum [levels][size][dim]. */
 float *ts_learner_count(ts_learner *learner);
 float *ts_learner_sum(ts_learner *learner);
-/* The statistics' window, likewise: `window` [levels][TS_WINDOW] tokens in a ring, `filled` [levels][2] = how many, where next. */
+/* The statistics' window, likewise: `window` [levels][TS_WINDOW] tokens in a ring, `filled` [levels][2] = how many,
+ * where next. */
 uint16_t *ts_learner_window(ts_learner *learner);
 uint32_t *ts_learner_filled(ts_learner *learner);
 void ts_learner_recount(ts_learner *learner); /* after restoring the window */

@@ -6,7 +6,7 @@
 static const struct stage {
     int fire;
     bool pool, tap;
-} stages[] = {{3, true, false}, {4, false, true}, {6, true, false}, {7, false, true},
+} stages[] = {{3, true, false}, {4, false, true},  {6, true, false},  {7, false, true},
               {9, true, true},  {10, false, true}, {11, false, true}, {12, false, true}};
 
 #define STAGES ((int)(sizeof stages / sizeof *stages))
@@ -30,7 +30,8 @@ static int declare_conv(declaration *d, const char *name, int in, int kernel) {
     snprintf(text, sizeof text, "%s.weight", name);
     rank = d->source.shape(d->source.self, text, dims);
     if (rank != 4 || dims[0] < 1 || dims[1] != in || dims[2] != kernel || dims[3] != kernel) {
-        d->status = ts_fail(d->err, TESS_ERR_MODEL, "The feature net's %s is %s; it must be [any, %d, %d, %d] (SqueezeNet 1.1).", text,
+        d->status = ts_fail(d->err, TESS_ERR_MODEL,
+                            "The feature net's %s is %s; it must be [any, %d, %d, %d] (SqueezeNet 1.1).", text,
                             rank ? "of another shape" : "missing", in, kernel, kernel);
         return 0;
     }
@@ -88,7 +89,8 @@ static ts_tensor fire(ts_graph *g, ts_weights *weights, ts_tensor x, int number)
     return ts_graph_concat(g, narrow, conv(g, weights, squeezed, name, 1, 1));
 }
 
-static void features(ts_graph *g, ts_weights *weights, ts_tensor x, const float range[2], ts_tensor taps[TS_PERCEPTUAL_HEADS]) {
+static void features(ts_graph *g, ts_weights *weights, ts_tensor x, const float range[2],
+                     ts_tensor taps[TS_PERCEPTUAL_HEADS]) {
     float scale[3], shift[3];
     int tap = 0;
     for (int c = 0; c < 3; c++) { /* range -> [-1, 1] -> the trunk's own normalisation */

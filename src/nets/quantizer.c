@@ -19,9 +19,11 @@ struct ts_quantizer {
 
 tess_status ts_quantizer_new(const ts_quantizer_config *config, ts_quantizer **out, ts_error *err) {
     bool over = false;
-    size_t codes = ts_mul((size_t)config->levels, (size_t)config->size, &over), floats = ts_mul(codes, (size_t)config->dim, &over);
+    size_t codes = ts_mul((size_t)config->levels, (size_t)config->size, &over),
+           floats = ts_mul(codes, (size_t)config->dim, &over);
     if (over || floats > SIZE_MAX / sizeof(float)) {
-        return ts_fail(err, TESS_ERR_TOO_LARGE, "The codebook of %d x %d x %d is too large.", config->levels, config->size, config->dim);
+        return ts_fail(err, TESS_ERR_TOO_LARGE, "The codebook of %d x %d x %d is too large.", config->levels,
+                       config->size, config->dim);
     }
     ts_quantizer *q = ts_calloc(1, sizeof *q);
     if (!q) return ts_fail_memory(err, sizeof *q);
@@ -47,37 +49,23 @@ void ts_quantizer_free(ts_quantizer *quantizer) {
     ts_free(quantizer);
 }
 
-int ts_quantizer_levels(const ts_quantizer *quantizer) {
-    return quantizer->config.levels;
-}
+int ts_quantizer_levels(const ts_quantizer *quantizer) { return quantizer->config.levels; }
 
-int ts_quantizer_size(const ts_quantizer *quantizer) {
-    return quantizer->config.size;
-}
+int ts_quantizer_size(const ts_quantizer *quantizer) { return quantizer->config.size; }
 
-int ts_quantizer_dim(const ts_quantizer *quantizer) {
-    return quantizer->config.dim;
-}
+int ts_quantizer_dim(const ts_quantizer *quantizer) { return quantizer->config.dim; }
 
-float *ts_quantizer_codebook(ts_quantizer *quantizer) {
-    return quantizer->codebook;
-}
+float *ts_quantizer_codebook(ts_quantizer *quantizer) { return quantizer->codebook; }
 
-float *ts_quantizer_bits(ts_quantizer *quantizer) {
-    return quantizer->bits;
-}
+float *ts_quantizer_bits(ts_quantizer *quantizer) { return quantizer->bits; }
 
-const ts_quantizer_config *ts_quantizer_config_of(const ts_quantizer *quantizer) {
-    return &quantizer->config;
-}
+const ts_quantizer_config *ts_quantizer_config_of(const ts_quantizer *quantizer) { return &quantizer->config; }
 
 static const float *level_codes(const ts_quantizer *q, int level) {
     return q->codebook + (size_t)level * (size_t)q->config.size * (size_t)q->config.dim;
 }
 
-static size_t aligned(size_t floats) {
-    return (floats + 15) / 16 * 16;
-}
+static size_t aligned(size_t floats) { return (floats + 15) / 16 * 16; }
 
 size_t ts_quantizer_scratch(const ts_quantizer *quantizer, size_t rows) {
     const ts_quantizer_config *c = &quantizer->config;
@@ -93,7 +81,8 @@ static void subtract(float *residual, const float *codes, const uint16_t *tokens
     }
 }
 
-void ts_quantizer_residual(const ts_quantizer *quantizer, int level, float *residual, const uint16_t *tokens, size_t rows) {
+void ts_quantizer_residual(const ts_quantizer *quantizer, int level, float *residual, const uint16_t *tokens,
+                           size_t rows) {
     subtract(residual, level_codes(quantizer, level), tokens, rows, quantizer->config.dim);
 }
 
@@ -124,7 +113,8 @@ void ts_quantizer_decode(const ts_quantizer *quantizer, const uint16_t *tokens, 
     }
 }
 
-void ts_quantizer_backward(const ts_quantizer *quantizer, const float *z, const float *dzq, float *dz, size_t rows, ts_pool *pool) {
+void ts_quantizer_backward(const ts_quantizer *quantizer, const float *z, const float *dzq, float *dz, size_t rows,
+                           ts_pool *pool) {
     const ts_quantizer_config *c = &quantizer->config;
     if (c->type == TS_QUANTIZER_FSQ) ts_fsq_backward(&quantizer->fsq, z, dzq, dz, rows, pool);
     else memcpy(dz, dzq, rows * (size_t)c->dim * sizeof *dz);

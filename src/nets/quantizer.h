@@ -43,9 +43,11 @@ void ts_quantizer_decode(const ts_quantizer *quantizer, const uint16_t *tokens, 
 
 /* ---- training ---------------------------------------------------------------------------------------------------- */
 /* dz from dzq, straight through: VQ copies it, FSQ keeps the slope of its bounding tanh. */
-void ts_quantizer_backward(const ts_quantizer *quantizer, const float *z, const float *dzq, float *dz, size_t rows, ts_pool *pool);
+void ts_quantizer_backward(const ts_quantizer *quantizer, const float *z, const float *dzq, float *dz, size_t rows,
+                           ts_pool *pool);
 /* residual [rows][dim] -= the codes that `tokens` [rows] name in that level. */
-void ts_quantizer_residual(const ts_quantizer *quantizer, int level, float *residual, const uint16_t *tokens, size_t rows);
+void ts_quantizer_residual(const ts_quantizer *quantizer, int level, float *residual, const uint16_t *tokens,
+                           size_t rows);
 /* bits of one level from usage counts [size]: -log2((n_k + a) / (N + K a)), a = 0.01 N / K, clamped to [0, 16]. */
 void ts_quantizer_set_bits(ts_quantizer *quantizer, int level, const float *count);
 

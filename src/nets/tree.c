@@ -48,7 +48,8 @@ static void find_axis(tree *t, const ranked *list, int n) {
     double most = -1;
     memset(t->mean, 0, (size_t)t->dim * sizeof *t->mean);
     for (int i = 0; i < n; i++) {
-        for (int k = 0; k < t->dim; k++) t->mean[k] += (double)t->codes[(size_t)list[i].code * (size_t)t->dim + (size_t)k] / n;
+        for (int k = 0; k < t->dim; k++)
+            t->mean[k] += (double)t->codes[(size_t)list[i].code * (size_t)t->dim + (size_t)k] / n;
     }
     for (int i = 0; i < n; i++) {
         const float *c = t->codes + (size_t)list[i].code * (size_t)t->dim;

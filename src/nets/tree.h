@@ -7,9 +7,9 @@
 
 #include "base/status.h"
 
-/* order[i] = the code that gets index i; codes: [size][dim]. With size no power of two the first half of a split holds the
- * indices whose next bit is 0. `zero_first`: code 0 keeps index 0 (the half that holds it comes first at every split).
- * Errors: MEMORY. */
+/* order[i] = the code that gets index i; codes: [size][dim]. With size no power of two the first half of a split
+ * holds the indices whose next bit is 0. `zero_first`: code 0 keeps index 0 (the half that holds it comes first at
+ * every split). Errors: MEMORY. */
 tess_status ts_tree_order(const float *codes, int size, int dim, bool zero_first, int *order, ts_error *err);
 
 #endif

@@ -8,20 +8,25 @@
 #include "engine/trainer.h"
 
 /* Nets of the smallest size that has every part: strides, residuals, shuffle. */
-#define NETS                                                                                                              \
-    "\"format\":1,\"name\":\"small\",\"encoder\":[{\"op\":\"unshuffle\",\"factor\":2},{\"op\":\"conv\",\"out\":16,\"kernel\":3},"  \
-    "{\"op\":\"res\"},{\"op\":\"unshuffle\",\"factor\":2},{\"op\":\"silu\"},{\"op\":\"conv\",\"out\":4,\"kernel\":1}],"               \
-    "\"decoder\":[{\"op\":\"conv\",\"out\":32,\"kernel\":3},{\"op\":\"shuffle\",\"factor\":2},{\"op\":\"res\"},{\"op\":\"silu\"},"     \
+#define NETS                                                                                                           \
+    "\"format\":1,\"name\":\"small\",\"encoder\":[{\"op\":\"unshuffle\",\"factor\":2},{\"op\":\"conv\",\"out\":16,"    \
+    "\"kernel\":3},"                                                                                                   \
+    "{\"op\":\"res\"},{\"op\":\"unshuffle\",\"factor\":2},{\"op\":\"silu\"},{\"op\":\"conv\",\"out\":4,\"kernel\":1}]" \
+    ","                                                                                                                \
+    "\"decoder\":[{\"op\":\"conv\",\"out\":32,\"kernel\":3},{\"op\":\"shuffle\",\"factor\":2},{\"op\":\"res\"},{"      \
+    "\"op\":\"silu\"},"                                                                                                \
     "{\"op\":\"conv\",\"out\":12,\"kernel\":3},{\"op\":\"shuffle\",\"factor\":2}],"
-#define TRAIN                                                                                                             \
-    "\"train\":{\"size\":16,\"batch\":4,\"steps\":40,\"lr\":0.004,\"warmup\":4,\"seed\":7,\"quantize_from\":6,\"ema\":0.9,"        \
+#define TRAIN                                                                                                          \
+    "\"train\":{\"size\":16,\"batch\":4,\"steps\":40,\"lr\":0.004,\"warmup\":4,\"seed\":7,\"quantize_from\":6,"        \
+    "\"ema\":0.9,"                                                                                                     \
     "\"loss\":{\"l1\":1,\"l2\":2,\"ms_ssim\":0.3},\"level_weights\":[1,2],\"lambda\":[0,0.05]}}"
 
 static const char *const configs[] = {
     "{" NETS "\"quantizer\":{\"type\":\"vq\",\"levels\":2,\"size\":16,\"dim\":4}," TRAIN,
     "{" NETS "\"quantizer\":{\"type\":\"vq\",\"update\":\"gradient\",\"levels\":2,\"size\":16,\"dim\":4}," TRAIN,
-    "{" NETS "\"quantizer\":{\"type\":\"fsq\",\"bins\":[5,4,3,3]},\"train\":{\"size\":16,\"batch\":4,\"steps\":40,\"lr\":0.004,"
-        "\"warmup\":4,\"seed\":7,\"quantize_from\":6,\"ema\":0.9,\"loss\":{\"l1\":1,\"l2\":2}}}",
+    "{" NETS
+    "\"quantizer\":{\"type\":\"fsq\",\"bins\":[5,4,3,3]},\"train\":{\"size\":16,\"batch\":4,\"steps\":40,\"lr\":0.004,"
+    "\"warmup\":4,\"seed\":7,\"quantize_from\":6,\"ema\":0.9,\"loss\":{\"l1\":1,\"l2\":2}}}",
 };
 #define CONFIGS (sizeof configs / sizeof *configs)
 
@@ -33,7 +38,8 @@ static void add_pictures(tess_trainer *t, int validation, int count) {
         if (!CHECK(p != NULL)) return;
         for (int y = 0; y < h; y++) {
             for (int x = 0; x < w; x++) {
-                for (int k = 0; k < c; k++) *p++ = (uint8_t)(40 + (x * (3 + k) + y * (5 - k) + (x > y + i ? 90 : 0)) % 190);
+                for (int k = 0; k < c; k++)
+                    *p++ = (uint8_t)(40 + (x * (3 + k) + y * (5 - k) + (x > y + i ? 90 : 0)) % 190);
             }
         }
     }
@@ -90,7 +96,8 @@ static void check_same(const tess_trainer *a, const tess_trainer *b) {
     CHECK_BYTES(a->ema, b->ema, n);
     CHECK_BYTES(a->first, b->first, n);
     CHECK_BYTES(a->second, b->second, n);
-    CHECK_BYTES(ts_quantizer_codebook(a->quantizer), ts_quantizer_codebook(b->quantizer), codes * (size_t)q->dim * sizeof(float));
+    CHECK_BYTES(ts_quantizer_codebook(a->quantizer), ts_quantizer_codebook(b->quantizer),
+                codes * (size_t)q->dim * sizeof(float));
     CHECK_BYTES(ts_quantizer_bits(a->quantizer), ts_quantizer_bits(b->quantizer), codes * sizeof(float));
     CHECK_BYTES(ts_learner_count(a->learner), ts_learner_count(b->learner), codes * sizeof(float));
     CHECK_BYTES(ts_learner_counts(a->learner, 0), ts_learner_counts(b->learner, 0), (size_t)q->size * sizeof(uint32_t));

@@ -18,7 +18,8 @@ static void load(ts_graph *g, ts_tensor t, const twin_file *f, const char *size,
     char full[32];
     snprintf(full, sizeof full, "%s.%s", size, name);
     const ts_file_tensor *tensor = ts_safetensors_find(f->file, full);
-    for (size_t i = 0; CHECK(tensor != NULL) && i < tensor->count; i++) ts_graph_data(g, t)[i] = (float)(tensor->data[i] / 127.5 - 1);
+    for (size_t i = 0; CHECK(tensor != NULL) && i < tensor->count; i++)
+        ts_graph_data(g, t)[i] = (float)(tensor->data[i] / 127.5 - 1);
 }
 
 static void check_case(tess_trainer *t, const twin_file *f, const char *size, int h, int w, bool gradient) {
@@ -73,7 +74,8 @@ static void test_equal_pictures(void) {
     ts_perceptual_build(g, t->features, y, x, (const float[2]){0, 255}, lpips);
     CHECK_INT(ts_graph_plan(g, 1, NULL), TESS_OK);
     CHECK_INT(ts_graph_alloc(g, NULL), TESS_OK);
-    for (size_t i = 0; i < ts_shape_count(shape); i++) ts_graph_data(g, x)[i] = ts_graph_data(g, y)[i] = (float)(i * 37 % 256);
+    for (size_t i = 0; i < ts_shape_count(shape); i++)
+        ts_graph_data(g, x)[i] = ts_graph_data(g, y)[i] = (float)(i * 37 % 256);
     for (int i = 0; i < TS_PERCEPTUAL_HEADS; i++) ts_graph_seed(g, lpips[i], 1);
     ts_graph_forward(g, NULL);
     for (int i = 0; i < TS_PERCEPTUAL_HEADS; i++) CHECK_NEAR(*ts_graph_data(g, lpips[i]), 0, 0);

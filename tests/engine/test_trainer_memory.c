@@ -1,5 +1,5 @@
-/* test_trainer_memory.c - allocation n fails, for every n of a trainer's life: ERR_MEMORY, nothing leaks, and after a failed
- * call the trainer can be freed or used again. */
+/* test_trainer_memory.c - allocation n fails, for every n of a trainer's life: ERR_MEMORY, nothing leaks, and after
+ * a failed call the trainer can be freed or used again. */
 #define TS_TEST_ALLOC
 #include "base/alloc.c"
 
@@ -8,12 +8,14 @@
 
 #include "tesserae.h"
 
-static const char config[] =
-    "{\"format\":1,\"encoder\":[{\"op\":\"unshuffle\",\"factor\":4},{\"op\":\"conv\",\"out\":8,\"kernel\":3},{\"op\":\"res\"},"
-    "{\"op\":\"norm\",\"groups\":2},{\"op\":\"conv\",\"out\":4,\"kernel\":1}],"
-    "\"decoder\":[{\"op\":\"conv\",\"out\":8,\"kernel\":3},{\"op\":\"relu\"},{\"op\":\"tconv\",\"out\":12,\"kernel\":4,\"stride\":2},{\"op\":\"shuffle\",\"factor\":2}],"
-    "\"quantizer\":{\"type\":\"vq\",\"levels\":2,\"size\":8,\"dim\":4},"
-    "\"train\":{\"size\":32,\"batch\":2,\"steps\":4,\"quantize_from\":1,\"loss\":{\"ms_ssim\":0.5,\"lpips\":0.5,\"lpips_from\":1}}}";
+static const char config[] = "{\"format\":1,\"encoder\":[{\"op\":\"unshuffle\",\"factor\":4},{\"op\":\"conv\",\"out\":"
+                             "8,\"kernel\":3},{\"op\":\"res\"},"
+                             "{\"op\":\"norm\",\"groups\":2},{\"op\":\"conv\",\"out\":4,\"kernel\":1}],"
+                             "\"decoder\":[{\"op\":\"conv\",\"out\":8,\"kernel\":3},{\"op\":\"relu\"},{\"op\":"
+                             "\"tconv\",\"out\":12,\"kernel\":4,\"stride\":2},{\"op\":\"shuffle\",\"factor\":2}],"
+                             "\"quantizer\":{\"type\":\"vq\",\"levels\":2,\"size\":8,\"dim\":4},"
+                             "\"train\":{\"size\":32,\"batch\":2,\"steps\":4,\"quantize_from\":1,\"loss\":{\"ms_ssim\":"
+                             "0.5,\"lpips\":0.5,\"lpips_from\":1}}}";
 
 static twin_file net, heads;
 
@@ -37,7 +39,8 @@ static tess_status life(void) {
     if (status >= 0) status = tess_trainer_model(t, 1, &bytes, &size);
     if (status >= 0) status = tess_trainer_checkpoint(t, &bytes, &size);
     if (status >= 0) status = tess_trainer_resume(r, bytes, size);
-    if (status < 0 && t) CHECK(r == NULL || strlen(tess_trainer_message(t)) > 10 || strlen(tess_trainer_message(r)) > 10);
+    if (status < 0 && t)
+        CHECK(r == NULL || strlen(tess_trainer_message(t)) > 10 || strlen(tess_trainer_message(r)) > 10);
     if (status == TESS_ERR_MEMORY && t) { /* memory is back: the same handle works */
         ts_test_alloc_fail_at(0);
         CHECK_INT(tess_trainer_config(t, config, sizeof config - 1), TESS_OK);

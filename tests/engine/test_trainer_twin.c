@@ -1,5 +1,6 @@
 /* The trainer against the PyTorch twin: latents, tokens, losses, every gradient, and ten AdamW steps. The fixtures are
- * float64 results, and tokens in them do not hang on rounding; what is left is float32 noise of forward and backward. */
+ * float64 results, and tokens in them do not hang on rounding; what is left is float32 noise of forward and
+ * backward. */
 #include "test.h"
 
 #include <stdlib.h>
@@ -77,8 +78,8 @@ static void check_loss(const twin_file *f, const char *prefix, const char *name,
     size_t n = 0;
     float *want = twin_floats(f, prefix, name, &n);
     if (!want) return; /* FSQ has no commitment */
-    test_check((size_t)at < n && fabs(got - (double)want[at]) <= 1e-4 * fabs((double)want[at]) + 1e-6, __FILE__, __LINE__,
-               "%s%s[%d] is %.8g, not %.8g", prefix, name, at, got, (double)want[at]);
+    test_check((size_t)at < n && fabs(got - (double)want[at]) <= 1e-4 * fabs((double)want[at]) + 1e-6, __FILE__,
+               __LINE__, "%s%s[%d] is %.8g, not %.8g", prefix, name, at, got, (double)want[at]);
     free(want);
 }
 
@@ -104,8 +105,10 @@ static void check_final_codes(tess_trainer *t, const twin_file *f) {
         const char *name;
         const float *got;
         size_t n;
-    } parts[] = {{"codebook", ts_quantizer_codebook(t->quantizer), k * d}, {"bits", ts_quantizer_bits(t->quantizer), k},
-                 {"count", ts_learner_count(t->learner), k}, {"sum", ts_learner_sum(t->learner), k * d}};
+    } parts[] = {{"codebook", ts_quantizer_codebook(t->quantizer), k * d},
+                 {"bits", ts_quantizer_bits(t->quantizer), k},
+                 {"count", ts_learner_count(t->learner), k},
+                 {"sum", ts_learner_sum(t->learner), k * d}};
     for (size_t i = 0; i < 4 && q->type == TS_QUANTIZER_VQ; i++) {
         size_t n = 0;
         float *want = twin_floats(f, "final.quantizer.", parts[i].name, &n);
@@ -132,7 +135,8 @@ static void check_first_step(tess_trainer *t, const twin_file *f) {
 }
 
 static void run_case(const char *name) {
-    twin_file f = twin_open(name), net = twin_open("squeezenet"), heads = twin_open("lpips"), batches = twin_open("batches");
+    twin_file f = twin_open(name), net = twin_open("squeezenet"), heads = twin_open("lpips"),
+              batches = twin_open("batches");
     size_t n = 0;
     test_row("%s", name);
     if (CHECK(f.bytes && net.bytes && heads.bytes && batches.bytes)) {

@@ -1,8 +1,8 @@
 #include "twin.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 twin_file twin_open(const char *name) {
@@ -53,7 +53,9 @@ float *twin_nhwc(const float *nchw, int n, int c, int h, int w) {
     float *out = malloc((size_t)n * (size_t)c * (size_t)h * (size_t)w * sizeof *out);
     for (int i = 0; i < n; i++) {
         for (int k = 0; k < c; k++) {
-            for (int p = 0; p < h * w; p++) out[((size_t)i * (size_t)(h * w) + (size_t)p) * (size_t)c + (size_t)k] = nchw[((size_t)i * (size_t)c + (size_t)k) * (size_t)(h * w) + (size_t)p];
+            for (int p = 0; p < h * w; p++)
+                out[((size_t)i * (size_t)(h * w) + (size_t)p) * (size_t)c + (size_t)k] =
+                    nchw[((size_t)i * (size_t)c + (size_t)k) * (size_t)(h * w) + (size_t)p];
         }
     }
     return out;

@@ -9,7 +9,7 @@
 
 typedef struct row {
     ts_op op;
-    ts_shape a, b;              /* inputs; b.n 0: none */
+    ts_shape a, b;                /* inputs; b.n 0: none */
     int out, kernel, stride, pad; /* conv: output channels; norm: groups in stride; others as named */
     bool bias;
 } row;
@@ -88,7 +88,8 @@ static void declare_all(ts_sample *s, const row *r, int *w, int *b) {
     *w = *b = -1;
     int in = r->a.c;
     if (r->op == TS_OP_CONV2D) *w = declare(s, "w", TS_PARAM_CONV, 4, (int[]){r->out, in, r->kernel, r->kernel});
-    if (r->op == TS_OP_CONV_TRANSPOSE2D) *w = declare(s, "w", TS_PARAM_CONV, 4, (int[]){in, r->out, r->kernel, r->kernel});
+    if (r->op == TS_OP_CONV_TRANSPOSE2D)
+        *w = declare(s, "w", TS_PARAM_CONV, 4, (int[]){in, r->out, r->kernel, r->kernel});
     if (r->op == TS_OP_GROUP_NORM || r->op == TS_OP_LPIPS) *w = declare(s, "w", TS_PARAM_PLAIN, 1, &in);
     if (r->bias) *b = declare(s, "b", TS_PARAM_PLAIN, 1, r->op == TS_OP_GROUP_NORM ? &in : &r->out);
 }
@@ -125,10 +126,11 @@ static ts_tensor build(ts_sample *s, const row *r, int w, int b) {
     }
 }
 
-/* Values 0.05 apart and shuffled, none near 0: differences of +-0.01 cross no kink of relu, |x - y| or a maximum. The two
- * inputs are offset against each other by half a step. */
+/* Values 0.05 apart and shuffled, none near 0: differences of +-0.01 cross no kink of relu, |x - y| or a maximum.
+ * The two inputs are offset against each other by half a step. */
 static void fill(float *x, size_t n, float shift, ts_rng *rng) {
-    for (size_t i = 0; i < n; i++) x[i] = ((float)i - (float)(n / 2) + 0.5f) * (n > 100 ? 2.0f / (float)n : 0.05f) + shift;
+    for (size_t i = 0; i < n; i++)
+        x[i] = ((float)i - (float)(n / 2) + 0.5f) * (n > 100 ? 2.0f / (float)n : 0.05f) + shift;
     for (size_t i = n - 1; i > 0; i--) {
         size_t j = ts_rng_below(rng, (uint32_t)i + 1);
         float v = x[i];
@@ -149,7 +151,8 @@ ts_sample sample_new(ts_op op, int i, int threads) {
     s.values = ts_calloc(n, sizeof(float));
     s.grads = ts_calloc(n, sizeof(float));
     if (!s.values || !s.grads) abort();
-    for (size_t k = 0; k < n; k++) s.values[k] = op == TS_OP_LPIPS ? 0.1f + ts_rng_uniform(&rng) : 0.5f * ts_rng_normal(&rng);
+    for (size_t k = 0; k < n; k++)
+        s.values[k] = op == TS_OP_LPIPS ? 0.1f + ts_rng_uniform(&rng) : 0.5f * ts_rng_normal(&rng);
     if (ts_weights_new(s.params, s.values, op == TS_OP_LPIPS ? NULL : s.grads, &s.weights, NULL) < 0) abort();
     s.x[0] = ts_graph_input(s.graph, r->a, true);
     if (r->b.n) s.x[1] = ts_graph_input(s.graph, r->b, !loss);
@@ -169,7 +172,8 @@ ts_sample sample_new(ts_op op, int i, int threads) {
 void sample_forward(ts_sample *s, ts_pool *pool) {
     for (int k = 0; k < SAMPLE_INPUTS; k++) {
         if (s->x[k] == TS_NONE) continue;
-        memcpy(ts_graph_data(s->graph, s->x[k]), s->in[k], ts_shape_count(ts_graph_shape(s->graph, s->x[k])) * sizeof(float));
+        memcpy(ts_graph_data(s->graph, s->x[k]), s->in[k],
+               ts_shape_count(ts_graph_shape(s->graph, s->x[k])) * sizeof(float));
     }
     ts_weights_changed(s->weights);
     ts_graph_forward(s->graph, pool);

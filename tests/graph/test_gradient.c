@@ -136,7 +136,8 @@ static void test_switched_off(void) {
         ts_graph_backward(g, NULL);
         CHECK_NEAR(ts_graph_data(g, l2)[0], (1 + 4 + 9 + 16) / 4.0, 1e-6);
         CHECK((ts_graph_data(g, l1)[0] == -7) == (seed == 0));
-        for (int i = 0; i < 4; i++) CHECK_NEAR(ts_graph_grad_data(g, x)[i], 2.0 * (i + 1) / 4 + (seed > 0 ? seed * 3 / 4 : 0), 1e-6);
+        for (int i = 0; i < 4; i++)
+            CHECK_NEAR(ts_graph_grad_data(g, x)[i], 2.0 * (i + 1) / 4 + (seed > 0 ? seed * 3 / 4 : 0), 1e-6);
     }
     ts_graph_free(g);
 }

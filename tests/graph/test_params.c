@@ -19,7 +19,8 @@ static void test_layouts(void) {
     ts_param_read(w, memory, file);
     for (int o = 0; o < 3; o++) { /* file O I kh kw -> memory kh kw I O */
         for (int i = 0; i < 2; i++) {
-            for (int t = 0; t < 4; t++) CHECK_NEAR(memory[w->offset + (size_t)((t * 2 + i) * 3 + o)], (o * 2 + i) * 4 + t, 0);
+            for (int t = 0; t < 4; t++)
+                CHECK_NEAR(memory[w->offset + (size_t)((t * 2 + i) * 3 + o)], (o * 2 + i) * 4 + t, 0);
         }
     }
     ts_param_write(w, memory, back);
@@ -36,7 +37,9 @@ static void test_add_twice(void) {
     CHECK_INT(ts_params_count(p), 1);
     CHECK_INT(ts_params_add(p, "a", TS_PARAM_PLAIN, 2, (int[]){4, 3}, &err), TESS_ERR_INPUT);
     CHECK_TEXT(err.text, "Parameter a is declared twice with different shapes.");
-    CHECK_INT(ts_params_add(p, "a name that is longer than any that a config can give", TS_PARAM_PLAIN, 1, (int[]){1}, &err), TESS_ERR_INPUT);
+    CHECK_INT(
+        ts_params_add(p, "a name that is longer than any that a config can give", TS_PARAM_PLAIN, 1, (int[]){1}, &err),
+        TESS_ERR_INPUT);
     const int huge[4] = {1 << 30, 1 << 30, 1 << 10, 1};
     CHECK_INT(ts_params_add(p, "h", TS_PARAM_PLAIN, 4, huge, &err), TESS_ERR_TOO_LARGE);
     CHECK_INT(ts_params_find(p, "none"), -1);

@@ -1,5 +1,5 @@
-/* Memory plan, fusion and threads: random nets run with everything packed, fused and in place must give the very bits that
- * they give when every tensor is kept apart. */
+/* Memory plan, fusion and threads: random nets run with everything packed, fused and in place must give the very
+ * bits that they give when every tensor is kept apart. */
 #include "test.h"
 
 #include <stdlib.h>
@@ -39,15 +39,21 @@ static ts_tensor grow(net *m, ts_tensor *tensors, int n, int *used, ts_rng *rng)
     switch (ts_rng_below(rng, 12)) {
     case 0:
     case 1: w = conv_param(m->params, used, c, c, 3, &b); return ts_graph_conv2d(g, last, m->weights, w, b, 1, 1);
-    case 2: w = conv_param(m->params, used, c, c, 1, &b); return ts_graph_relu(g, ts_graph_conv2d(g, last, m->weights, w, b, 1, 0));
-    case 3: w = conv_param(m->params, used, c, c, 1, &b); return ts_graph_add(g, other, ts_graph_silu(g, ts_graph_conv2d(g, last, m->weights, w, b, 1, 0)));
+    case 2:
+        w = conv_param(m->params, used, c, c, 1, &b);
+        return ts_graph_relu(g, ts_graph_conv2d(g, last, m->weights, w, b, 1, 0));
+    case 3:
+        w = conv_param(m->params, used, c, c, 1, &b);
+        return ts_graph_add(g, other, ts_graph_silu(g, ts_graph_conv2d(g, last, m->weights, w, b, 1, 0)));
     case 4: return ts_graph_silu(g, last);
     case 5: return ts_graph_leaky_relu(g, last, 0.1f);
     case 6: return ts_graph_add(g, last, other);
     case 7: return ts_graph_mul(g, ts_graph_tanh(g, last), other);
     case 8: return ts_graph_pixel_shuffle(g, ts_graph_pixel_unshuffle(g, last, 2), 2);
     case 9: return ts_graph_slice(g, ts_graph_concat(g, last, other), c / 2, c);
-    case 10: w = conv_param(m->params, used, c, c, 3, &b); return ts_graph_add(g, last, ts_graph_conv2d(g, ts_graph_silu(g, last), m->weights, w, b, 1, 1));
+    case 10:
+        w = conv_param(m->params, used, c, c, 3, &b);
+        return ts_graph_add(g, last, ts_graph_conv2d(g, ts_graph_silu(g, last), m->weights, w, b, 1, 1));
     default: return ts_graph_max_pool(g, ts_graph_upsample_nearest(g, last, 2), 2, 2);
     }
 }
@@ -125,7 +131,8 @@ static void test_reuse_changes_nothing(void) {
             net a = net_new(seed, mode, false, 1), b = net_new(seed, mode, true, 1);
             test_row("seed %d, %s", (int)seed, training ? "training" : "inference");
             CHECK(disjoint(a.graph));
-            float one = run(&a, seed, NULL, training ? dx[0] : NULL), two = run(&b, seed, NULL, training ? dx[1] : NULL);
+            float one = run(&a, seed, NULL, training ? dx[0] : NULL),
+                  two = run(&b, seed, NULL, training ? dx[1] : NULL);
             CHECK(isfinite(one) && memcmp(&one, &two, sizeof one) == 0);
             if (training) {
                 CHECK_BYTES(dx[0], dx[1], ts_shape_count(a.in) * sizeof(float));
@@ -169,7 +176,8 @@ static void test_threads_for_every_op(void) {
             ts_graph_seed(b.graph, b.y, 1);
             sample_forward(&a, NULL);
             sample_forward(&b, pool);
-            CHECK_BYTES(ts_graph_data(a.graph, a.y), ts_graph_data(b.graph, b.y), ts_shape_count(ts_graph_shape(a.graph, a.y)) * sizeof(float));
+            CHECK_BYTES(ts_graph_data(a.graph, a.y), ts_graph_data(b.graph, b.y),
+                        ts_shape_count(ts_graph_shape(a.graph, a.y)) * sizeof(float));
             sample_free(&a);
             sample_free(&b);
         }
@@ -209,7 +217,8 @@ static void test_errors(void) {
     ts_graph *g = NULL;
     ts_error err = {{0}};
     CHECK_INT(ts_graph_new(TS_GRAPH_INFERENCE, &g, NULL), TESS_OK);
-    ts_tensor a = ts_graph_input(g, (ts_shape){1, 4, 4, 3}, false), b = ts_graph_input(g, (ts_shape){1, 4, 5, 3}, false);
+    ts_tensor a = ts_graph_input(g, (ts_shape){1, 4, 4, 3}, false),
+              b = ts_graph_input(g, (ts_shape){1, 4, 5, 3}, false);
     ts_tensor c = ts_graph_add(g, a, b);
     CHECK_INT(c, TS_NONE);
     CHECK_INT(ts_graph_silu(g, c), TS_NONE);

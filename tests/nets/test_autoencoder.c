@@ -1,4 +1,5 @@
-/* Autoencoder graphs: the reach that the config tells is the true one, costs agree, and the whole net's gradient is right. */
+/* Autoencoder graphs: the reach that the config tells is the true one, costs agree, and the whole net's gradient is
+ * right. */
 #include "test.h"
 
 #include <stdlib.h>
@@ -9,17 +10,24 @@
 
 static const char *const configs[] = {
     /* the photo net in small */
-    "{\"format\":1,\"encoder\":[{\"op\":\"unshuffle\",\"factor\":2},{\"op\":\"conv\",\"out\":6,\"kernel\":3},{\"op\":\"res\"},"
-    "{\"op\":\"unshuffle\",\"factor\":2},{\"op\":\"conv\",\"out\":8,\"kernel\":1},{\"op\":\"res\",\"kernels\":[3,1],\"hidden\":5},{\"op\":\"silu\"},"
-    "{\"op\":\"conv\",\"out\":4,\"kernel\":1}],\"decoder\":[{\"op\":\"conv\",\"out\":8,\"kernel\":1},{\"op\":\"res\"},{\"op\":\"silu\"},"
-    "{\"op\":\"conv\",\"out\":24,\"kernel\":1},{\"op\":\"shuffle\",\"factor\":2},{\"op\":\"res\"},{\"op\":\"conv\",\"out\":12,\"kernel\":3},"
+    "{\"format\":1,\"encoder\":[{\"op\":\"unshuffle\",\"factor\":2},{\"op\":\"conv\",\"out\":6,\"kernel\":3},{\"op\":"
+    "\"res\"},"
+    "{\"op\":\"unshuffle\",\"factor\":2},{\"op\":\"conv\",\"out\":8,\"kernel\":1},{\"op\":\"res\",\"kernels\":[3,1],"
+    "\"hidden\":5},{\"op\":\"silu\"},"
+    "{\"op\":\"conv\",\"out\":4,\"kernel\":1}],\"decoder\":[{\"op\":\"conv\",\"out\":8,\"kernel\":1},{\"op\":\"res\"},{"
+    "\"op\":\"silu\"},"
+    "{\"op\":\"conv\",\"out\":24,\"kernel\":1},{\"op\":\"shuffle\",\"factor\":2},{\"op\":\"res\"},{\"op\":\"conv\","
+    "\"out\":12,\"kernel\":3},"
     "{\"op\":\"shuffle\",\"factor\":2}]," VQ(4),
     /* strides, transposed convs, nearest upsampling, odd kernels */
-    "{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":6,\"kernel\":4,\"stride\":2},{\"op\":\"leaky_relu\"},{\"op\":\"conv\",\"out\":6,\"kernel\":3,\"stride\":2},"
-    "{\"op\":\"gelu\"},{\"op\":\"conv\",\"out\":3,\"kernel\":5,\"bias\":false}],\"decoder\":[{\"op\":\"tconv\",\"out\":5,\"kernel\":4,\"stride\":2},{\"op\":\"tanh\"},"
+    "{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":6,\"kernel\":4,\"stride\":2},{\"op\":\"leaky_relu\"},{\"op\":"
+    "\"conv\",\"out\":6,\"kernel\":3,\"stride\":2},"
+    "{\"op\":\"gelu\"},{\"op\":\"conv\",\"out\":3,\"kernel\":5,\"bias\":false}],\"decoder\":[{\"op\":\"tconv\",\"out\":"
+    "5,\"kernel\":4,\"stride\":2},{\"op\":\"tanh\"},"
     "{\"op\":\"up\"},{\"op\":\"conv\",\"out\":3,\"kernel\":3}]," VQ(3),
     /* down past the latent grid and up again */
-    "{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":4,\"kernel\":4,\"stride\":4},{\"op\":\"relu\"},{\"op\":\"conv\",\"out\":4,\"kernel\":3},{\"op\":\"tconv\",\"out\":4,\"kernel\":2,\"stride\":2}],"
+    "{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":4,\"kernel\":4,\"stride\":4},{\"op\":\"relu\"},{\"op\":"
+    "\"conv\",\"out\":4,\"kernel\":3},{\"op\":\"tconv\",\"out\":4,\"kernel\":2,\"stride\":2}],"
     "\"decoder\":[{\"op\":\"conv\",\"out\":12,\"kernel\":3},{\"op\":\"shuffle\",\"factor\":2}]," VQ(4),
 };
 
@@ -57,7 +65,8 @@ static float *run(net *n, bool encoder, const float *x, int h, int w, int c, ts_
     ts_graph *g = NULL;
     CHECK_INT(ts_graph_new(TS_GRAPH_INFERENCE, &g, NULL), TESS_OK);
     ts_tensor in = ts_graph_input(g, (ts_shape){1, h, w, c}, false);
-    ts_tensor y = encoder ? ts_autoencoder_encoder(g, &n->config, n->weights, in) : ts_autoencoder_decoder(g, &n->config, n->weights, in);
+    ts_tensor y = encoder ? ts_autoencoder_encoder(g, &n->config, n->weights, in)
+                          : ts_autoencoder_decoder(g, &n->config, n->weights, in);
     ts_graph_output(g, y);
     CHECK_INT(ts_graph_plan(g, 1, NULL), TESS_OK);
     CHECK_INT(ts_graph_alloc(g, NULL), TESS_OK);
@@ -73,8 +82,8 @@ static float *run(net *n, bool encoder, const float *x, int h, int w, int c, ts_
     return result;
 }
 
-/* A change of one input cell (a latent, or a latent's block of pixels) moves outputs at latent distance `radius` somewhere
- * and none beyond. Cells all over a grid are tried, since strided nets reach unevenly. */
+/* A change of one input cell (a latent, or a latent's block of pixels) moves outputs at latent distance `radius`
+ * somewhere and none beyond. Cells all over a grid are tried, since strided nets reach unevenly. */
 static void check_radius(net *n, bool encoder) {
     enum { GRID = 24 };
     int f = ts_config_factor(&n->config), in_cell = encoder ? f : 1, out_cell = encoder ? 1 : f;
@@ -121,17 +130,21 @@ static void test_radius(void) {
 static void test_tile_is_exact(void) {
     for (size_t i = 0; i < 2; i++) {
         net n = net_new(configs[i]);
-        int dim = n.config.quantizer.dim, halo = ts_config_decoder_radius(&n.config), f = ts_config_factor(&n.config), grid = 20, first = 8, tile = 4;
+        int dim = n.config.quantizer.dim, halo = ts_config_decoder_radius(&n.config), f = ts_config_factor(&n.config),
+            grid = 20, first = 8, tile = 4;
         float z[20 * 20 * 8], part[20 * 20 * 8];
         ts_rng rng = ts_rng_new(4, 4);
         ts_shape whole_shape, part_shape;
         int from = first - halo, side = tile + 2 * halo;
         ts_rng_fill_normal(&rng, z, (size_t)(grid * grid * dim), 1);
-        for (int y = 0; y < side; y++) memcpy(part + y * side * dim, z + ((from + y) * grid + from) * dim, (size_t)(side * dim) * sizeof *z);
-        float *whole = run(&n, false, z, grid, grid, dim, &whole_shape), *got = run(&n, false, part, side, side, dim, &part_shape);
+        for (int y = 0; y < side; y++)
+            memcpy(part + y * side * dim, z + ((from + y) * grid + from) * dim, (size_t)(side * dim) * sizeof *z);
+        float *whole = run(&n, false, z, grid, grid, dim, &whole_shape),
+              *got = run(&n, false, part, side, side, dim, &part_shape);
         test_row("config %d", (int)i);
         for (int y = 0; y < tile * f; y++) {
-            const float *a = whole + ((first * f + y) * whole_shape.w + first * f) * 3, *b = got + ((halo * f + y) * part_shape.w + halo * f) * 3;
+            const float *a = whole + ((first * f + y) * whole_shape.w + first * f) * 3,
+                        *b = got + ((halo * f + y) * part_shape.w + halo * f) * 3;
             CHECK_BYTES(a, b, (size_t)(tile * f * 3) * sizeof *a);
         }
         free(whole);
@@ -143,7 +156,8 @@ static void test_tile_is_exact(void) {
 /* Norms look across the picture. */
 static void test_norm_has_no_radius(void) {
     ts_config c;
-    const char *json = "{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":4,\"kernel\":2,\"stride\":2},{\"op\":\"norm\",\"groups\":2}],"
+    const char *json = "{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":4,\"kernel\":2,\"stride\":2},{\"op\":"
+                       "\"norm\",\"groups\":2}],"
                        "\"decoder\":[{\"op\":\"tconv\",\"out\":3,\"kernel\":2,\"stride\":2}]," VQ(4);
     CHECK_INT(ts_config_parse(json, strlen(json), &c, NULL), TESS_OK);
     CHECK_INT(ts_config_encoder_radius(&c), TS_RADIUS_WHOLE);
@@ -182,7 +196,8 @@ static void test_whole_gradient(void) {
         float x[SIDE * SIDE * 3];
         CHECK_INT(ts_graph_new(TS_GRAPH_TRAINING, &g, NULL), TESS_OK);
         ts_tensor in = ts_graph_input(g, (ts_shape){1, SIDE, SIDE, 3}, false);
-        ts_tensor y = ts_autoencoder_decoder(g, &n.config, n.weights, ts_autoencoder_encoder(g, &n.config, n.weights, in));
+        ts_tensor y = ts_autoencoder_decoder(g, &n.config, n.weights,
+                                             ts_autoencoder_encoder(g, &n.config, n.weights, in));
         ts_tensor loss = ts_graph_l2(g, y, in);
         CHECK_INT(ts_graph_plan(g, 1, NULL), TESS_OK);
         CHECK_INT(ts_graph_alloc(g, NULL), TESS_OK);

@@ -3,8 +3,11 @@
 
 #include "nets/config.h"
 
-#define ENCODER "\"encoder\":[{\"op\":\"unshuffle\",\"factor\":4},{\"op\":\"conv\",\"out\":8,\"kernel\":3},{\"op\":\"res\"},{\"op\":\"conv\",\"out\":4,\"kernel\":4,\"stride\":2}]"
-#define DECODER "\"decoder\":[{\"op\":\"tconv\",\"out\":48,\"kernel\":4,\"stride\":2},{\"op\":\"shuffle\",\"factor\":4}]"
+#define ENCODER                                                                                                        \
+    "\"encoder\":[{\"op\":\"unshuffle\",\"factor\":4},{\"op\":\"conv\",\"out\":8,\"kernel\":3},{\"op\":\"res\"},{"     \
+    "\"op\":\"conv\",\"out\":4,\"kernel\":4,\"stride\":2}]"
+#define DECODER                                                                                                        \
+    "\"decoder\":[{\"op\":\"tconv\",\"out\":48,\"kernel\":4,\"stride\":2},{\"op\":\"shuffle\",\"factor\":4}]"
 #define VQ "\"quantizer\":{\"type\":\"vq\",\"levels\":3,\"size\":32,\"dim\":4}"
 
 static ts_error error;
@@ -40,10 +43,15 @@ static void test_defaults(void) {
 
 static void test_values(void) {
     ts_config c;
-    CHECK_INT(parse("{\"format\":1,\"name\":\"x\",\"licence\":\"MIT\",\"trained_on\":\"t\",\"range\":[0,255]," ENCODER "," DECODER
-                    ",\"quantizer\":{\"type\":\"fsq\",\"bins\":[8,5,5,5]},\"notes\":{\"psnr\":30},\"train\":{\"size\":64,\"batch\":2,\"steps\":9,\"lr\":1e-3,"
-                    "\"warmup\":1,\"lr_final\":0.5,\"betas\":[0.5,0.9],\"eps\":1e-6,\"weight_decay\":0.1,\"clip\":0,\"ema\":0.5,\"seed\":3,"
-                    "\"quantize_from\":2,\"flip\":false,\"loss\":{\"l1\":3,\"l2\":4,\"ms_ssim\":5,\"lpips\":6,\"lpips_from\":7},\"lambda\":[0.1,0.2]}}", &c), TESS_OK);
+    CHECK_INT(parse("{\"format\":1,\"name\":\"x\",\"licence\":\"MIT\",\"trained_on\":\"t\",\"range\":[0,255]," ENCODER
+                    "," DECODER ",\"quantizer\":{\"type\":\"fsq\",\"bins\":[8,5,5,5]},\"notes\":{\"psnr\":30},"
+                    "\"train\":{\"size\":64,\"batch\":2,\"steps\":9,\"lr\":1e-3,"
+                    "\"warmup\":1,\"lr_final\":0.5,\"betas\":[0.5,0.9],\"eps\":1e-6,\"weight_decay\":0.1,\"clip\":0,"
+                    "\"ema\":0.5,\"seed\":3,"
+                    "\"quantize_from\":2,\"flip\":false,\"loss\":{\"l1\":3,\"l2\":4,\"ms_ssim\":5,\"lpips\":6,\"lpips_"
+                    "from\":7},\"lambda\":[0.1,0.2]}}",
+                    &c),
+              TESS_OK);
     CHECK_TEXT(c.name, "x");
     CHECK_NEAR(c.range[1], 255, 0);
     CHECK_INT(c.quantizer.type, TS_QUANTIZER_FSQ);
@@ -70,37 +78,63 @@ static void test_refusals(void) {
         {"{\"format\":1," DECODER "," VQ "}", "encoder must be a list", TESS_ERR_INPUT},
         {"{\"format\":1," ENCODER "," DECODER "}", "quantizer is missing", TESS_ERR_INPUT},
         {"{\"format\":1,\"colour\":3," ENCODER "," DECODER "," VQ "}", "colour is not a known key", TESS_ERR_INPUT},
-        {"{\"format\":1,\"encoder\":[{\"op\":\"blur\"}]," DECODER "," VQ "}", "encoder[0].op must be one of \"conv\"", TESS_ERR_INPUT},
-        {"{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":8}]," DECODER "," VQ "}", "encoder[0].kernel is missing", TESS_ERR_INPUT},
-        {"{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":0,\"kernel\":3}]," DECODER "," VQ "}", "encoder[0].out must be a whole number from 1", TESS_ERR_INPUT},
-        {"{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":8,\"kernel\":3.5}]," DECODER "," VQ "}", "encoder[0].kernel", TESS_ERR_INPUT},
-        {"{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":8,\"kernel\":2}]," DECODER "," VQ "}", "encoder[0].pad does not fit", TESS_ERR_INPUT},
-        {"{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":8,\"kernel\":3,\"pad\":0}]," DECODER "," VQ "}", "encoder[0].pad does not fit", TESS_ERR_INPUT},
-        {"{\"format\":1,\"encoder\":[{\"op\":\"silu\",\"factor\":2}]," DECODER "," VQ "}", "encoder[0].factor is not a known key", TESS_ERR_INPUT},
-        {"{\"format\":1,\"encoder\":[{\"op\":\"res\",\"kernels\":[3,2]}]," DECODER "," VQ "}", "encoder[0].kernels must be odd", TESS_ERR_INPUT},
-        {"{\"format\":1,\"encoder\":[{\"op\":\"res\",\"act\":\"norm\"}]," DECODER "," VQ "}", "encoder[0].act must be an activation", TESS_ERR_INPUT},
-        {"{\"format\":1,\"encoder\":[{\"op\":\"norm\",\"groups\":2}]," DECODER "," VQ "}", "encoder[0].groups must divide", TESS_ERR_INPUT},
-        {"{\"format\":1,\"encoder\":[{\"op\":\"shuffle\",\"factor\":2}]," DECODER "," VQ "}", "encoder[0].factor squared must divide", TESS_ERR_INPUT},
-        {"{\"format\":1," ENCODER "," DECODER ",\"quantizer\":{\"type\":\"vq\",\"size\":32,\"dim\":5}}", "quantizer.dim is 5", TESS_ERR_INPUT},
-        {"{\"format\":1," ENCODER "," DECODER ",\"quantizer\":{\"type\":\"vq\",\"size\":1,\"dim\":4}}", "quantizer.size", TESS_ERR_INPUT},
-        {"{\"format\":1," ENCODER "," DECODER ",\"quantizer\":{\"type\":\"vq\",\"size\":65537,\"dim\":4}}", "quantizer.size", TESS_ERR_INPUT},
-        {"{\"format\":1," ENCODER "," DECODER ",\"quantizer\":{\"type\":\"vq\",\"update\":\"magic\",\"size\":32,\"dim\":4}}", "quantizer.update", TESS_ERR_INPUT},
-        {"{\"format\":1," ENCODER "," DECODER ",\"quantizer\":{\"type\":\"fsq\",\"bins\":[200,200,200,200]}}", "quantizer.bins multiply", TESS_ERR_INPUT},
-        {"{\"format\":1," ENCODER "," DECODER ",\"quantizer\":{\"type\":\"fsq\"}}", "quantizer.bins is missing", TESS_ERR_INPUT},
-        {"{\"format\":1," ENCODER ",\"decoder\":[{\"op\":\"shuffle\",\"factor\":2}]," VQ "}", "decoder ends in 1 channels", TESS_ERR_INPUT},
-        {"{\"format\":1," ENCODER ",\"decoder\":[{\"op\":\"conv\",\"out\":3,\"kernel\":1}]," VQ "}", "shrinks by 8 but the decoder grows by 1", TESS_ERR_INPUT},
-        {"{\"format\":1," ENCODER "," DECODER "," VQ ",\"train\":{\"size\":60}}", "train.size 60 is not a multiple", TESS_ERR_INPUT},
-        {"{\"format\":1," ENCODER "," DECODER "," VQ ",\"train\":{\"lr\":\"fast\"}}", "train.lr must be a number", TESS_ERR_INPUT},
-        {"{\"format\":1," ENCODER "," DECODER "," VQ ",\"train\":{\"loss\":{\"l3\":1}}}", "train.loss.l3 is not a known key", TESS_ERR_INPUT},
-        {"{\"format\":1," ENCODER "," DECODER "," VQ ",\"train\":{\"level_weights\":[1,2]}}", "train.level_weights must be a list of 3", TESS_ERR_INPUT},
-        {"{\"format\":1," ENCODER "," DECODER "," VQ ",\"train\":{\"level_weights\":[0,0,0]}}", "train.level_weights must not all be 0", TESS_ERR_INPUT},
+        {"{\"format\":1,\"encoder\":[{\"op\":\"blur\"}]," DECODER "," VQ "}", "encoder[0].op must be one of \"conv\"",
+         TESS_ERR_INPUT},
+        {"{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":8}]," DECODER "," VQ "}", "encoder[0].kernel is missing",
+         TESS_ERR_INPUT},
+        {"{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":0,\"kernel\":3}]," DECODER "," VQ "}",
+         "encoder[0].out must be a whole number from 1", TESS_ERR_INPUT},
+        {"{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":8,\"kernel\":3.5}]," DECODER "," VQ "}",
+         "encoder[0].kernel", TESS_ERR_INPUT},
+        {"{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":8,\"kernel\":2}]," DECODER "," VQ "}",
+         "encoder[0].pad does not fit", TESS_ERR_INPUT},
+        {"{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":8,\"kernel\":3,\"pad\":0}]," DECODER "," VQ "}",
+         "encoder[0].pad does not fit", TESS_ERR_INPUT},
+        {"{\"format\":1,\"encoder\":[{\"op\":\"silu\",\"factor\":2}]," DECODER "," VQ "}",
+         "encoder[0].factor is not a known key", TESS_ERR_INPUT},
+        {"{\"format\":1,\"encoder\":[{\"op\":\"res\",\"kernels\":[3,2]}]," DECODER "," VQ "}",
+         "encoder[0].kernels must be odd", TESS_ERR_INPUT},
+        {"{\"format\":1,\"encoder\":[{\"op\":\"res\",\"act\":\"norm\"}]," DECODER "," VQ "}",
+         "encoder[0].act must be an activation", TESS_ERR_INPUT},
+        {"{\"format\":1,\"encoder\":[{\"op\":\"norm\",\"groups\":2}]," DECODER "," VQ "}",
+         "encoder[0].groups must divide", TESS_ERR_INPUT},
+        {"{\"format\":1,\"encoder\":[{\"op\":\"shuffle\",\"factor\":2}]," DECODER "," VQ "}",
+         "encoder[0].factor squared must divide", TESS_ERR_INPUT},
+        {"{\"format\":1," ENCODER "," DECODER ",\"quantizer\":{\"type\":\"vq\",\"size\":32,\"dim\":5}}",
+         "quantizer.dim is 5", TESS_ERR_INPUT},
+        {"{\"format\":1," ENCODER "," DECODER ",\"quantizer\":{\"type\":\"vq\",\"size\":1,\"dim\":4}}",
+         "quantizer.size", TESS_ERR_INPUT},
+        {"{\"format\":1," ENCODER "," DECODER ",\"quantizer\":{\"type\":\"vq\",\"size\":65537,\"dim\":4}}",
+         "quantizer.size", TESS_ERR_INPUT},
+        {"{\"format\":1," ENCODER "," DECODER
+         ",\"quantizer\":{\"type\":\"vq\",\"update\":\"magic\",\"size\":32,\"dim\":4}}",
+         "quantizer.update", TESS_ERR_INPUT},
+        {"{\"format\":1," ENCODER "," DECODER ",\"quantizer\":{\"type\":\"fsq\",\"bins\":[200,200,200,200]}}",
+         "quantizer.bins multiply", TESS_ERR_INPUT},
+        {"{\"format\":1," ENCODER "," DECODER ",\"quantizer\":{\"type\":\"fsq\"}}", "quantizer.bins is missing",
+         TESS_ERR_INPUT},
+        {"{\"format\":1," ENCODER ",\"decoder\":[{\"op\":\"shuffle\",\"factor\":2}]," VQ "}",
+         "decoder ends in 1 channels", TESS_ERR_INPUT},
+        {"{\"format\":1," ENCODER ",\"decoder\":[{\"op\":\"conv\",\"out\":3,\"kernel\":1}]," VQ "}",
+         "shrinks by 8 but the decoder grows by 1", TESS_ERR_INPUT},
+        {"{\"format\":1," ENCODER "," DECODER "," VQ ",\"train\":{\"size\":60}}", "train.size 60 is not a multiple",
+         TESS_ERR_INPUT},
+        {"{\"format\":1," ENCODER "," DECODER "," VQ ",\"train\":{\"lr\":\"fast\"}}", "train.lr must be a number",
+         TESS_ERR_INPUT},
+        {"{\"format\":1," ENCODER "," DECODER "," VQ ",\"train\":{\"loss\":{\"l3\":1}}}",
+         "train.loss.l3 is not a known key", TESS_ERR_INPUT},
+        {"{\"format\":1," ENCODER "," DECODER "," VQ ",\"train\":{\"level_weights\":[1,2]}}",
+         "train.level_weights must be a list of 3", TESS_ERR_INPUT},
+        {"{\"format\":1," ENCODER "," DECODER "," VQ ",\"train\":{\"level_weights\":[0,0,0]}}",
+         "train.level_weights must not all be 0", TESS_ERR_INPUT},
         {"{\"format\":1,\"range\":[1,1]," ENCODER "," DECODER "," VQ "}", "range must be two rising", TESS_ERR_INPUT},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         ts_config c;
         test_row("%s", rows[i].says);
         CHECK_INT(parse(rows[i].json, &c), rows[i].status);
-        test_check(strstr(error.text, rows[i].says) != NULL && error.text[0], __FILE__, __LINE__, "the message is \"%s\"", error.text);
+        test_check(strstr(error.text, rows[i].says) != NULL && error.text[0], __FILE__, __LINE__,
+                   "the message is \"%s\"", error.text);
     }
 }
 

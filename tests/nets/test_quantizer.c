@@ -1,4 +1,5 @@
-/* Quantizers: choice, residuals, rate, FSQ against its formulas, straight-through gradients, codes from data, EMA, restart. */
+/* Quantizers: choice, residuals, rate, FSQ against its formulas, straight-through gradients, codes from data, EMA,
+ * restart. */
 #include "test.h"
 
 #include <stdlib.h>
@@ -10,12 +11,19 @@
 #define DIM 4
 
 static ts_quantizer_config vq(int levels, int size, bool gradient) {
-    return (ts_quantizer_config){.type = TS_QUANTIZER_VQ, .gradient = gradient, .levels = levels, .size = size, .dim = DIM,
-                                 .decay = 0.9f, .commitment = 0.25f, .restart = 0};
+    return (ts_quantizer_config){.type = TS_QUANTIZER_VQ,
+                                 .gradient = gradient,
+                                 .levels = levels,
+                                 .size = size,
+                                 .dim = DIM,
+                                 .decay = 0.9f,
+                                 .commitment = 0.25f,
+                                 .restart = 0};
 }
 
 static ts_quantizer_config fsq(void) {
-    return (ts_quantizer_config){.type = TS_QUANTIZER_FSQ, .levels = 1, .size = 8 * 5 * 4 * 3, .dim = 4, .decay = 0.9f, .bins = {8, 5, 4, 3}};
+    return (ts_quantizer_config){
+        .type = TS_QUANTIZER_FSQ, .levels = 1, .size = 8 * 5 * 4 * 3, .dim = 4, .decay = 0.9f, .bins = {8, 5, 4, 3}};
 }
 
 static ts_quantizer *make(const ts_quantizer_config *c, uint64_t seed) {
@@ -25,7 +33,8 @@ static ts_quantizer *make(const ts_quantizer_config *c, uint64_t seed) {
     if (c->type == TS_QUANTIZER_VQ) {
         float *codes = ts_quantizer_codebook(q);
         for (int l = 0; l < c->levels; l++) {
-            for (int i = 0; i < c->size * DIM; i++) codes[l * c->size * DIM + i] = ts_rng_normal(&rng) / (float)(1 << l);
+            for (int i = 0; i < c->size * DIM; i++)
+                codes[l * c->size * DIM + i] = ts_rng_normal(&rng) / (float)(1 << l);
             if (l) memset(codes + l * c->size * DIM, 0, DIM * sizeof *codes);
         }
     }
@@ -51,7 +60,8 @@ static void test_residual_choice(void) {
     static const float lambdas[] = {0, 0.03f, 0.5f};
     ts_quantizer_config c = vq(3, 37, false);
     ts_quantizer *q = make(&c, 1);
-    float z[ROWS * DIM], zq[ROWS * DIM], again[ROWS * DIM], *scratch = malloc(ts_quantizer_scratch(q, ROWS) * sizeof *scratch);
+    float z[ROWS * DIM], zq[ROWS * DIM], again[ROWS * DIM],
+        *scratch = malloc(ts_quantizer_scratch(q, ROWS) * sizeof *scratch);
     uint16_t tokens[3 * ROWS];
     double spent[3] = {0, 0, 0};
     latents(z, 1);
@@ -63,7 +73,8 @@ static void test_residual_choice(void) {
             memcpy(r, z + i * DIM, sizeof r);
             for (int l = 0; l < 3; l++) {
                 const float *codes = ts_quantizer_codebook(q) + l * 37 * DIM, *bits = ts_quantizer_bits(q) + l * 37;
-                double best = 1e30, mine = cost(r, codes + tokens[l * ROWS + i] * DIM, bits[tokens[l * ROWS + i]], lambdas[k]);
+                double best = 1e30,
+                       mine = cost(r, codes + tokens[l * ROWS + i] * DIM, bits[tokens[l * ROWS + i]], lambdas[k]);
                 for (int e = 0; e < 37; e++) best = fmin(best, cost(r, codes + e * DIM, bits[e], lambdas[k]));
                 CHECK(mine <= best + 1e-5);
                 spent[k] += bits[tokens[l * ROWS + i]];
@@ -84,7 +95,8 @@ static void test_residual_choice(void) {
     ts_quantizer_free(q);
 }
 
-/* digit = round(tanh(z + shift) reach - offset) + bins / 2, first channel fastest; latent = (digit - bins / 2) / (bins / 2). */
+/* digit = round(tanh(z + shift) reach - offset) + bins / 2, first channel fastest; latent = (digit - bins / 2) /
+ * (bins / 2). */
 static void test_fsq_formula(void) {
     ts_quantizer_config c = fsq();
     ts_quantizer *q = make(&c, 1);
@@ -98,10 +110,13 @@ static void test_fsq_formula(void) {
     for (int i = 0; i < ROWS; i++) {
         unsigned want = 0, basis = 1;
         for (int d = 0; d < DIM; d++) {
-            double bins = c.bins[d], reach = (bins - 1) * 1.001 / 2, offset = c.bins[d] % 2 ? 0 : 0.5, half = c.bins[d] / 2;
-            double bounded = tanh(z[i * DIM + d] + atanh(offset / reach)) * reach - offset, digit = round(bounded) + half;
+            double bins = c.bins[d], reach = (bins - 1) * 1.001 / 2, offset = c.bins[d] % 2 ? 0 : 0.5,
+                   half = c.bins[d] / 2;
+            double bounded = tanh(z[i * DIM + d] + atanh(offset / reach)) * reach - offset,
+                   digit = round(bounded) + half;
             if (isnan(digit)) digit = 0;
-            if (fabs(bounded - floor(bounded) - 0.5) < 1e-5) digit = zq[i * DIM + d] * half + half; /* a tie of rounding */
+            if (fabs(bounded - floor(bounded) - 0.5) < 1e-5)
+                digit = zq[i * DIM + d] * half + half; /* a tie of rounding */
             CHECK_NEAR(zq[i * DIM + d], (digit - half) / half, 1e-6);
             want += (unsigned)digit * basis;
             basis *= (unsigned)c.bins[d];
@@ -128,7 +143,8 @@ static void test_straight_through(void) {
             double want = dzq[i]; /* VQ: as it comes */
             if (k == 1) {         /* FSQ: rounding has slope one, the bound its own */
                 int bins = configs[k].bins[i % DIM], half = bins / 2;
-                double reach = (bins - 1) * 1.001 / 2, offset = bins % 2 ? 0 : 0.5, t = tanh(z[i] + atanh(offset / reach));
+                double reach = (bins - 1) * 1.001 / 2, offset = bins % 2 ? 0 : 0.5,
+                       t = tanh(z[i] + atanh(offset / reach));
                 want *= reach / half * (1 - t * t);
             }
             CHECK_NEAR(dz[i], want, 1e-5 * (1 + fabs(want)));
@@ -148,8 +164,8 @@ static void forward(ts_learner *t, const float *z, float *zq) {
     h.forward(h.self, z, zq, ROWS, DIM, NULL);
 }
 
-/* d/de of sum_l mean((r_l - e_l)^2) with choices and residuals held fixed, against differences of just that. This is what
- * the classic bug loses: with the loss taken after the straight-through patch the codes never get a gradient. */
+/* d/de of sum_l mean((r_l - e_l)^2) with choices and residuals held fixed, against differences of just that. This is
+ * what the classic bug loses: with the loss taken after the straight-through patch the codes never get a gradient. */
 static void test_codebook_gradient(void) {
     ts_quantizer_config c = vq(2, 8, true);
     ts_quantizer *q = make(&c, 2);
@@ -190,7 +206,8 @@ static void test_codebook_gradient(void) {
 
 /* ---- codes that move --------------------------------------------------------------------------------------------- */
 
-/* One EMA step against the formulas of ARCHITECTURE.md in double; only the levels in use move; code 0 of level 1 stays. */
+/* One EMA step against the formulas of ARCHITECTURE.md in double; only the levels in use move; code 0 of level 1
+ * stays. */
 static void test_ema_step(void) {
     ts_quantizer_config c = vq(2, 8, false);
     for (int levels = 1; levels <= 2; levels++) {
@@ -217,7 +234,8 @@ static void test_ema_step(void) {
             for (int i = 0; i < ROWS; i++) {
                 int k = tokens[l * ROWS + i];
                 n[k] += 0.1;
-                for (int d = 0; d < DIM; d++) s[k][d] += 0.1 * ((double)z[i * DIM + d] - (l ? before[tokens[i] * DIM + d] : 0));
+                for (int d = 0; d < DIM; d++)
+                    s[k][d] += 0.1 * ((double)z[i * DIM + d] - (l ? before[tokens[i] * DIM + d] : 0));
             }
             for (int k = 0; k < 8; k++) total += n[k];
             for (int k = 0; k < 8; k++) {
@@ -282,9 +300,11 @@ static void test_codes_from_data(void) {
     for (int levels = 0; levels <= 2; levels++) {
         memset(zq, 0, sizeof zq);
         if (levels) ts_quantizer_encode(q, z, ROWS, levels, 0, tokens, zq, scratch, NULL);
-        for (int i = 0; i < ROWS * DIM; i++) errors[levels] += ((double)z[i] - zq[i]) * ((double)z[i] - zq[i]) / (ROWS * DIM);
+        for (int i = 0; i < ROWS * DIM; i++)
+            errors[levels] += ((double)z[i] - zq[i]) * ((double)z[i] - zq[i]) / (ROWS * DIM);
     }
-    test_check(errors[1] < errors[0] / 8 && errors[2] < errors[1] * 0.75, __FILE__, __LINE__, "errors %g %g %g", errors[0], errors[1], errors[2]);
+    test_check(errors[1] < errors[0] / 8 && errors[2] < errors[1] * 0.75, __FILE__, __LINE__, "errors %g %g %g",
+               errors[0], errors[1], errors[2]);
     for (int i = 0; i < DIM; i++) CHECK_NEAR(ts_quantizer_codebook(q)[16 * DIM + i], 0, 0);
     free(scratch);
     ts_learner_free(t);

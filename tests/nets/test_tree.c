@@ -47,7 +47,8 @@ static void test_top_bit(void) {
     int order[32];
     ts_rng rng = ts_rng_new(6, 1);
     for (int i = 0; i < 32; i++) {
-        for (int d = 0; d < DIM; d++) codes[i * DIM + d] = ts_rng_normal(&rng) + (d == 2 ? (i % 2 ? 20.0f : -20.0f) : 0);
+        for (int d = 0; d < DIM; d++)
+            codes[i * DIM + d] = ts_rng_normal(&rng) + (d == 2 ? (i % 2 ? 20.0f : -20.0f) : 0);
     }
     CHECK_INT(ts_tree_order(codes, 32, DIM, false, order, NULL), TESS_OK);
     for (int i = 1; i < 16; i++) {
