@@ -164,7 +164,7 @@ typedef struct net_work {
 
 static void run_net(void *context) {
     net_work *w = context;
-    ts_net_run(&w->net, w->pool);
+    while (!ts_net_run(&w->net, w->pool)) continue;
 }
 
 static bool bench_net(const bench *b, const tess_model *model, bool encoder) {

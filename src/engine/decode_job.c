@@ -260,20 +260,25 @@ static void paint(tess_decoder *decoder, ts_span core, ts_span window) {
     memcpy(decoder->painted, painted, sizeof painted);
 }
 
-static tess_status paint_some(tess_decoder *decoder) {
-    const ts_span core = ts_net_core(&decoder->net, decoder->at), window = ts_net_window(&decoder->net, decoder->at);
+/* Looks up the window's latents and writes them to the net's input. */
+static tess_status load_window(tess_decoder *decoder, ts_span window) {
     const size_t count = (size_t)window.width * (size_t)(decoder->levels ? decoder->levels : 1);
     uint16_t *gathered = ts_alloc(count * sizeof *gathered);
     if (!gathered) return ts_fail_memory(&decoder->error, count * sizeof *gathered);
-    const tess_status status = ts_net_prepare(&decoder->net, window, &decoder->error);
-    if (!status) {
-        fill_latents(decoder, window, gathered);
-        ts_net_run(&decoder->net, decoder->pool);
-        paint(decoder, core, window);
-        decoder->at++;
-    }
+    fill_latents(decoder, window, gathered);
     ts_free(gathered);
+    return TESS_OK;
+}
+
+/* Works on a tile of pixels; paints it and moves on when it is complete. */
+static tess_status paint_some(tess_decoder *decoder) {
+    const ts_span core = ts_net_core(&decoder->net, decoder->at), window = ts_net_window(&decoder->net, decoder->at);
+    tess_status status = ts_net_prepare(&decoder->net, window, &decoder->error);
+    if (!status && ts_net_fraction(&decoder->net) == 0) status = load_window(decoder, window);
     if (status) return status;
+    if (!ts_net_run(&decoder->net, decoder->pool)) return TESS_MORE;
+    paint(decoder, core, window);
+    decoder->at++;
     return decoder->at == ts_net_tiles(&decoder->net) ? TESS_DONE : TESS_MORE;
 }
 
@@ -287,6 +292,7 @@ tess_status ts_decode_step(tess_decoder *decoder) {
     }
     if (status < 0 || status == TESS_DONE) return status;
     if (decoder->phase == TS_DECODE_ENTROPY) decoder->progress = 0.15 * decoder->at / ts_tess_tiles(&decoder->header);
-    if (decoder->phase == TS_DECODE_NET) decoder->progress = 0.15 + 0.85 * decoder->at / ts_net_tiles(&decoder->net);
+    if (decoder->phase == TS_DECODE_NET)
+        decoder->progress = 0.15 + 0.85 * (decoder->at + ts_net_fraction(&decoder->net)) / ts_net_tiles(&decoder->net);
     return TESS_MORE;
 }

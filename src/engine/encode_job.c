@@ -86,15 +86,17 @@ static tess_status prepare(tess_encoder *encoder) {
     return TESS_OK;
 }
 
+/* Works on a tile of latents; moves on when it is complete. */
 static tess_status code_tile(tess_encoder *encoder) {
     const ts_span core = ts_net_core(&encoder->net, encoder->at), window = ts_net_window(&encoder->net, encoder->at);
     tess_status status = ts_net_prepare(&encoder->net, window, &encoder->error);
     if (status) return status;
     const int f = encoder->net.factor;
     const size_t dim = (size_t)encoder->model->config.quantizer.dim;
-    ts_pixels_to_floats(&encoder->picture, window.x * f, window.y * f, window.width * f, window.height * f,
-                        encoder->model->config.range, ts_net_input(&encoder->net));
-    ts_net_run(&encoder->net, encoder->pool);
+    if (ts_net_fraction(&encoder->net) == 0)
+        ts_pixels_to_floats(&encoder->picture, window.x * f, window.y * f, window.width * f, window.height * f,
+                            encoder->model->config.range, ts_net_input(&encoder->net));
+    if (!ts_net_run(&encoder->net, encoder->pool)) return TESS_OK;
     const float *out = ts_net_output(&encoder->net);
     for (int y = 0; y < core.height; y++) {
         const size_t from = (size_t)(core.y - window.y + y) * (size_t)window.width + (size_t)(core.x - window.x);
@@ -281,7 +283,7 @@ static void judge_pass(tess_encoder *encoder) {
         const double target = encoder->search.target;
         const bool largest = ts_rate_lambda(&encoder->search) == 0;
         if (bytes > target || (bytes < target * (1 - 2 * TOLERANCE) && !largest)) {
-            const double promised = encoder->search.high_bytes - (double)encoder->overhead;
+            const double promised = encoder->search.best_bytes - (double)encoder->overhead;
             encoder->corrections++;
             if (promised > 0) encoder->correction *= (bytes - (double)encoder->overhead) / promised;
             const double lambda = fmax(ts_rate_lambda(&encoder->search), 1e-9);
@@ -369,7 +371,7 @@ static double progress(const tess_encoder *encoder) {
     const double NET = 0.6, CHOICE = 0.3;
     const double tiles = encoder->tiles > 0 ? encoder->tiles : 1;
     switch (encoder->phase) {
-    case TS_ENCODE_NET: return NET * encoder->at / ts_net_tiles(&encoder->net);
+    case TS_ENCODE_NET: return NET * (encoder->at + ts_net_fraction(&encoder->net)) / ts_net_tiles(&encoder->net);
     case TS_ENCODE_CHOICE: {
         const double passes = encoder->searching ? encoder->search.tries + encoder->at / tiles : 0;
         return NET + CHOICE * (encoder->searching ? 1 - exp2(-0.4 * passes) : encoder->at / tiles);

@@ -1,6 +1,7 @@
 /* net.c - windows, and one graph that serves all windows of one size. */
 #include "engine/net.h"
 
+#include "base/parallel.h"
 #include "nets/autoencoder.h"
 
 tess_status ts_net_init(ts_net *net, const tess_model *model, bool encoder, ts_error *err) {
@@ -35,6 +36,8 @@ static tess_status plan_graph(ts_net *net, int height, int width, ts_error *err)
     ts_graph_output(g, net->out);
     net->height = height;
     net->width = width;
+    net->next = 0;
+    net->done = 0;
     status = ts_graph_plan(g, net->threads, err);
     if (status) drop_graph(net);
     return status;
@@ -107,4 +110,17 @@ float *ts_net_input(ts_net *net) { return ts_graph_data(net->graph, net->in); }
 
 const float *ts_net_output(ts_net *net) { return ts_graph_data(net->graph, net->out); }
 
-void ts_net_run(ts_net *net, ts_pool *pool) { ts_graph_forward(net->graph, pool); }
+bool ts_net_run(ts_net *net, ts_pool *pool) {
+    const uint64_t macs = TS_NET_MACS * (uint64_t)ts_pool_threads(pool);
+    net->done += macs;
+    if (!ts_graph_forward_some(net->graph, pool, &net->next, macs)) return false;
+    net->next = 0;
+    net->done = 0;
+    return true;
+}
+
+double ts_net_fraction(const ts_net *net) {
+    if (!net->graph || net->done == 0) return 0;
+    const double fraction = (double)net->done / (double)ts_graph_macs(net->graph);
+    return fraction < 0.99 ? fraction : 0.99;
+}

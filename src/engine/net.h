@@ -22,6 +22,8 @@ typedef struct ts_net {
     ts_graph *graph; /* for windows of the size below */
     int width, height, threads;
     ts_tensor in, out;
+    int next;      /* node of the graph to go on from */
+    uint64_t done; /* multiply-adds of the running window, about */
     /* tiles of the current picture */
     ts_span area; /* what is wanted, inside 0..grid_width x 0..grid_height */
     int grid_width, grid_height;
@@ -44,8 +46,12 @@ ts_span ts_net_window(const ts_net *net, int tile); /* what it looks at */
 tess_status ts_net_prepare(ts_net *net, ts_span window, ts_error *err);
 float *ts_net_input(ts_net *net);
 const float *ts_net_output(ts_net *net);
-void ts_net_run(ts_net *net, ts_pool *pool);
+/* Does some tens of milliseconds of work; true when the output is complete. The next call starts anew. */
+bool ts_net_run(ts_net *net, ts_pool *pool);
+/* How much of the running window is done: 0 before its input is wanted, below 1. */
+double ts_net_fraction(const ts_net *net);
 
 #define TS_NET_BYTES ((size_t)80 << 20)
+#define TS_NET_MACS (UINT64_C(400) << 20) /* of one call per thread, about */
 
 #endif

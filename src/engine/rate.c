@@ -35,6 +35,7 @@ static double between(const ts_rate *rate, double aim) {
 void ts_rate_report(ts_rate *rate, double bytes) {
     const bool fits = bytes <= rate->target;
     rate->tries++;
+    if (fits && bytes > rate->best_bytes) rate->best = rate->x, rate->best_bytes = bytes;
     if (fits) {
         rate->high = rate->x, rate->high_bytes = bytes, rate->has_high = true;
     } else {
@@ -45,13 +46,13 @@ void ts_rate_report(ts_rate *rate, double bytes) {
         rate->slope = fmin(fmax(slope, 2 * SLOPE), 0.2 * SLOPE);
     }
     /* the choice is greedy, so that sizes jitter a little: settle for less with every try */
-    const double tolerance = rate->tolerance * (1 + 0.5 * (rate->tries - 1));
+    const double tolerance = rate->tolerance * fmin(1 + 0.5 * (rate->tries - 1), 2.5);
     const bool good = fits && bytes >= rate->target * (1 - tolerance);
     const bool stuck = (fits && rate->x <= rate->floor) || (!fits && rate->x >= rate->ceiling);
     const bool narrow = rate->has_low && rate->has_high && rate->high - rate->low < 1e-3;
     if (good || stuck || narrow || rate->tries >= rate->most) {
         rate->done = true;
-        rate->x = rate->has_high ? rate->high : rate->ceiling;
+        rate->x = rate->has_high ? rate->best : rate->ceiling;
         return;
     }
     const double aim = rate->target * (1 - 0.6 * rate->tolerance);

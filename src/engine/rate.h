@@ -9,6 +9,7 @@ typedef struct ts_rate {
     double tolerance; /* a size in [target * (1 - tolerance), target] is good */
     double low, high; /* log2 lambda whose size is over the target; whose size is within it */
     double low_bytes, high_bytes;
+    double best, best_bytes; /* of all that fitted, the largest: sizes are not quite monotonic */
     bool has_low, has_high;
     double x;              /* log2 lambda to try next */
     double floor, ceiling; /* of x; at the floor lambda counts as 0 */

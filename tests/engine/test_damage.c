@@ -33,7 +33,7 @@ static void make_file(void) {
 
 static void test_cut_anywhere(void) {
     tess_decoder *decoder = tess_decoder_new(model);
-    for (size_t cut = 0; cut < file_size; cut += cut < head + 40 ? 1 : 97) {
+    for (size_t cut = 0; cut < file_size; cut += cut < head + 40 ? 1 : 397) {
         test_row("cut at %zu", cut);
         const bool ok = tiny_decode(decoder, file, cut);
         CHECK_INT(ok, cut >= head);
@@ -49,8 +49,8 @@ static void test_flips(void) {
     uint8_t *copy = malloc(file_size);
     ts_rng rng = ts_rng_new(1, 1);
     long concealed = 0, refused = 0;
-    for (int i = 0; i < 400; i++) {
-        const size_t at = i < 200 ? ts_rng_below(&rng, (uint32_t)head) : ts_rng_below(&rng, (uint32_t)file_size);
+    for (int i = 0; i < 120; i++) {
+        const size_t at = i < 60 ? ts_rng_below(&rng, (uint32_t)head) : ts_rng_below(&rng, (uint32_t)file_size);
         memcpy(copy, file, file_size);
         copy[at] ^= (uint8_t)(1u << ts_rng_below(&rng, 8));
         test_row("byte %zu", at);
@@ -58,10 +58,10 @@ static void test_flips(void) {
         if (at < head) CHECK(!ok), refused++;
         else if (CHECK(ok)) CHECK_INT(tess_decoder_damaged(decoder), 1), concealed++;
         tess_decoder_set(decoder, "strict", 1);
-        CHECK(!tiny_decode(decoder, copy, file_size));
+        CHECK(!tiny_decode(decoder, copy, file_size)); /* stops at the fault, before any net runs */
         tess_decoder_set(decoder, "strict", 0);
     }
-    CHECK(concealed > 50 && refused > 50);
+    CHECK(concealed > 20 && refused > 20);
     free(copy);
     tess_decoder_free(decoder);
 }
