@@ -1,4 +1,4 @@
-/** Model configs (docs/FORMAT.md, "Config") for the trainer: two small nets, and what the options lay over a config. */
+/** Model configs (ARCHITECTURE.md, "Config") for the trainer: two small nets, and what the options lay over a config. */
 import { defined } from './codec.js';
 import { TesseraeError } from './errors.js';
 

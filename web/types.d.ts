@@ -184,7 +184,7 @@ export interface TrainerOptions extends Pick<LoadOptions, 'workerURL' | 'wasmURL
   name?: string; licence?: string; trainedOn?: string;
   /** Channels of the nets made by the presets. Default 32 for crops up to 64 pixels, else 96. */
   width?: number;
-  /** A whole model config (docs/FORMAT.md, "Config"); the options above are laid over its "quantizer" and "train" parts. */
+  /** A whole model config (ARCHITECTURE.md, "Config"); the options above are laid over its "quantizer" and "train" parts. */
   config?: object;
   /** Feature net and heads for the perceptual loss, safetensors each. */
   features?: { net: BytesInput; heads: BytesInput };
