@@ -115,14 +115,15 @@ export class Codebook {
  * @param {number} dim
  */
 function principalAxis(rows, size, dim) {
+  const covariance = new Float64Array(dim * dim); // made once: iterating over the rows would hold up a page
+  for (let i = 0; i < size * dim; i += dim) {
+    for (let a = 0; a < dim; a++) {
+      for (let b = 0; b < dim; b++) covariance[a * dim + b] += rows[i + a] * rows[i + b];
+    }
+  }
   let axis = Float64Array.from({ length: dim }, (_, d) => 1 + d / dim);
   for (let step = 0; step < POWER_STEPS; step++) {
-    const next = new Float64Array(dim);
-    for (let i = 0; i < size; i++) {
-      let along = 0;
-      for (let d = 0; d < dim; d++) along += rows[i * dim + d] * axis[d];
-      for (let d = 0; d < dim; d++) next[d] += along * rows[i * dim + d];
-    }
+    const next = axis.map((_, a) => axis.reduce((sum, along, b) => sum + covariance[a * dim + b] * along, 0));
     const length = Math.hypot(...next);
     if (!length) break;
     axis = next.map((v) => v / length);
