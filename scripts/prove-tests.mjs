@@ -25,7 +25,7 @@ const faults = [
     },
     {
         what: 'a mixer that learns twice as fast (encoder and decoder alike)', tests: ['test-engine-golden'],
-        file: 'src/codec/context.h', from: '(1 << 19)) >> 20)', to: '(1 << 18)) >> 19)',
+        file: 'src/codec/context.h', from: '+ (1 << 19)) >> 20', to: '+ (1 << 18)) >> 19',
     },
 ];
 
