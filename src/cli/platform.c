@@ -12,13 +12,15 @@
 #include <emscripten.h>
 
 /* Emscripten has its own environment and says that every standard stream is a terminal: ask Node. */
+/* clang-format off: it would take JavaScript's operators apart */
 EM_JS(int, node_stderr_is_terminal, (void), { return process.stderr.isTTY ? 1 : 0; });
 EM_JS(int, node_environment, (const char *name, char *out, int capacity), {
     const value = process.env[UTF8ToString(name)];
-    if (value == = undefined || lengthBytesUTF8(value) >= capacity) return 0;
+    if (value === undefined || lengthBytesUTF8(value) >= capacity) return 0;
     stringToUTF8(value, out, capacity);
     return 1;
 });
+/* clang-format on */
 #endif
 
 double clock_ms(void) {
