@@ -118,6 +118,30 @@ static void test_fan_out(void) {
     ts_graph_free(g);
 }
 
+/* Sums whose gradients could share memory but for the order of their readers: y = (tanh(x) + silu(m)) + m, m = silu(x).
+ * The gradient of m is added to before that of tanh(x) is read. */
+static void test_sums_of_sums(void) {
+    ts_graph *g = NULL;
+    if (!CHECK(ts_graph_new(TS_GRAPH_TRAINING, &g, NULL) == TESS_OK)) return;
+    ts_tensor x = ts_graph_input(g, (ts_shape){1, 1, 1, 4}, true);
+    ts_tensor p = ts_graph_tanh(g, x), m = ts_graph_silu(g, x), q = ts_graph_silu(g, m);
+    ts_tensor y = ts_graph_add(g, ts_graph_add(g, p, q), m);
+    ts_graph_start(g, y);
+    CHECK_INT(ts_graph_plan(g, 1, NULL), TESS_OK);
+    CHECK_INT(ts_graph_alloc(g, NULL), TESS_OK);
+    const float values[4] = {-1.5f, 0, 0.5f, 2};
+    memcpy(ts_graph_data(g, x), values, sizeof values);
+    ts_graph_forward(g, NULL);
+    for (int i = 0; i < 4; i++) ts_graph_grad_data(g, y)[i] = 1;
+    ts_graph_backward(g, NULL);
+    for (int i = 0; i < 4; i++) {
+        double v = values[i], s = 1 / (1 + exp(-v)), w = v * s, u = 1 / (1 + exp(-w)), t = tanh(v);
+        double slope = s * (1 + v * (1 - s)), outer = u * (1 + w * (1 - u));
+        CHECK_NEAR(ts_graph_grad_data(g, x)[i], 1 - t * t + outer * slope + slope, 1e-5);
+    }
+    ts_graph_free(g);
+}
+
 /* A loss with seed 0 is not run and gives no gradient; others are as if it were not there. */
 static void test_switched_off(void) {
     ts_graph *g = NULL;
@@ -145,6 +169,7 @@ static void test_switched_off(void) {
 int main(void) {
     RUN(test_every_op);
     RUN(test_fan_out);
+    RUN(test_sums_of_sums);
     RUN(test_switched_off);
     return test_end();
 }

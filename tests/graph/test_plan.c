@@ -149,6 +149,44 @@ static void test_reuse_changes_nothing(void) {
     CHECK(fused > 300);
 }
 
+/* Gradients that share memory, pass through and are joined: along the gradient g of a random net the loss must rise by
+ * |g| per unit. A gradient that is wrong anywhere shortens the rise. Kinks and float32 leave about 2 %. */
+static void test_random_gradients(void) {
+    int wrong = 0, tried = 0;
+    for (uint64_t seed = 300; seed < 420; seed++) {
+        net m = net_new(seed, TS_GRAPH_TRAINING, false, 1);
+        size_t n = ts_shape_count(m.in), params = ts_params_floats(m.params);
+        float dx[512], x[512], target[512], *values = malloc(params * sizeof *values);
+        ts_rng rng = ts_rng_new(seed, 2);
+        double squares = 0, loss[2];
+        run(&m, seed, NULL, dx);
+        ts_rng_fill_normal(&rng, x, n, 1);
+        ts_rng_fill_normal(&rng, target, n, 1);
+        memcpy(values, m.values, params * sizeof *values);
+        for (size_t i = 0; i < n; i++) squares += (double)dx[i] * (double)dx[i];
+        for (size_t i = 0; i < params; i++) squares += (double)m.grads[i] * (double)m.grads[i];
+        double length = sqrt(squares), step = 2e-3;
+        for (int s = 0; s < 2; s++) {
+            double scale = (s ? -step : step) / length;
+            for (size_t i = 0; i < n; i++) {
+                ts_graph_data(m.graph, m.x)[i] = (float)((double)x[i] + scale * (double)dx[i]);
+            }
+            for (size_t i = 0; i < params; i++) m.values[i] = (float)((double)values[i] + scale * (double)m.grads[i]);
+            memcpy(ts_graph_data(m.graph, m.target), target, n * sizeof *target);
+            ts_weights_changed(m.weights);
+            ts_graph_forward(m.graph, NULL);
+            loss[s] = 3 * (double)*ts_graph_data(m.graph, m.loss);
+        }
+        double rise = (loss[0] - loss[1]) / (2 * step);
+        tried++;
+        if (!(fabs(rise - length) <= 0.02 * length)) wrong++;
+        free(values);
+        net_free(&m);
+    }
+    test_row("%d of %d nets", wrong, tried);
+    CHECK(wrong == 0);
+}
+
 static void test_threads_change_nothing(void) {
     float dx[2][512];
     ts_pool *pool = ts_pool_new(3);
@@ -235,6 +273,7 @@ static void test_errors(void) {
 
 int main(void) {
     RUN(test_reuse_changes_nothing);
+    RUN(test_random_gradients);
     RUN(test_threads_change_nothing);
     RUN(test_threads_for_every_op);
     RUN(test_inference_peak);
