@@ -12,7 +12,8 @@
 #include <emscripten.h>
 
 /* Emscripten has its own environment and says that every standard stream is a terminal: ask Node. */
-/* clang-format off: it would take JavaScript's operators apart */
+/* The formatter would take JavaScript's operators apart. */
+/* clang-format off */
 EM_JS(int, node_stderr_is_terminal, (void), { return process.stderr.isTTY ? 1 : 0; });
 EM_JS(int, node_environment, (const char *name, char *out, int capacity), {
     const value = process.env[UTF8ToString(name)];
