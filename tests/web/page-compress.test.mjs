@@ -1,6 +1,8 @@
 /* The Compress tab of the built page in real Chromium. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import { unzipSync } from 'fflate';
 import { readInfo } from '../../web/format.js';
 import { accessibility, drop, encoded, hashCanvas, openPage, openSample, saved } from './browser.mjs';
 
@@ -142,6 +144,19 @@ describe('the compress tab', () => {
     await page.getByText('Cancelled.').waitFor();
     await page.getByRole('button', { name: 'Close the picture' }).click();
     await openSample(page, 1);
+  });
+
+  it('takes several pictures and packs them into one ZIP', async () => {
+    const names = ['parakeet', 'coast'];
+    const files = names.map((name) => ({ name: `${name}.jpg`, type: 'image/jpeg', bytes: readFileSync(new URL(`../../models/samples/${name}.jpg`, import.meta.url)) }));
+    await drop(page, files);
+    await encoded(page);
+    await page.getByRole('navigation', { name: 'Opened pictures' }).getByText('coast.jpg').click();
+    await page.locator('.file-name').getByText('coast.jpg').waitFor();
+    await encoded(page);
+    const zip = unzipSync((await saved(page, () => page.getByRole('button', { name: 'All 2 as a ZIP' }).click())).bytes);
+    assert.deepEqual(Object.keys(zip).sort(), ['coast.tess', 'parakeet.tess']);
+    for (const bytes of Object.values(zip)) assert.equal(readInfo(bytes).width, 768);
   });
 
   it('asked nobody else for anything, and nothing went wrong unseen', () => {

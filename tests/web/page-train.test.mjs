@@ -1,7 +1,8 @@
 /* The Train tab of the built page in real Chromium: learn, pause, reload, go on, use. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
-import { accessibility, encoded, openPage, saved } from './browser.mjs';
+import { accessibility, drop, encoded, openPage, saved } from './browser.mjs';
 
 describe('the train tab', () => {
   let page, opened, kept;
@@ -82,5 +83,22 @@ describe('the train tab', () => {
     await button('Train on digits').waitFor();
     await page.waitForTimeout(300); // an offer would have come by now
     assert.equal(await page.getByRole('region', { name: 'Saved training' }).count(), 0);
+  });
+
+  it('trains on dropped pictures, which the checkpoint keeps', async () => {
+    const files = ['parakeet', 'coast'].map((name) => ({ name: `${name}.jpg`, type: 'image/jpeg', bytes: readFileSync(new URL(`../../models/samples/${name}.jpg`, import.meta.url)) }));
+    await drop(page, files);
+    await button('Train on 2 pictures').click();
+    await reached(5);
+    await button('Pause').click();
+    await page.getByText(/^Checkpoint of step \d+ is on this machine/).waitFor();
+    const at = await step();
+    await page.reload();
+    const offer = page.getByRole('region', { name: 'Saved training' });
+    await offer.getByText(`2 of your pictures, step ${at} of`).waitFor();
+    await offer.getByRole('button', { name: 'Resume' }).click();
+    await page.locator('.looks canvas').nth(3).waitFor();
+    assert.equal(await step(), at);
+    assert.deepEqual(opened.faults, []);
   });
 });

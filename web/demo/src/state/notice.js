@@ -3,7 +3,7 @@ import { signal } from '@preact/signals';
 
 /** Spoken by screen readers, and never shown: the last finished thing. */
 export const spoken = signal('');
-/** [{ id, kind: 'info' | 'error', text, actions: [{ label, run }] }] */
+/** [{ id, kind: 'info' | 'error', text, actions: [{ label, run }], passing }] */
 export const notices = signal([]);
 
 let next = 1;
@@ -14,12 +14,15 @@ export function say(text) {
   queueMicrotask(() => (spoken.value = text));
 }
 
-/** Shows a notice and returns its id; an info notice without actions goes away by itself. */
-export function notify(text, { kind = 'info', actions = [] } = {}) {
+/** Shows a notice; an info notice without actions goes away by itself, a passing one when another picture is opened. */
+export function notify(text, { kind = 'info', actions = [], passing = kind === 'error' } = {}) {
   const id = next++;
-  notices.value = [...notices.value.filter((n) => n.text !== text), { id, kind, text, actions }];
+  notices.value = [...notices.value.filter((n) => n.text !== text), { id, kind, text, actions, passing }];
   if (kind === 'info' && actions.length === 0) setTimeout(() => dismiss(id), 6000);
-  return id;
+}
+
+export function dismissPassing() {
+  notices.value = notices.value.filter((notice) => !notice.passing);
 }
 
 export function dismiss(id) {

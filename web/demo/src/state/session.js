@@ -6,7 +6,7 @@ import { getCodec, modelId, openModelFile } from './codec.js';
 import { isModel, isTess } from '../lib/files.js';
 import { formatBytes } from '../lib/format.js';
 import { readPixels } from '../lib/pictures.js';
-import { isAbort, notify, report, say } from './notice.js';
+import { dismissPassing, isAbort, notify, report, say } from './notice.js';
 import { settings } from './settings.js';
 
 /** null, or { id, name, blob, pixels, url, width, height, bytes, tess }: a picture (tess null) or an
@@ -78,6 +78,7 @@ async function describeTess(file) {
 
 function setSource(next) {
   const former = source.peek();
+  dismissPassing();
   batch(() => {
     source.value = next;
     result.value = null;
@@ -116,7 +117,7 @@ async function run() {
     say(summary(result.value));
   } catch (error) {
     if (!isAbort(error)) report(error);
-    else if (controller === mine) notify('Cancelled.', { actions: [{ label: 'Start again', run }] });
+    else if (controller === mine) notify('Cancelled.', { actions: [{ label: 'Start again', run }], passing: true });
   } finally {
     if (controller === mine) {
       controller = null;

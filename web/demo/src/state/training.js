@@ -218,7 +218,7 @@ export async function resumeSaved() {
       ownFiles.value = files;
       dataset.value = pictures;
       history.value = value.history;
-      latest.value = lastOf(value.history);
+      latest.value = lastOf(value.history, made.step);
       saved.value = { step: value.step, kind: 'earlier visit' };
       offer.value = null;
       phase.value = made.state === 'done' ? 'done' : 'paused';
@@ -230,11 +230,11 @@ export async function resumeSaved() {
   }
 }
 
-/** The last row of the charts in the form of a report. */
-function lastOf(columns) {
+/** The last row of the charts in the form of a report, at the step that the trainer has reached since. */
+function lastOf(columns, step) {
   const row = Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, column.at(-1)]));
   const { total, reconstruction, commitment } = row;
-  return row.step === undefined ? null : { ...row, loss: { total, reconstruction, commitment } };
+  return row.step === undefined ? null : { ...row, step, loss: { total, reconstruction, commitment } };
 }
 
 export async function dropSaved() {

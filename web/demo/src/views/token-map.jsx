@@ -10,7 +10,7 @@ import { Pixels } from '../ui/pixels.jsx';
 import { useZoom, zoomKey } from '../ui/zoom.js';
 import { ZoomBar } from '../ui/zoom-bar.jsx';
 
-const VEIL = 0x96000000; // over tokens of other codes: black, rather dense
+const VEIL = 0x88000000; // over tokens of other codes: black, half dense
 
 /** Paints one word per token, 0xAABBGGRR. */
 function paint(canvas, { width, height }, word) {

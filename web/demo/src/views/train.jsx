@@ -38,6 +38,7 @@ function Offer() {
 }
 
 function Welcome() {
+  const own = settings.data.value === 'own' ? ownFiles.value.length : 0;
   return (
     <div class="intro train-intro">
       <img src="./digits.png" alt="A sheet of handwritten digits" class="digits" />
@@ -45,13 +46,21 @@ function Welcome() {
         <h2>Train one yourself</h2>
         <p>A VQ-VAE learns to write each digit as a few dozen tokens. It takes a minute or two, in this page. You see the loss fall, the reconstructions sharpen and the codebook fill.</p>
         <div class="intro-open">
-          <Button kind="primary" icon="play" onClick={start}>Train on digits</Button>
-          <Button icon="open" onClick={choosePictures}>Use your own pictures</Button>
+          <Button kind={own ? 'plain' : 'primary'} icon="play" onClick={startDigits}>Train on digits</Button>
+          {own ? <Button kind="primary" icon="play" onClick={start}>Train on {own} pictures</Button> : <Button icon="open" onClick={choosePictures}>Use your own pictures</Button>}
         </div>
         <p class="hint">Handwritten digits: MNIST, Y. LeCun, C. Cortes, C. Burges, CC BY‑SA 3.0.</p>
       </div>
     </div>
   );
+}
+
+function startDigits() {
+  if (settings.data.value !== 'digits') {
+    settings.data.value = 'digits';
+    setSide(32);
+  }
+  return start();
 }
 
 const choosePictures = async () => {
