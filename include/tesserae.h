@@ -124,7 +124,8 @@ uint8_t *tess_trainer_add_image(tess_trainer *trainer, int validation, int width
 tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double value);
 tess_status tess_trainer_step(tess_trainer *trainer); /* MORE, DONE (all steps done) or an error */
 /* Figures of the last step by name: step, steps, total, l1, l2, lpips, ms_ssim, commitment, codebook, psnr, bpp, perplexity,
- * used, dead, lr, grad_norm, skipped, images. NaN for an unknown name. */
+ * used, dead, lr, grad_norm, skipped, images (crops trained on so far), levels, lambda. NaN for an unknown name, and for
+ * what was not measured. */
 double tess_trainer_stat(const tess_trainer *trainer, const char *name);
 /* Reconstructs validation picture i (with EMA weights): RGB pixels of input and output, same size, and its tokens. */
 tess_status tess_trainer_preview(tess_trainer *trainer, int i, const uint8_t **input, const uint8_t **output,

@@ -182,7 +182,9 @@ tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double v
 double tess_trainer_stat(const tess_trainer *trainer, const char *name) {
     if (!trainer || !name || !trainer->json) return NAN;
     const ts_figures *f = &trainer->figures;
-    ts_usage usage = ts_learner_usage(trainer->learner);
+    bool counted = !strcmp(name, "perplexity") || !strcmp(name, "used") ||
+                   !strcmp(name, "dead"); /* looks at every code */
+    ts_usage usage = counted ? ts_learner_usage(trainer->learner) : (ts_usage){0};
     const struct {
         const char *name;
         double value;
@@ -203,7 +205,7 @@ double tess_trainer_stat(const tess_trainer *trainer, const char *name) {
                  {"lr", f->lr},
                  {"grad_norm", f->grad_norm},
                  {"skipped", (double)trainer->skipped},
-                 {"images", (double)trainer->train.count},
+                 {"images", (double)trainer->crops},
                  {"levels", (double)f->levels},
                  {"lambda", f->lambda}};
     for (size_t i = 0; i < sizeof stats / sizeof *stats; i++) {

@@ -63,7 +63,7 @@ struct tess_trainer {
     ts_quantizer *quantizer;
     ts_learner *learner;
     int codebook; /* parameter index, or -1 */
-    long step, skipped, skipped_in_row, adam_steps;
+    long step, skipped, skipped_in_row, adam_steps, crops;
     bool fitted; /* codes come from data, a file or a checkpoint */
     ts_rng data_rng, step_rng;
     ts_figures figures;

@@ -8,7 +8,7 @@
 
 #define NAME (TS_PARAM_NAME + 8) /* "adam.m." and a parameter's name */
 #define LIVE 6
-#define COUNTERS 7
+#define COUNTERS 8
 
 /* What tess_trainer_set may have changed since the config. */
 static void live_values(tess_trainer *t, float live[LIVE], bool restore) {
@@ -82,8 +82,8 @@ static tess_status write_all(tess_trainer *t, writing *w, uint8_t **bytes, size_
     const int levels = t->config.quantizer.levels;
     const ts_train_config *c = &t->config.train;
     int64_t step = t->step;
-    int64_t counters[COUNTERS] = {t->skipped, t->skipped_in_row, t->adam_steps,   t->fitted,
-                                  c->steps,   c->batch,          c->quantize_from};
+    int64_t counters[COUNTERS] = {t->skipped, t->skipped_in_row, t->adam_steps,    t->fitted,
+                                  c->steps,   c->batch,          c->quantize_from, t->crops};
     uint64_t rng[4] = {t->data_rng.state, t->data_rng.stream, t->step_rng.state, t->step_rng.stream};
     float live[LIVE], progress = (float)((double)t->step / t->config.train.steps);
     live_values(t, live, false);
@@ -194,6 +194,7 @@ static bool restore_counters(tess_trainer *t, const uint8_t *bytes) {
     train->steps = (int)c[4];
     train->batch = (int)c[5];
     train->quantize_from = (int)c[6];
+    t->crops = (long)c[7];
     return true;
 }
 
@@ -222,6 +223,7 @@ static tess_status read_state(tess_trainer *t, const ts_safetensors *file) {
     t->step = (long)steps;
     if (!counters) {
         t->adam_steps = t->step;
+        t->crops = t->step * t->config.train.batch;
         t->fitted = t->fitted || t->step > t->config.train.quantize_from;
     }
     t->data_rng = ts_rng_new(t->config.train.seed + (uint64_t)steps, 2);

@@ -209,13 +209,13 @@ tess_status ts_trainer_run(tess_trainer *t, int levels, float lambda) {
         good = isfinite(f.grad_norm) && isfinite(f.total);
     }
     if (quantize)
-        f.bpp = ts_learner_usage(t->learner).bits /
-                ((double)ts_config_factor(&t->config) * ts_config_factor(&t->config));
+        f.bpp = ts_learner_bits(t->learner) / ((double)ts_config_factor(&t->config) * ts_config_factor(&t->config));
     t->figures = f;
     if (good) apply(t, f.grad_norm);
     t->skipped += !good;
     t->skipped_in_row = good ? 0 : t->skipped_in_row + 1;
     t->step++;
+    t->crops += t->config.train.batch;
     if (t->skipped_in_row < MAX_SKIPPED) return TESS_OK;
     return ts_fail(
         &t->error, TESS_ERR_NUMERIC,

@@ -1,5 +1,7 @@
 /* op_loss.c - rows: l1, l2, ms_ssim, lpips. A loss is one float; its gradient goes to x[0] and is scaled by the
  * seed. */
+#include <string.h>
+
 #include "graph/node.h"
 #include "kernels/loss.h"
 
@@ -57,8 +59,7 @@ static void ms_ssim_forward(const ts_call *c) {
 }
 
 static void ms_ssim_backward(const ts_call *c) {
-    size_t n = ts_shape_count(c->xs[0]);
-    for (size_t i = 0; i < n; i++) c->dx[0][i] = c->saved[i];
+    memcpy(c->dx[0], c->saved, ts_shape_count(c->xs[0]) * sizeof *c->saved);
 }
 
 static size_t ms_ssim_saved(const ts_graph *g, const ts_node *node) {

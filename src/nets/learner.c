@@ -359,13 +359,19 @@ ts_usage ts_learner_usage(const ts_learner *learner) {
         if (n > 0) u.perplexity += exp(entropy), seen++;
     }
     if (seen) u.perplexity /= seen;
+    return u;
+}
+
+double ts_learner_bits(const ts_learner *learner) {
+    const ts_learner *t = learner;
+    double total = 0;
     for (int l = 0; l < t->levels && t->quantize; l++) {
         const float *bits = ts_quantizer_bits(t->quantizer) + (size_t)l * t->size;
         double sum = 0;
         for (size_t i = 0; i < t->rows; i++) sum += bits[t->tokens[(size_t)l * t->rows + i]];
-        u.bits += sum / (double)t->rows;
+        total += sum / (double)t->rows;
     }
-    return u;
+    return total;
 }
 
 const uint32_t *ts_learner_counts(const ts_learner *learner, int level) {

@@ -53,9 +53,10 @@ void ts_learner_recount(ts_learner *learner); /* after restoring the window */
 typedef struct ts_usage {
     double perplexity; /* exp(entropy), mean over the levels seen in the window */
     long used, dead;   /* codes seen and not seen in the window, all levels */
-    double bits;       /* code lengths (quantizer.bits) per latent of the last step, summed over its levels */
 } ts_usage;
 ts_usage ts_learner_usage(const ts_learner *learner);
+/* Code lengths (quantizer.bits) per latent of the last step, summed over its levels. */
+double ts_learner_bits(const ts_learner *learner);
 const uint32_t *ts_learner_counts(const ts_learner *learner, int level); /* [size] over the window */
 
 #endif

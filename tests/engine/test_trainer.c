@@ -121,6 +121,7 @@ static void test_resume_is_exact(void) {
             CHECK_INT(tess_trainer_resume(r, bytes, size), TESS_OK);
             steps(r, 20 - cuts[c]);
             check_same(a, r);
+            CHECK_NEAR(tess_trainer_stat(r, "images"), 20 * 4, 0);
             tess_trainer_free(a);
             tess_trainer_free(b);
             tess_trainer_free(r);
