@@ -30,6 +30,7 @@ export function Chart({ title, x, series, log = false, bars = false, summary, xL
   const frame = useRef();
   const plot = useRef(null);
   const [table, setTable] = useState(false);
+  const [at, setAt] = useState(null); // the row under the pointer
   const shape = `${series.map((s) => s.label).join()} ${log} ${bars} ${theme.value}`;
 
   useEffect(() => {
@@ -37,6 +38,7 @@ export function Chart({ title, x, series, log = false, bars = false, summary, xL
     const options = {
       width: element.clientWidth || 300, height: HEIGHT, padding: [10, 10, 0, 0],
       legend: { show: false }, cursor: { y: false, points: { size: 6 } },
+      hooks: { setCursor: [({ cursor }) => setAt(cursor.idx ?? null)] },
       scales: { x: { time: false }, y: log ? { distr: 3 } : { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.05 : 1] } },
       axes: axes(element),
       series: [{}, ...series.map(({ label, colour }) => ({
@@ -68,7 +70,14 @@ export function Chart({ title, x, series, log = false, bars = false, summary, xL
           <button type="button" class="link" aria-pressed={table} onClick={() => setTable(!table)}>Table</button>
         </span>
       </figcaption>
-      <div ref={frame} role="img" aria-label={`${title}. ${summary}`} hidden={table} />
+      <div class="plot" hidden={table}>
+        <div ref={frame} role="img" aria-label={`${title}. ${summary}`} />
+        {at !== null && at < x.length && (
+          <p class="readout" aria-hidden="true">
+            {xLabel.toLowerCase()} <b>{x[at]}</b> {series.map((s) => <span key={s.label} style={{ color: `var(${s.colour})` }}>{s.label} <b>{formatFigure(s.values[at])}</b></span>)}
+          </p>
+        )}
+      </div>
       {table && <Table x={x} series={series} xLabel={xLabel} title={title} />}
     </figure>
   );
