@@ -2,9 +2,9 @@
  *
  *     entropy MODEL.safetensors FILE.tess... [--json]
  *
- * For each file: bits per token as coded (sections alone), and as an ideal order-0 coder would code the same tokens, tile by
- * tile and level by level, with its histogram counted (as the number of histograms there are) and without; the least of
- * coding and decoding times, in microseconds per token. The last line is over all files.
+ * For each file: bits per token as coded (sections alone), and as an ideal order-0 coder would code the same tokens,
+ * tile by tile and level by level, with its histogram counted (as the number of histograms there are) and without; the
+ * least of coding and decoding times, in microseconds per token. The last line is over all files.
  */
 #include "engine/engine.h"
 

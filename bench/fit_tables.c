@@ -2,9 +2,9 @@
  *
  *     fit_tables MODEL.safetensors OUT.safetensors FILE.tess...
  *
- * FILE.tess are training pictures encoded with MODEL (with or without tables) at the rates that matter. OUT is MODEL with its entropy.*
- * tensors replaced; its fingerprint is another one. A model that `tesserae train` writes has tables already, fitted to a few
- * pictures; more pictures make files a few per cent smaller.
+ * FILE.tess are training pictures encoded with MODEL (with or without tables) at the rates that matter. OUT is MODEL
+ * with its entropy.* tensors replaced; its fingerprint is another one. A model that `tesserae train` writes has tables
+ * already, fitted to a few pictures; more pictures make files a few per cent smaller.
  */
 #include "base/alloc.h"
 #include "codec/container.h"

@@ -16,8 +16,8 @@ typedef struct ts_alpha_coder ts_alpha_coder;
 tess_status ts_alpha_coder_new(ts_alpha_coder **coder, ts_error *err);
 void ts_alpha_coder_free(ts_alpha_coder *coder);
 
-/* Codes height x width values: the value of pixel (y, x) is alpha[y * row_stride + x * pixel_stride] (so alpha may point into RGBA).
- * *bytes is owned by the coder, good until its next call. Errors: OPTION (empty plane), MEMORY. */
+/* Codes height x width values: the value of pixel (y, x) is alpha[y * row_stride + x * pixel_stride] (so alpha may
+ * point into RGBA). *bytes is owned by the coder, good until its next call. Errors: OPTION (empty plane), MEMORY. */
 tess_status ts_alpha_encode(ts_alpha_coder *coder, const uint8_t *alpha, size_t row_stride, size_t pixel_stride,
                             int height, int width, const uint8_t **bytes, size_t *size, ts_error *err);
 

@@ -1,9 +1,9 @@
 /* container.h - the .tess file: header, directory, sections with checksums. docs/FORMAT.md is the normative text.
  *
- *   header | directory (length of every section) | CRC32 of both | alpha sections | level 0 of all tiles | level 1 of all tiles | ...
+ *   header | directory (length of every section) | CRC32 of both | alpha sections | level 0 of all tiles | level 1 ...
  *
- * so that any prefix that holds the header decodes: to fewer levels, for the whole picture. A section that is damaged or
- * cut off is reported by ts_tess_section and costs nothing else. Knows nothing of what sections mean.
+ * so that any prefix that holds the header decodes: to fewer levels, for the whole picture. A section that is damaged
+ * or cut off is reported by ts_tess_section and costs nothing else. Knows nothing of what sections mean.
  */
 #ifndef TS_CODEC_CONTAINER_H
 #define TS_CODEC_CONTAINER_H
@@ -28,7 +28,7 @@ typedef struct ts_tess_header {
     int channels;                  /* 1, 3 or 4: of the picture that went in; 4 has alpha sections */
     int token_width, token_height; /* 1..width, 1..height */
     int levels;                    /* levels stored, 0..TS_TESS_LEVELS */
-    int tile; /* side of a tile in tokens: a multiple of 8, 8..2040; tiles at the right and bottom edge may be smaller */
+    int tile; /* side of a tile in tokens: a multiple of 8, 8..2040; smaller ones at the right and bottom edge */
 } ts_tess_header;
 
 /* Checks ranges. Errors: TOO_LARGE (over a limit, named), OPTION. */
@@ -49,8 +49,9 @@ typedef struct ts_tess_writer ts_tess_writer;
 tess_status ts_tess_writer_new(ts_tess_writer **writer, const ts_tess_header *header, ts_error *err);
 void ts_tess_writer_free(ts_tess_writer *writer);
 
-/* Sets a section (copied; a later call replaces it). Sections never set are empty: 0 bytes are a good section only where the coder made 0
- * bytes. `level` 0..levels-1 and `tile` 0..tiles-1, or level = TS_TESS_ALPHA and `tile` = strip. Errors: OPTION, MEMORY. */
+/* Sets a section (copied; a later call replaces it). Sections never set are empty: 0 bytes are a good section only
+ * where the coder made 0 bytes. `level` 0..levels-1 and `tile` 0..tiles-1, or level = TS_TESS_ALPHA and `tile` =
+ * strip. Errors: OPTION, MEMORY. */
 enum { TS_TESS_ALPHA = -1 };
 tess_status ts_tess_writer_put(ts_tess_writer *writer, int level, int tile, const uint8_t *bytes, size_t size,
                                ts_error *err);
@@ -64,13 +65,14 @@ tess_status ts_tess_writer_finish(ts_tess_writer *writer, const uint8_t **bytes,
 /* ---- reading ------------------------------------------------------------------------------------------------- */
 typedef struct ts_tess_file ts_tess_file;
 
-/* Reads and checks header and directory of `size` bytes (borrowed: they must outlive the file). A file cut short behind its directory opens.
- * Errors: FORMAT (no .tess file, or cut off in its header), VERSION, CHECKSUM (header or directory damaged), TOO_LARGE, MEMORY. */
+/* Reads and checks header and directory of `size` bytes (borrowed: they must outlive the file). A file cut short
+ * behind its directory opens. Errors: FORMAT (no .tess file, or cut off in its header), VERSION, CHECKSUM (header or
+ * directory damaged), TOO_LARGE, MEMORY. */
 tess_status ts_tess_open(ts_tess_file **file, const void *bytes, size_t size, ts_error *err);
 void ts_tess_close(ts_tess_file *file);
 const ts_tess_header *ts_tess_file_header(const ts_tess_file *file);
-size_t
-ts_tess_file_size(const ts_tess_file *file); /* bytes the whole file should have; more than it has if it is cut */
+/* Bytes that the whole file should have: more than it has if it is cut off. */
+size_t ts_tess_file_size(const ts_tess_file *file);
 
 /* TESS_OK, or TESS_ERR_MODEL with a sentence that names both fingerprints. */
 tess_status ts_tess_check_model(const ts_tess_file *file, uint64_t model, ts_error *err);

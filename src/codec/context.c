@@ -1,6 +1,7 @@
 #include "codec/context.h"
 
-/* exp(i / 256) in 32.32 bits for i = 0..2048: each is the one before times 1 + 65664 / 2^24 = exp(1 / 256), rounded down. */
+/* exp(i / 256) in 32.32 bits for i = 0..2048: each is the one before times 1 + 65664 / 2^24 = exp(1 / 256), rounded
+ * down. */
 static uint64_t next_power(uint64_t power) { return power + (power * 65664 >> 24); }
 
 /* squash(x) = 65536 / (1 + e^-x): for x >= 0 it is 65536 * e^x / (1 + e^x), and squash(-x) = 65536 - squash(x). */

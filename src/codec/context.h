@@ -1,9 +1,9 @@
 /* context.h - integer probability modelling: adaptive counters of bits, a logistic mixer, integer stretch and squash.
  *
- * The way of lpaq (Mahoney, "Adaptive weighing of context models", 2005): several counters, each under its own context,
- * predict the next bit; their predictions, as log-odds, are added with learned weights; the weights move down the gradient
- * of the coding cost. No float anywhere: every build computes the same probabilities. docs/FORMAT.md, "Context model",
- * is the normative text; >> of a negative number rounds down, as in every compiler we build with.
+ * The way of lpaq (Mahoney, "Adaptive weighing of context models", 2005): several counters, each under its own
+ * context, predict the next bit; their predictions, as log-odds, are added with learned weights; the weights move down
+ * the gradient of the coding cost. No float anywhere: every build computes the same probabilities. docs/FORMAT.md,
+ * "Context model", is the normative text; >> of a negative number rounds down, as in every compiler we build with.
  */
 #ifndef TS_CODEC_CONTEXT_H
 #define TS_CODEC_CONTEXT_H

@@ -69,7 +69,7 @@ static int decide(ts_entropy_coder *coder, ts_rans_reader *reader, int depth, ui
 
 /* ---- one token ---------------------------------------------------------------------------------------------- */
 
-/* Walks to `symbol`, or where the reader leads; returns the token. Decisions with one possible outcome are not coded. */
+/* Walks to `symbol`, or where the reader leads; returns the token. Decisions with one outcome are not coded. */
 static uint32_t walk(ts_entropy_coder *coder, ts_rans_reader *reader, uint32_t symbol) {
     const ts_entropy_level *layout = coder->layout;
     if (layout->flag && decide(coder, reader, 0, 0, symbol == layout->frequent)) return layout->frequent;

@@ -1,14 +1,16 @@
 /* entropy.h - codes the tokens of one tile, level by level, with the integer context model and rANS.
  *
- * A token of level 0 is coded as the bits of its index, high first; codebooks are tree-ordered, so the first bits name a
- * coarse cluster. A token of a level >= 1 starts with a flag "index 0" (there index 0 is the zero vector: nothing to add).
- * Each bit is predicted from the tokens around it and, in levels >= 1, from the lower levels at and around its place.
+ * A token of level 0 is coded as the bits of its index, high first; codebooks are tree-ordered, so the first bits name
+ * a coarse cluster. A token of a level >= 1 starts with a flag "the level's frequent token" (that of the tables; 0
+ * without). Each bit is predicted from the tokens around it and, in levels >= 1, from the lower levels at and around
+ * its place.
  *
- * Each (tile, level) is a section of its own: the adaptive state starts from the model's tables in every section, so that
- * sections of different tiles are independent. Section l needs the tokens of levels 0..l-1 of its tile, and nothing else.
+ * Each (tile, level) is a section of its own: the adaptive state starts from the model's tables in every section, so
+ * that sections of different tiles are independent. Section l needs the tokens of levels 0..l-1 of its tile, and
+ * nothing else.
  *
- * Order of calls, encoder:  begin(level, view)  { costs(...)?  put(symbol) } x height*width, rows top to bottom, left to
- * right;  finish.   Decoder: ts_entropy_decode.   Everything is integer; no call fails silently.
+ * Order of calls, encoder:  begin(level, view)  { costs(...)?  put(symbol) } x height*width, rows top to bottom, left
+ * to right;  finish.   Decoder: ts_entropy_decode.   Everything is integer; no call fails silently.
  */
 #ifndef TS_CODEC_ENTROPY_H
 #define TS_CODEC_ENTROPY_H
@@ -39,8 +41,8 @@ typedef struct ts_entropy_model ts_entropy_model;
  * else; at most 500 kB over 6 levels of 1024. 0 if sizes are out of range. */
 size_t ts_entropy_table_bytes(int level, int size);
 
-/* A model for `levels` levels of sizes[l] codes. tables[l] (table_bytes[l] bytes, copied) may be NULL: then that level starts
- * flat and learns from the file itself; `tables` itself may be NULL. On success *model is owned by the caller.
+/* A model for `levels` levels of sizes[l] codes. tables[l] (table_bytes[l] bytes, copied) may be NULL: then that level
+ * starts flat and learns from the file itself; `tables` itself may be NULL. On success *model is owned by the caller.
  * Errors: OPTION (levels or sizes out of range), MODEL (tables of a wrong size or version), MEMORY. */
 tess_status ts_entropy_model_new(ts_entropy_model **model, int levels, const int *sizes, const uint8_t *const *tables,
                                  const size_t *table_bytes, ts_error *err);
@@ -62,30 +64,32 @@ tess_status ts_entropy_begin(ts_entropy_coder *coder, int level, const ts_token_
  * is coded; about 0.3 microseconds per candidate, nodes that candidates share are computed once. */
 void ts_entropy_costs(ts_entropy_coder *coder, int count, const uint16_t *candidates, uint32_t *costs);
 
-/* Commits `symbol` (< size) at the current position, writes it into the view and moves on; returns its cost in 1/256 bit.
- * Calls past the last position, or a symbol out of range, change nothing and return 0 (finish then fails with STATE). */
+/* Commits `symbol` (< size) at the current position, writes it into the view and moves on; returns its cost in 1/256
+ * bit. Calls past the last position, or a symbol out of range, change nothing and return 0 (finish then fails with
+ * STATE). */
 uint32_t ts_entropy_put(ts_entropy_coder *coder, uint16_t symbol);
 
 /* Cost of all tokens put since begin, in 1/256 bit: the size that finish would have, without the byte work. */
 uint64_t ts_entropy_cost(const ts_entropy_coder *coder);
 
-/* The section's bytes: owned by the coder, good until its next begin or free. Errors: STATE (tokens missing or refused), MEMORY. */
+/* The section's bytes: owned by the coder, good until its next begin or free. Errors: STATE (tokens missing or
+ * refused), MEMORY. */
 tess_status ts_entropy_finish(ts_entropy_coder *coder, const uint8_t **bytes, size_t *size, ts_error *err);
 
-/* begin, put for every token of view's level (already there), finish. Errors as those, and INPUT for a token >= size. */
+/* begin, put for every token of the view's level (already there), finish. Errors: theirs, INPUT for a token >= size. */
 tess_status ts_entropy_encode(ts_entropy_coder *coder, int level, const ts_token_view *view, const uint8_t **bytes,
                               size_t *size, ts_error *err);
 
-/* Fills level `level` of the view from a section. All tokens written are < size whatever the bytes are.
- * Errors: FORMAT (the bytes do not end where the tokens do: damaged; tokens of this level are then garbage), and begin's. */
+/* Fills level `level` of the view from a section. All tokens written are < size whatever the bytes are. Errors: FORMAT
+ * (the bytes do not end where the tokens do: damaged; tokens of this level are then garbage), and begin's. */
 tess_status ts_entropy_decode(ts_entropy_coder *coder, int level, const ts_token_view *view, const uint8_t *bytes,
                               size_t size, ts_error *err);
 
 /* ---- fitting the tables -------------------------------------------------------------------------------------- */
 
-/* Learns the tables of one level from `count` tiles of tokens as they will be coded (each with levels 0..level there), into
- * `table` (ts_entropy_table_bytes(level, sizes[level]) bytes). Time: about 5 codings of all tokens. Few tokens are fine: slots never
- * seen stay flat. Errors: OPTION, INPUT, MEMORY. */
+/* Learns the tables of one level from `count` tiles of tokens as they will be coded (each with levels 0..level there),
+ * into `table` (ts_entropy_table_bytes(level, sizes[level]) bytes). Time: about 5 codings of all tokens (3 s for a
+ * million). Few tokens are fine: what was never seen starts flat. Errors: OPTION, INPUT, MEMORY. */
 tess_status ts_entropy_fit(int level, int levels, const int *sizes, int count, const ts_token_view *tiles,
                            uint8_t *table, ts_error *err);
 

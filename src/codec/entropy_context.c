@@ -23,7 +23,8 @@ static uint16_t interleave(uint32_t a, uint32_t b) {
     return (uint16_t)(x >> 15 | x);
 }
 
-/* Left, above, above left, above right, two to the left; outside the view the nearest of them, or 0 where there is none. */
+/* Left, above, above left, above right, two to the left; outside the view the nearest of them, or 0 where there is
+ * none. */
 static void look_near(const ts_entropy_model *model, int level, const ts_token_view *view, int y, int x,
                       uint16_t near[TS_NEAR]) {
     uint16_t w = x > 0 ? token_at(model, view, level, y, x - 1) : 0;
@@ -36,7 +37,8 @@ static void look_near(const ts_entropy_model *model, int level, const ts_token_v
     near[4] = x > 1 ? token_at(model, view, level, y, x - 2) : w;
 }
 
-/* The flag's contexts: which tokens around are frequent ones, at this level and at the one below, and the lower levels. */
+/* The flag's contexts: which tokens around are frequent ones, at this level and at the one below, and the lower
+ * levels. */
 static void look_flag(const ts_entropy_model *model, int level, const ts_token_view *view, int y, int x,
                       ts_token_contexts *out) {
     static const int8_t places[6][2] = {{0, -1}, {-1, 0}, {-1, -1}, {-1, 1}, {0, -2}, {-2, 0}};

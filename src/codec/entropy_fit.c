@@ -104,8 +104,8 @@ static tess_status learn_weights(fit *f, const ts_token_view *tiles, int from, i
     return status;
 }
 
-/* Counters from all tiles. Weights from tiles that the counters have not seen, or they would trust them too much: the tiles
- * are cut in folds, and each fold is coded with counters from all the others. */
+/* Counters from all tiles. Weights from tiles that the counters have not seen, or they would trust them too much: the
+ * tiles are cut in folds, and each fold is coded with counters from all the others. */
 static tess_status learn(fit *f, int count, const ts_token_view *tiles, uint8_t *table, ts_error *err) {
     tess_status status = find_frequent(f, count, tiles, err);
     if (status < 0) return status;

@@ -1,14 +1,14 @@
 /* entropy_level.h - internal: what the decisions of one level are, under which contexts, and where their counters lie.
  *
- * A token is a walk down a binary tree. Level 0: the bits of its index, high first. Levels >= 1: first a flag "it is the
- * level's frequent token", then the bits. A decision is named by its depth and its node (the bits before it), and predicted
- * under TS_CONTEXTS contexts. Contexts 0 to 4 are 16-bit values whose high bits matter most, beside the node; the deeper the
- * decision, the more nodes there are and the fewer bits are looked at, so that a context keeps to about 2^12 (levels >= 1:
- * 2^11) counters per depth. The last context is how the tokens around agree: for each of TS_NEAR of them, whether its index
- * starts with the node, and with which bit it goes on.
+ * A token is a walk down a binary tree. Level 0: the bits of its index, high first. Levels >= 1: first a flag "it is
+ * the level's frequent token", then the bits. A decision is named by its depth and its node (the bits before it), and
+ * predicted under TS_CONTEXTS contexts. Contexts 0 to 4 are 16-bit values whose high bits matter most, beside the
+ * node; the deeper the decision, the more nodes there are and the fewer bits are looked at, so that a context keeps to
+ * about 2^12 (levels >= 1: 2^11) counters per depth. The last context is how the tokens around agree: for each of
+ * TS_NEAR of them, whether its index starts with the node, and with which bit it goes on.
  *
- * Each context predicts twice: by the model's table, which does not change, and by a counter that starts from the table and
- * learns from the section.
+ * Each context predicts twice: by the model's table, which does not change, and by a counter that starts from the
+ * table and learns from the section.
  */
 #ifndef TS_CODEC_ENTROPY_LEVEL_H
 #define TS_CODEC_ENTROPY_LEVEL_H

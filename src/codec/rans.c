@@ -27,8 +27,8 @@ int ts_rans_writer_grow(ts_rans_writer *writer) {
     return 1;
 }
 
-/* Codes all decisions, the last one first, into the end of the buffer; returns where the section starts. A decision moves
- * at most two bytes. */
+/* Codes all decisions, the last one first, into the end of the buffer; returns where the section starts. A decision
+ * moves at most two bytes. */
 static uint8_t *code(const ts_rans_writer *writer) {
     uint8_t *place = writer->bytes + writer->bytes_capacity;
     uint32_t x = 0;

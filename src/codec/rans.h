@@ -1,10 +1,10 @@
 /* rans.h - binary rANS: turns (probability, bit) pairs into bytes and back, in integers only.
  *
- * One 32-bit state x, kept in [2^24, 2^32) by moving bytes; probabilities have 16 bits (Duda, arXiv:1311.2540).
- * rANS is last in, first out: the writer collects the decisions forward and codes them in reverse in `finish`, so the
- * reader meets them in their order. The writer starts from x = 0, not from 2^24: a section costs no fixed flush, one in
- * which every bit is a certain 1 costs no byte at all, and a reader that ends with x = 0 and no byte left has proof that
- * the bytes were whole. docs/FORMAT.md, "rANS", is the normative text.
+ * One 32-bit state x, kept in [2^24, 2^32) by moving bytes; probabilities have 16 bits (Duda, arXiv:1311.2540). rANS
+ * is last in, first out: the writer collects the decisions forward and codes them in reverse in `finish`, so the
+ * reader meets them in their order. The writer starts from x = 0, not from 2^24: a section costs no fixed flush, one
+ * in which every bit is a certain 1 costs no byte at all, and a reader that ends with x = 0 and no byte left has proof
+ * that the bytes were whole. docs/FORMAT.md, "rANS", is the normative text.
  */
 #ifndef TS_CODEC_RANS_H
 #define TS_CODEC_RANS_H
@@ -46,7 +46,8 @@ typedef struct ts_rans_reader {
 
 void ts_rans_reader_init(ts_rans_reader *reader, const uint8_t *bytes, size_t size);
 
-/* The next bit, whose probability of being 1 is p (1..65535), as it was when the writer put it. Never reads past the end. */
+/* The next bit, whose probability of being 1 is p (1..65535), as it was when the writer put it. Never reads past the
+ * end. */
 static inline int ts_rans_get(ts_rans_reader *reader, uint32_t p) {
     uint32_t x = reader->state, slot = x & 0xffffu;
     int bit = slot < p;

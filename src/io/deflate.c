@@ -27,8 +27,8 @@ static void put_symbol(ts_deflate *z, uint32_t symbol) {
     else put_code(z, 0xc0 + symbol - 280, 8);
 }
 
-/* Lengths and distances are split in ranges of 2^e values, `per` ranges to each e (RFC 1951, 3.2.5). `value` counts from 0;
- * returns the range and its extra bits. */
+/* Lengths and distances are split in ranges of 2^e values, `per` ranges to each e (RFC 1951, 3.2.5). `value` counts
+ * from 0; returns the range and its extra bits. */
 static uint32_t range_of(uint32_t value, uint32_t per, int *extra) {
     *extra = 0;
     while (value >> *extra >= 2 * per) ++*extra;

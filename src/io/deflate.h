@@ -1,5 +1,5 @@
-/* deflate.h - a zlib stream (RFC 1950, 1951) made piece by piece in bounded memory: hash chains, lazy matching, the fixed
- * Huffman code. What PNG output needs, no more.
+/* deflate.h - a zlib stream (RFC 1950, 1951) made piece by piece in bounded memory: hash chains, lazy matching, the
+ * fixed Huffman code. What PNG output needs, no more.
  */
 #ifndef TS_IO_DEFLATE_H
 #define TS_IO_DEFLATE_H

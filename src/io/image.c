@@ -65,7 +65,8 @@ static tess_status fail_cut(ts_error *err) {
 
 static int is_space(uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-/* A decimal number of a PNM header, after white space and comments; -1 if there is none, at least 10^5 if it is too large. */
+/* A decimal number of a PNM header, after white space and comments; -1 if there is none, at least 10^5 if it is too
+ * large. */
 static int pnm_number(const uint8_t *bytes, size_t size, size_t *at) {
     for (int comment = 0; *at < size && (comment || is_space(bytes[*at]) || bytes[*at] == '#'); ++*at)
         comment = bytes[*at] == '#' || (comment && bytes[*at] != '\n');
@@ -169,8 +170,8 @@ static tess_status look_stb(picture *p, ts_error *err) {
     return TESS_OK;
 }
 
-/* Fills in size and channels, and refuses what is too large for us or cannot be in so few bytes: a header of a few bytes
- * may not make us allocate a gigabyte. */
+/* Fills in size and channels, and refuses what is too large for us or cannot be in so few bytes: a header of a few
+ * bytes may not make us allocate a gigabyte. */
 static tess_status look(picture *p, const void *bytes, size_t size, ts_error *err) {
     /* Pixels per byte at most. PNG: deflate shrinks 1032 times, 8 pixels of 1 bit a byte. JPEG: a bit per 8x8 block. */
     static const uint32_t densest[FORMATS] = {[PNG] = 8 * 1032, [JPEG] = 8 * 64, [BMP] = 8, [PNM] = 1};

@@ -1,7 +1,7 @@
 /* image.h - pictures in memory: PNG, JPEG, BMP and PPM/PGM in (stb_image), upright by EXIF; PNG and PPM out.
  *
- * Pixels are 8-bit, interleaved, rows top to bottom without padding. For the native and Node command line; the browser's page
- * uses the platform's decoders, so nothing in the library proper calls this file.
+ * Pixels are 8-bit, interleaved, rows top to bottom without padding. For the native and Node command line; the
+ * browser's page uses the platform's decoders, so nothing in the library proper calls this file.
  */
 #ifndef TS_IO_IMAGE_H
 #define TS_IO_IMAGE_H
@@ -24,9 +24,10 @@ typedef struct ts_image {
 
 void ts_image_free(ts_image *image); /* NULL and zeroed images are fine; leaves a zeroed image */
 
-/* Decodes a picture and turns it upright (EXIF orientation of JPEG and PNG). channels: 0 = as stored (grey with alpha becomes
- * RGBA), or 1, 3, 4 to convert. 16-bit channels keep their high 8 bits. *image is untouched on failure.
- * Errors: INPUT (empty, no picture, cut off: the sentence, which starts with a verb to follow the file's name, says what to do), TOO_LARGE, MEMORY, OPTION. */
+/* Decodes a picture and turns it upright (EXIF orientation of JPEG and PNG). channels: 0 = as stored (grey with alpha
+ * becomes RGBA), or 1, 3, 4 to convert. 16-bit channels keep their high 8 bits. *image is untouched on failure.
+ * Errors: INPUT (empty, no picture, cut off: the sentence, which starts with a verb to follow the file's name, says
+ * what to do), TOO_LARGE, MEMORY, OPTION. */
 tess_status ts_image_decode(ts_image *image, const void *bytes, size_t size, int channels, ts_error *err);
 
 /* The size of a picture, upright, without decoding it. Errors as above. */

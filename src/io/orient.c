@@ -74,8 +74,8 @@ int ts_exif_orientation(const void *data, size_t size) {
     return 1;
 }
 
-/* Orientation 1..8 as three flips, applied to the upright picture's coordinates in this order: transpose, then mirror x and y
- * of the stored picture (EXIF 2.32, 4.6.4 A). */
+/* Orientation 1..8 as three flips, applied to the upright picture's coordinates in this order: transpose, then mirror
+ * x and y of the stored picture (EXIF 2.32, 4.6.4 A). */
 static void orient_copy(uint8_t *out, const ts_image *in, int orientation) {
     int transpose = orientation >= 5;
     int mirror_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;

@@ -47,8 +47,8 @@ typedef struct ts_file_tensor {
 /* ---- reading ------------------------------------------------------------------------------------------------- */
 typedef struct ts_safetensors ts_safetensors;
 
-/* Opens `size` bytes, which are borrowed: they must outlive the handle. Errors: FORMAT (not safetensors, cut off, lying:
- * the sentence says where), TOO_LARGE, MEMORY. */
+/* Opens `size` bytes, which are borrowed: they must outlive the handle. Errors: FORMAT (not safetensors, cut off,
+ * lying: the sentence says where), TOO_LARGE, MEMORY. */
 tess_status ts_safetensors_open(ts_safetensors **file, const void *bytes, size_t size, ts_error *err);
 void ts_safetensors_close(ts_safetensors *file);
 
@@ -65,8 +65,8 @@ void ts_file_tensor_floats(const ts_file_tensor *tensor, float *out);
 /* ---- writing ------------------------------------------------------------------------------------------------- */
 
 /* One tensor to write. tensor.data is in tensor.dtype, native (little) endian; or, with `from_float` set, points to
- * tensor.count float32 values, which are stored as tensor.dtype (F32, F16 or BF16, rounded to nearest even). tensor.count is filled in from
- * the shape by the writer and need not be set. */
+ * tensor.count float32 values, which are stored as tensor.dtype (F32, F16 or BF16, rounded to nearest even).
+ * tensor.count is filled in from the shape by the writer and need not be set. */
 typedef struct ts_file_tensor_source {
     ts_file_tensor tensor;
     int from_float;
@@ -76,9 +76,9 @@ typedef struct ts_metadata {
     const char *key, *value; /* terminated UTF-8 */
 } ts_metadata;
 
-/* Writes a file: tensors in the order given, header padded with spaces so that data starts on 8 bytes. Sort the tensors by dtype size,
- * largest first, to have them all aligned. On success *bytes (free with ts_free) and *size. The bytes depend on the arguments alone.
- * Errors: OPTION (bad name, dtype or rank, a name twice), TOO_LARGE, MEMORY. */
+/* Writes a file: tensors in the order given, header padded with spaces so that data starts on 8 bytes. Sort the
+ * tensors by dtype size, largest first, to have them all aligned. On success *bytes (free with ts_free) and *size. The
+ * bytes depend on the arguments alone. Errors: OPTION (bad name, dtype or rank, a name twice), TOO_LARGE, MEMORY. */
 tess_status ts_safetensors_write(uint8_t **bytes, size_t *size, const ts_file_tensor_source *tensors, size_t count,
                                  const ts_metadata *metadata, size_t metadata_count, ts_error *err);
 

@@ -1,7 +1,7 @@
 /* write.c - pictures out: PNG and PPM.
  *
- * stb_image_write is not used: it holds the picture three times over, counts in int and does not check its reallocations.
- * This writer filters and compresses row by row, so that its memory is the file's, not the picture's.
+ * stb_image_write is not used: it holds the picture three times over, counts in int and does not check its
+ * reallocations. This writer filters and compresses row by row, so that its memory is the file's, not the picture's.
  */
 #include "base/alloc.h"
 #include "base/bytes.h"

@@ -17,19 +17,19 @@ static size_t fill(uint8_t *bytes, int level, int tile) {
     return size;
 }
 
-/* A whole file of `header`, malloc'ed to its exact size. */
-static uint8_t *make(const ts_tess_header *header, size_t *size) {
+/* A whole file of header `h`, malloc'ed to its exact size. */
+static uint8_t *make(const ts_tess_header *h, size_t *size) {
     ts_tess_writer *writer = NULL;
     uint8_t bytes[200];
     const uint8_t *made = NULL;
-    CHECK_INT(ts_tess_writer_new(&writer, header, NULL), TESS_OK);
-    for (int level = header->levels - 1; level >= TS_TESS_ALPHA; level--) /* in any order */
-        for (int tile = 0; tile < (level < 0 ? ts_tess_alpha_strips(header) : ts_tess_tiles(header)); tile++) {
+    CHECK_INT(ts_tess_writer_new(&writer, h, NULL), TESS_OK);
+    for (int level = h->levels - 1; level >= TS_TESS_ALPHA; level--) /* in any order */
+        for (int tile = 0; tile < (level < 0 ? ts_tess_alpha_strips(h) : ts_tess_tiles(h)); tile++) {
             CHECK_INT(ts_tess_writer_put(writer, level, tile, (const uint8_t *)"replaced", 8, NULL), TESS_OK);
             CHECK_INT(ts_tess_writer_put(writer, level, tile, bytes, fill(bytes, level, tile), NULL), TESS_OK);
         }
-    CHECK_INT(ts_tess_writer_put(writer, header->levels, 0, bytes, 1, NULL), TESS_ERR_OPTION);
-    CHECK_INT(ts_tess_writer_put(writer, 0, ts_tess_tiles(header), bytes, 1, NULL), TESS_ERR_OPTION);
+    CHECK_INT(ts_tess_writer_put(writer, h->levels, 0, bytes, 1, NULL), TESS_ERR_OPTION);
+    CHECK_INT(ts_tess_writer_put(writer, 0, ts_tess_tiles(h), bytes, 1, NULL), TESS_ERR_OPTION);
     CHECK_INT(ts_tess_writer_finish(writer, &made, size, NULL), TESS_OK);
     CHECK_INT(*size, ts_tess_writer_size(writer));
     uint8_t *copy = malloc(*size);

@@ -1,5 +1,5 @@
-/* Golden files: every build makes these bytes from these tokens, and reads them back. `test-codec-golden write` makes them
- * anew; a change of their bytes is a new version of the format (docs/FORMAT.md).
+/* Golden files: every build makes these bytes from these tokens, and reads them back. `test-codec-golden write` makes
+ * them anew; a change of their bytes is a new version of the format (docs/FORMAT.md).
  */
 #include "../io/files.h"
 #include "base/hash.h"

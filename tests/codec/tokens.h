@@ -1,4 +1,4 @@
-/* tokens.h - test helper: token grids that look like a picture's, and the cost of coding them without a context model. */
+/* tokens.h - test helper: token grids that look like a picture's, and what they cost without a context model. */
 #ifndef TS_TEST_TOKENS_H
 #define TS_TEST_TOKENS_H
 
@@ -25,8 +25,8 @@ static inline ts_token_view view_of(const grid *g) {
     return (ts_token_view){g->tokens, (size_t)g->width, (size_t)g->width * (size_t)g->height, g->height, g->width};
 }
 
-/* Level 0: smooth regions of slowly changing clusters with noise in the low bits and repeats of the left and upper token. Higher levels: mostly 0, else noise whose
- * high bits follow the level below. */
+/* Level 0: smooth regions of slowly changing clusters with noise in the low bits and repeats of the left and upper
+ * token. Higher levels: mostly 0, else noise whose high bits follow the level below. */
 static inline void fill_like_picture(grid *g, const int *sizes, uint32_t seed) {
     for (int l = 0; l < g->levels; l++)
         for (int y = 0; y < g->height; y++)
@@ -49,8 +49,8 @@ static inline void fill_random(grid *g, const int *sizes, uint32_t seed) {
         g->tokens[i] = (uint16_t)(next_random(&seed) % (uint32_t)sizes[i / count]);
 }
 
-/* Bits that an ideal static order-0 coder needs for one level of a view, the histogram included: n H + log2 of the number of histograms of n
- * tokens over `size` codes (the least that naming one of them can cost on average). */
+/* Bits that an ideal static order-0 coder needs for one level of a view, the histogram included: n H + log2 of the
+ * number of histograms of n tokens over `size` codes (the least that naming one of them can cost on average). */
 static inline double order0_bits(const ts_token_view *view, int level, int size) {
     double *count = calloc((size_t)size, sizeof *count), bits = 0, n = (double)view->height * view->width;
     for (int y = 0; y < view->height; y++)

@@ -1,7 +1,8 @@
 /* fuzz_tess.c - .tess files, and what their sections hold.
  *
  * An input that starts with "TESS" is opened as a file and every section is decoded. Checksums keep random bytes from
- * getting that far, so any other input is a section: kind, height, width and level in its first bytes, then the coded bytes.
+ * getting that far, so any other input is a section: kind, height, width and level in its first bytes, then the coded
+ * bytes.
  */
 #include "codec/alpha.h"
 #include "codec/container.h"

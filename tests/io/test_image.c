@@ -236,8 +236,8 @@ static void test_refusals(void) {
     }
 }
 
-/* Decodes a seed cut at every byte and with every bit flipped: a status, a sentence, no leak, and never a cut picture taken for
- * whole. */
+/* Decodes a seed cut at every byte and with every bit flipped: a status, a sentence, no leak, and never a cut picture
+ * taken for whole. */
 static void damage(const char *name) {
     char path[128];
     snprintf(path, sizeof path, CORPUS "%s", name);

@@ -9,12 +9,12 @@
 #define CORPUS "tests/fuzz/corpus/safetensors/"
 
 /* A file of a JSON header, padded to 8, and `data_size` zero bytes; malloc'ed. */
-static uint8_t *make_file(const char *header, size_t data_size, size_t *size) {
-    size_t length = (strlen(header) + 7) / 8 * 8;
+static uint8_t *make_file(const char *json, size_t data_size, size_t *size) {
+    size_t length = (strlen(json) + 7) / 8 * 8;
     *size = 8 + length + data_size;
     uint8_t *bytes = calloc(*size, 1);
     memset(bytes + 8, ' ', length);
-    memcpy(bytes + 8, header, strlen(header));
+    memcpy(bytes + 8, json, strlen(json));
     for (int i = 0; i < 8; i++) bytes[i] = (uint8_t)((uint64_t)length >> 8 * i);
     return bytes;
 }
