@@ -87,8 +87,9 @@ static tess_status read_shape(ts_file_tensor *tensor, const ts_json *doc, int ar
     tensor->count = 1;
     for (int it = ts_json_first(doc, array); it != TS_JSON_NONE; it = ts_json_next(doc, array, it)) {
         uint64_t side = 0;
-        if (!read_count(doc, it, &side) || side > SIZE_MAX)
+        if (!read_count(doc, it, &side))
             return ts_fail(err, TESS_ERR_FORMAT, "Tensor \"%.80s\" has a side that is no count.", tensor->name);
+        if (side > SIZE_MAX) over = true;
         tensor->shape[tensor->rank++] = side;
         tensor->count = ts_mul(tensor->count, (size_t)side, &over);
     }
