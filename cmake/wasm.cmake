@@ -15,11 +15,12 @@ if(TESSERAE_SIMD STREQUAL "relaxed")
 endif()
 list(APPEND ts_link_flags -O1 -sWASM_BIGINT -sALLOW_MEMORY_GROWTH -sINITIAL_MEMORY=4MB -sMAXIMUM_MEMORY=2GB -sSTACK_SIZE=512KB)
 
-# Node 20 takes relaxed SIMD behind a flag that later versions need not, and may not, know.
+# Tests run in the node on the PATH. Node 20 takes relaxed SIMD behind a flag that later versions need not, and may not, know.
+set(CMAKE_CROSSCOMPILING_EMULATOR ${node})
 if(TESSERAE_SIMD STREQUAL "relaxed")
   execute_process(COMMAND ${node} --experimental-wasm-relaxed-simd -e 0 RESULT_VARIABLE refused OUTPUT_QUIET ERROR_QUIET)
   if(NOT refused)
-    set(CMAKE_CROSSCOMPILING_EMULATOR ${node};--experimental-wasm-relaxed-simd)
+    list(APPEND CMAKE_CROSSCOMPILING_EMULATOR --experimental-wasm-relaxed-simd)
   endif()
 endif()
 

@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import { launch, openPage, openSample, root } from '../tests/web/browser.mjs';
 
 const DESKTOP = { width: 1280, height: 800 }, PHONE = { width: 390, height: 844 };
-const TRAINING_STEPS = 400;
+const TRAINING_STEPS = 1200;
 
 /** [{ file, viewport, colorScheme, hash?, act }]: what each picture shows. */
 const shots = [
-  { file: 'compress.png', viewport: DESKTOP, colorScheme: 'light', hash: '#compress?rule=bpp&bpp=0.2', act: (page) => openSample(page, 0) },
+  { file: 'compress.png', viewport: DESKTOP, colorScheme: 'light', hash: '#compress?rule=bpp&bpp=0.2', act: (page) => openSample(page, 2) },
   { file: 'tokens.png', viewport: DESKTOP, colorScheme: 'dark', act: showTokens },
   { file: 'train.png', viewport: DESKTOP, colorScheme: 'light', hash: `#train?steps=${TRAINING_STEPS}`, act: showTraining },
   { file: 'start.png', viewport: DESKTOP, colorScheme: 'light', act: async () => {} },

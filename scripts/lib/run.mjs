@@ -7,6 +7,10 @@ import path from 'node:path';
 /** The checkout's root folder. */
 export const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
 
+// Every `node` that these scripts start, straight or through CMake, is the one that runs them: Debian's emscripten brings a
+// Node of its own, which may be older.
+process.env.PATH = `${path.dirname(process.execPath)}${path.delimiter}${process.env.PATH ?? ''}`;
+
 /** An error whose message is meant for the person at the terminal (no stack trace). */
 export class Failure extends Error {}
 
