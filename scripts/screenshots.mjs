@@ -33,7 +33,7 @@ async function showTokens(page) {
 
 async function showTraining(page) {
   await page.getByRole('button', { name: 'Train on digits' }).click();
-  await page.getByText(`${TRAINING_STEPS} / ${TRAINING_STEPS}`).waitFor({ timeout: 120_000 });
+  await page.locator('.transport').getByText('Done').waitFor({ timeout: 300_000 });
   await page.locator('.looks canvas').nth(1).waitFor();
 }
 

@@ -104,6 +104,7 @@ async function run() {
   const { id, pixels, tess } = source.peek();
   const onProgress = (p) => p.status === 'work' && controller === mine && (job.value = { stage: p.stage, done: p.done, total: p.total });
   job.value = { stage: 'load', done: 0, total: 1 };
+  dismissPassing();
   try {
     const codec = await getCodec();
     stop.throwIfAborted();

@@ -106,7 +106,7 @@ function Run() {
       <div class="transport" role="group" aria-label="Training">
         {state === 'running'
           ? <Button kind="primary" icon="pause" onClick={pause}>Pause</Button>
-          : <Button kind="primary" icon="play" disabled={state === 'loading' || state === 'done'} onClick={start}>{state === 'paused' && now ? 'Resume' : 'Start'}</Button>}
+          : <Button kind="primary" icon="play" disabled={state === 'loading' || state === 'done'} onClick={start}>{state === 'done' ? 'Done' : state === 'paused' && now ? 'Resume' : 'Start'}</Button>}
         <Button icon="step" label="One step" disabled={state === 'running' || state === 'loading' || state === 'done'} onClick={stepOnce} />
         <Button icon="reset" disabled={!active.value} onClick={reset}>Reset</Button>
       </div>
