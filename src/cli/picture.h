@@ -15,7 +15,8 @@ bool picture_read(const char *path, int channels, ts_image *image, char fault[FA
 /* Writes PNG, or PPM/PGM if the name ends so. */
 bool picture_write(const char *path, const ts_image *image, char fault[FAULT_SIZE]);
 
-/* Loads a model from `path`, or if that is NULL from $TESSERAE_MODEL, or models/photo.safetensors beside the program. NULL after a
+/* Loads a model from `path`, or if that is NULL from $TESSERAE_MODEL, or models/photo.safetensors beside the program.
+ * NULL after a
  * fault. Free with tess_model_free. */
 tess_model *model_read(const char *path, const char *program, char fault[FAULT_SIZE]);
 

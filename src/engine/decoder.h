@@ -55,8 +55,8 @@ tess_status ts_decode_step(tess_decoder *decoder);
 /* Gives back what only a running job needs. */
 void ts_decode_drop(tess_decoder *decoder);
 
-/* Fills the tokens of a lost tile from the whole tiles around it: latents that blend what its borders meet, coded to the
- * nearest level-0 codes. Errors: MEMORY. */
+/* Fills the tokens of a lost tile from the whole tiles around it: latents that blend what its borders meet, coded to
+ * the nearest level-0 codes. Errors: MEMORY. */
 tess_status ts_conceal_tile(tess_decoder *decoder, int tile);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "engine/encoder.h"
+#include "engine/masking.h"
 
 enum {
     SAMPLE_TILES = 8, /* a rate search on a picture with many tiles looks at about this many */
@@ -23,6 +24,7 @@ void ts_encode_drop(tess_encoder *encoder) {
     ts_choice_books_free(&encoder->books);
     ts_alpha_coder_free(encoder->alpha);
     ts_free(encoder->latents);
+    ts_free(encoder->masking);
     ts_free(encoder->tile_bytes);
     ts_free(encoder->tile_status);
     ts_free(encoder->tile_used);
@@ -32,6 +34,7 @@ void ts_encode_drop(tess_encoder *encoder) {
     encoder->chooser_count = 0;
     encoder->alpha = NULL;
     encoder->latents = NULL;
+    encoder->masking = NULL;
     encoder->tile_bytes = NULL;
     encoder->tile_status = NULL;
     encoder->tile_used = NULL;
@@ -79,8 +82,9 @@ static tess_status prepare(tess_encoder *encoder) {
     if (status) return status;
     const size_t floats = token_count(encoder) * (size_t)q->dim, tokens = token_count(encoder) * (size_t)q->levels;
     encoder->latents = ts_alloc_floats(floats);
+    encoder->masking = ts_alloc_floats(token_count(encoder));
     encoder->tokens = ts_alloc(tokens * sizeof(uint16_t));
-    if (!encoder->latents || !encoder->tokens) return ts_fail_memory(err, floats * sizeof(float));
+    if (!encoder->latents || !encoder->masking || !encoder->tokens) return ts_fail_memory(err, floats * sizeof(float));
     encoder->at = 0;
     encoder->phase = TS_ENCODE_NET;
     return TESS_OK;
@@ -163,6 +167,8 @@ static tess_status begin_choice(tess_encoder *encoder) {
         ts_free(encoder->picture.data);
         encoder->picture.data = NULL;
     }
+    ts_masking(encoder->latents, encoder->header.token_height, encoder->header.token_width,
+               encoder->model->config.quantizer.dim, encoder->masking);
     encoder->tiles = ts_tess_tiles(&encoder->header);
     const size_t tiles = (size_t)encoder->tiles;
     const int workers = encoder->options.threads < encoder->tiles ? encoder->options.threads : encoder->tiles;
@@ -211,6 +217,12 @@ static ts_token_view tile_view(const tess_encoder *encoder, int tile, ts_tess_re
                            rect->height, rect->width};
 }
 
+/* What a section of this cost (1/256 bit) adds to a file: its bytes, their CRC, a longer entry in the directory. */
+static uint64_t section_bytes(uint64_t cost) {
+    const uint64_t bits = 8 * TS_ENTROPY_COST_ONE, bytes = (cost + bits - 1) / bits + 1;
+    return bytes + 4 + (bytes > 127) + (bytes > 16383);
+}
+
 static void choose_tile(void *context, size_t begin, size_t end, int worker) {
     tess_encoder *encoder = context;
     const size_t dim = (size_t)encoder->model->config.quantizer.dim, width = (size_t)encoder->header.token_width;
@@ -219,14 +231,13 @@ static void choose_tile(void *context, size_t begin, size_t end, int worker) {
         ts_tess_rect rect;
         const ts_token_view view = tile_view(encoder, tile, &rect);
         uint64_t cost[TS_LEVELS_MAX];
+        const size_t first = (size_t)rect.y * width + (size_t)rect.x;
         encoder->tile_status[tile] = ts_choose(&encoder->choosers[worker], &encoder->books,
-                                               encoder->latents + ((size_t)rect.y * width + (size_t)rect.x) * dim,
-                                               width, &view, cost, encoder->tile_used[tile]);
+                                               encoder->latents + first * dim, encoder->masking + first, width, &view,
+                                               cost, encoder->tile_used[tile]);
         encoder->tile_bytes[tile] = 0;
         for (int level = 0; level < TS_LEVELS_MAX; level++)
-            if (encoder->tile_used[tile][level])
-                encoder->tile_bytes[tile] += (cost[level] + 8 * TS_ENTROPY_COST_ONE - 1) / (8 * TS_ENTROPY_COST_ONE) +
-                                             2;
+            if (encoder->tile_used[tile][level]) encoder->tile_bytes[tile] += section_bytes(cost[level]);
     }
 }
 

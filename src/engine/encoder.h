@@ -42,6 +42,7 @@ struct tess_encoder {
     ts_pool *pool;
     int pool_threads;
     float *latents;   /* [token_height][token_width][dim] */
+    float *masking;   /* [token_height][token_width] */
     uint16_t *tokens; /* [levels of the model][token_height][token_width] */
     int at;           /* tile of the running phase */
     int tiles;        /* entropy tiles */

@@ -19,7 +19,8 @@ typedef struct ts_model_content {
     const size_t *table_bytes;    /* [levels] */
 } ts_model_content;
 
-/* Writes the file: weights as F32 or (half) F16, codebook and bits always F32. *bytes is the caller's, freed by ts_free.
+/* Writes the file: weights as F32 or (half) F16, codebook and bits always F32. *bytes is the caller's
+ * (ts_free).
  * Errors: MEMORY, TOO_LARGE. */
 tess_status ts_model_file_write(const ts_model_content *content, int half, uint8_t **bytes, size_t *size,
                                 ts_error *err);
@@ -33,8 +34,8 @@ tess_status ts_model_file_read_params(const ts_safetensors *file, const ts_param
 tess_status ts_model_file_read_quantizer(const ts_safetensors *file, ts_quantizer *quantizer,
                                          const ts_quantizer_config *config, ts_error *err);
 
-/* The tensor `name` of that shape as floats in `out` (product of dims); `needed` false: absent is fine, `out` stays. Errors
- * as above. */
+/* The tensor `name` of that shape as floats in `out` (product of dims); `needed` false: absent is fine, `out` stays.
+ * Errors as above. */
 tess_status ts_model_file_read_floats(const ts_safetensors *file, const char *name, int rank, const int *dims,
                                       bool needed, float *out, ts_error *err);
 

@@ -1,7 +1,8 @@
 /* model_hash.c - the fingerprint of a model: FNV-1a, 64 bits, over what decoding depends on.
  *
  * Order: one line of text for the shape of decoder and quantizer; then, sorted by name, each tensor of decoder.*,
- * quantizer.codebook and entropy.* as its name with its zero byte, then its values as little-endian float32 (or bytes) in
+ * quantizer.codebook and entropy.* as its name with its zero byte, then its values as little-endian float32 (or bytes)
+ * in
  * file order. Encoder weights, code lengths and descriptive fields stay out: a better encoder for a decoder keeps the
  * fingerprint, and files stay readable.
  */
