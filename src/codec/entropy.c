@@ -172,7 +172,8 @@ static void advance(ts_entropy_coder *coder, uint32_t token) {
 }
 
 void ts_entropy_costs(ts_entropy_coder *coder, int count, const uint16_t *candidates, uint32_t *costs) {
-    for (int i = 0; i < count; i++) costs[i] = (cost_of(coder, candidates[i]) + 8) >> 4;
+    bool ready = coder->layout && coder->y < coder->view.height;
+    for (int i = 0; i < count; i++) costs[i] = ready ? (cost_of(coder, candidates[i]) + 8) >> 4 : 0;
 }
 
 uint32_t ts_entropy_put(ts_entropy_coder *coder, uint16_t symbol) {

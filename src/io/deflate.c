@@ -2,9 +2,67 @@
 
 #include <string.h>
 
-enum { LONGEST = 258, CHAIN = 16, ADLER = 65521 };
+enum {
+    LONGEST = 258,
+    CHAIN = 16,
+    ADLER = 65521,
+    LITERALS = 286, /* bytes, the end of a block, lengths */
+    DISTANCES = 30,
+    LENGTHS = 19, /* of codes */
+    END = 256
+};
 
-/* ---- bits --------------------------------------------------------------------------------------------------- */
+/* ---- Huffman codes ------------------------------------------------------------------------------------------- */
+
+typedef struct code {
+    uint32_t frequency[LITERALS];
+    uint16_t bits[LITERALS]; /* first bit lowest, as they are written */
+    uint8_t length[LITERALS];
+    int size;
+} code;
+
+/* Depths of Huffman's tree; returns the deepest. Frequencies of at least two symbols are not 0. */
+static int build_tree(code *c) {
+    uint32_t weight[2 * LITERALS];
+    int parent[2 * LITERALS], nodes = c->size, deepest = 0;
+    memcpy(weight, c->frequency, (size_t)c->size * sizeof *weight);
+    for (;; nodes++) {
+        int a = -1, b = -1; /* the two lightest that have no parent yet; weight 0: none, or already joined */
+        for (int i = 0; i < nodes; i++) {
+            if (weight[i] == 0) continue;
+            if (a < 0 || weight[i] < weight[a]) b = a, a = i;
+            else if (b < 0 || weight[i] < weight[b]) b = i;
+        }
+        if (b < 0) break;
+        weight[nodes] = weight[a] + weight[b];
+        parent[a] = parent[b] = nodes;
+        weight[a] = weight[b] = 0;
+    }
+    for (int i = 0; i < c->size; i++) {
+        c->length[i] = 0;
+        for (int node = i; c->frequency[i] > 0 && node != nodes - 1; node = parent[node]) c->length[i]++;
+        if (c->length[i] > deepest) deepest = c->length[i];
+    }
+    return deepest;
+}
+
+/* Lengths of at most `limit` (flattening the frequencies until they fit) and canonical codes (RFC 1951, 3.2.2). */
+static void build_code(code *c, int limit) {
+    c->frequency[0]++; /* two symbols at least: a code of one is no code */
+    c->frequency[1]++;
+    while (build_tree(c) > limit)
+        for (int i = 0; i < c->size; i++) c->frequency[i] = (c->frequency[i] + 1) / 2;
+    uint32_t next = 0;
+    for (int length = 1; length <= limit; length++, next <<= 1)
+        for (int i = 0; i < c->size; i++) {
+            if (c->length[i] != length) continue;
+            c->bits[i] = 0;
+            for (int b = 0; b < length; b++) c->bits[i] = (uint16_t)(c->bits[i] | (next >> b & 1) << (length - 1 - b));
+            next++;
+        }
+}
+
+/* ---- blocks -------------------------------------------------------------------------------------------------- */
 
 static void put_bits(ts_deflate *z, uint32_t value, int count) {
     z->bits |= (uint64_t)value << z->bit_count;
@@ -12,19 +70,8 @@ static void put_bits(ts_deflate *z, uint32_t value, int count) {
     for (; z->bit_count >= 8; z->bit_count -= 8, z->bits >>= 8) ts_write_u8(z->out, (uint8_t)z->bits);
 }
 
-/* Huffman codes go out high bit first. */
-static void put_code(ts_deflate *z, uint32_t code, int count) {
-    uint32_t reversed = 0;
-    for (int i = 0; i < count; i++) reversed |= (code >> i & 1) << (count - 1 - i);
-    put_bits(z, reversed, count);
-}
-
-/* The fixed code of RFC 1951, 3.2.6. */
-static void put_symbol(ts_deflate *z, uint32_t symbol) {
-    if (symbol < 144) put_code(z, 0x30 + symbol, 8);
-    else if (symbol < 256) put_code(z, 0x190 + symbol - 144, 9);
-    else if (symbol < 280) put_code(z, symbol - 256, 7);
-    else put_code(z, 0xc0 + symbol - 280, 8);
+static void put_symbol(ts_deflate *z, const code *c, uint32_t symbol) {
+    put_bits(z, c->bits[symbol], c->length[symbol]);
 }
 
 /* Lengths and distances are split in ranges of 2^e values, `per` ranges to each e (RFC 1951, 3.2.5). `value` counts
@@ -35,17 +82,66 @@ static uint32_t range_of(uint32_t value, uint32_t per, int *extra) {
     return (uint32_t)*extra * per + (value >> *extra);
 }
 
-static void put_match(ts_deflate *z, int length, int distance) {
+/* The literal/length symbol of a match of `length`, and its extra bits. */
+static uint32_t length_symbol(uint32_t length, int *extra) {
+    if (length < LONGEST) return 257 + range_of(length - 3, 4, extra);
+    *extra = 0;
+    return 285;
+}
+
+static void count_symbols(const ts_deflate *z, code *literals, code *distances) {
     int extra;
-    if (length == LONGEST) put_symbol(z, 285);
-    else {
-        uint32_t value = (uint32_t)length - 3;
-        put_symbol(z, 257 + range_of(value, 4, &extra));
-        put_bits(z, value & ((1u << extra) - 1), extra);
+    for (int i = 0; i < z->count; i++) {
+        uint32_t length = z->symbols[i] >> 16, low = z->symbols[i] & 0xffff;
+        literals->frequency[length ? length_symbol(length, &extra) : low]++;
+        if (length) distances->frequency[range_of(low - 1, 2, &extra)]++;
     }
-    uint32_t value = (uint32_t)distance - 1;
-    put_code(z, range_of(value, 2, &extra), 5);
-    put_bits(z, value & ((1u << extra) - 1), extra);
+    literals->frequency[END]++;
+}
+
+/* The lengths of both codes, themselves coded; runs are not (RFC 1951, 3.2.7). */
+static void put_codes(ts_deflate *z, const code *literals, const code *distances) {
+    static const uint8_t order[LENGTHS] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
+    code lengths = {.size = LENGTHS};
+    for (int i = 0; i < LITERALS; i++) lengths.frequency[literals->length[i]]++;
+    for (int i = 0; i < DISTANCES; i++) lengths.frequency[distances->length[i]]++;
+    build_code(&lengths, 7);
+    put_bits(z, LITERALS - 257, 5);
+    put_bits(z, DISTANCES - 1, 5);
+    put_bits(z, LENGTHS - 4, 4);
+    for (int i = 0; i < LENGTHS; i++) put_bits(z, lengths.length[order[i]], 3);
+    for (int i = 0; i < LITERALS; i++) put_symbol(z, &lengths, literals->length[i]);
+    for (int i = 0; i < DISTANCES; i++) put_symbol(z, &lengths, distances->length[i]);
+}
+
+/* Writes the symbols collected so far as a block with its own code. */
+static void put_block(ts_deflate *z, int last) {
+    code literals = {.size = LITERALS}, distances = {.size = DISTANCES};
+    count_symbols(z, &literals, &distances);
+    build_code(&literals, 15);
+    build_code(&distances, 15);
+    put_bits(z, (uint32_t)last, 1);
+    put_bits(z, 2, 2);
+    put_codes(z, &literals, &distances);
+    for (int i = 0; i < z->count; i++) {
+        uint32_t length = z->symbols[i] >> 16, low = z->symbols[i] & 0xffff;
+        int extra;
+        if (length == 0) {
+            put_symbol(z, &literals, low);
+            continue;
+        }
+        put_symbol(z, &literals, length_symbol(length, &extra));
+        put_bits(z, (length - 3) & ((1u << extra) - 1), extra);
+        put_symbol(z, &distances, range_of(low - 1, 2, &extra));
+        put_bits(z, (low - 1) & ((1u << extra) - 1), extra);
+    }
+    put_symbol(z, &literals, END);
+    z->count = 0;
+}
+
+static void add_symbol(ts_deflate *z, uint32_t symbol) {
+    z->symbols[z->count++] = symbol;
+    if (z->count == TS_DEFLATE_BLOCK) put_block(z, 0);
 }
 
 /* ---- matches ------------------------------------------------------------------------------------------------ */
@@ -85,8 +181,8 @@ static void remember(ts_deflate *z, int from, int to) {
     }
 }
 
-/* Codes until fewer than `reserve` bytes are left: a match may be as long as they are. */
-static void code(ts_deflate *z, int reserve) {
+/* Matches until at most `reserve` bytes are left: a match may be as long as they are. */
+static void match(ts_deflate *z, int reserve) {
     while (z->end - z->at > reserve) {
         int distance = 0, later = 0;
         int length = find_match(z, z->at, &distance);
@@ -94,10 +190,10 @@ static void code(ts_deflate *z, int reserve) {
         if (length > 0 && length < 32 && find_match(z, z->at + 1, &later) > length)
             length = 0; /* the next one is better */
         if (length > 0) {
-            put_match(z, length, distance);
+            add_symbol(z, (uint32_t)length << 16 | (uint32_t)distance);
             remember(z, z->at + 1, z->at + length);
             z->at += length;
-        } else put_symbol(z, z->window[z->at++]);
+        } else add_symbol(z, z->window[z->at++]);
     }
 }
 
@@ -118,15 +214,13 @@ static void slide(ts_deflate *z) {
 void ts_deflate_begin(ts_deflate *z, ts_writer *out) {
     z->out = out;
     z->bits = 0;
-    z->bit_count = z->at = z->end = 0;
+    z->bit_count = z->at = z->end = z->count = 0;
     z->adler_a = 1;
     z->adler_b = 0;
     memset(z->head, 0xff, sizeof z->head);
     memset(z->previous, 0xff, sizeof z->previous);
     ts_write_u8(out, 0x78);
     ts_write_u8(out, 0x01);
-    put_bits(z, 1, 1); /* one block, the last */
-    put_bits(z, 1, 2); /* fixed code */
 }
 
 void ts_deflate_put(ts_deflate *z, const uint8_t *bytes, size_t size) {
@@ -136,7 +230,7 @@ void ts_deflate_put(ts_deflate *z, const uint8_t *bytes, size_t size) {
     }
     while (size > 0) {
         if (z->end == 2 * TS_DEFLATE_WINDOW) {
-            code(z, LONGEST);
+            match(z, LONGEST);
             slide(z);
         }
         size_t room = (size_t)(2 * TS_DEFLATE_WINDOW - z->end), part = size < room ? size : room;
@@ -148,8 +242,8 @@ void ts_deflate_put(ts_deflate *z, const uint8_t *bytes, size_t size) {
 }
 
 void ts_deflate_end(ts_deflate *z) {
-    code(z, 0);
-    put_symbol(z, 256);
+    match(z, 0);
+    put_block(z, 1);
     if (z->bit_count > 0) put_bits(z, 0, 8 - z->bit_count);
     for (int shift = 24; shift >= 0; shift -= 8)
         ts_write_u8(z->out, (uint8_t)((z->adler_b << 16 | z->adler_a) >> shift));
