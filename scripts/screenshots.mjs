@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /* Pictures of the built page for the README (docs/img) and, with --icons, the app icons from icon.svg.
  *
- *     npm run build && node scripts/screenshots.mjs [--icons]
+ *     npm run build && node scripts/screenshots.mjs [--icons] [NAME.png...]      all pictures by default
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -52,7 +52,9 @@ if (process.argv.includes('--icons')) {
   await icons();
 } else {
   mkdirSync(join(root, 'docs/img'), { recursive: true });
+  const wanted = process.argv.slice(2);
   for (const { file, act, ...options } of shots) {
+    if (wanted.length && !wanted.includes(file)) continue;
     const { page, close } = await openPage({ ...options, serviceWorkers: 'block' });
     await act(page);
     await page.waitForTimeout(400); // transitions, the last frame of a chart

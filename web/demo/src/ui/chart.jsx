@@ -36,7 +36,7 @@ export function Chart({ title, x, series, log = false, bars = false, summary, xL
   useEffect(() => {
     const element = frame.current;
     const options = {
-      width: element.clientWidth || 300, height: HEIGHT, padding: [10, 10, 0, 0],
+      width: element.clientWidth || 300, height: HEIGHT, padding: [10, 18, 0, 0],
       legend: { show: false }, cursor: { y: false, points: { size: 6 } },
       hooks: { setCursor: [({ cursor }) => setAt(cursor.idx ?? null)] },
       scales: { x: { time: false }, y: log ? { distr: 3 } : { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.05 : 1] } },
