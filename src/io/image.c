@@ -22,7 +22,7 @@ static void *note_failure(void *block) {
 #define STBI_NO_PSD
 #define STBI_NO_TGA
 #define STBI_MAX_DIMENSIONS TS_IMAGE_SIDE
-#define STBI_MALLOC(bytes) note_failure(ts_alloc(bytes))
+#define STBI_MALLOC(bytes) note_failure(ts_calloc(1, bytes)) /* it reads JPEG tables that a file left out */
 #define STBI_REALLOC(block, bytes) note_failure(ts_realloc(block, bytes))
 #define STBI_FREE(block) ts_free(block)
 #define STBI_ASSERT(condition) ((void)0)
