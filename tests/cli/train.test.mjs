@@ -1,7 +1,7 @@
 // train and bench: a model from a folder, exact resume, Ctrl-C, the log.
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { startTesserae, tesserae, tinyModel, workFolder, writePpm } from './programs.mjs';
@@ -46,6 +46,8 @@ for (const program of ['native', 'wasm']) {
 test('a stopped and resumed run makes the same model, byte for byte', async (t) => {
     const { pictures, file, at } = setUp(t);
     const common = ['--threads', '1'];
+    const longer = { ...config, train: { ...config.train, steps: 300 } }; // long enough to be stopped in its middle
+    writeFileSync(file, JSON.stringify(longer));
     assert.equal(tesserae('native', ['train', pictures, '-c', file, '-o', at('whole.safetensors'), ...common]).code, 0);
     await interruptedRun(at, pictures, file);
     const resumed = tesserae('native', ['train', pictures, '--resume', at('half.safetensors.ckpt'), '-o', at('half.safetensors'), ...common]);
@@ -57,6 +59,7 @@ test('a stopped and resumed run makes the same model, byte for byte', async (t) 
 async function interruptedRun(at, pictures, file) {
     const words = ['train', pictures, '-c', file, '-o', at('half.safetensors'), '--threads', '1', '--log', at('half.csv')];
     for (let attempt = 0; attempt < 5; attempt++) {
+        rmSync(at('half.csv'), { force: true });
         const { child, ended } = startTesserae('native', words);
         const rows = () => (existsSync(at('half.csv')) ? readFileSync(at('half.csv'), 'utf8').split('\n').length : 0);
         const poll = setInterval(() => {
