@@ -113,12 +113,12 @@ static tess_status check_size(int64_t width, int64_t height, ts_error *err) {
 }
 
 /* Whether the Huffman tables of the JPEG segment at `at` (its length field) have at most 256 codes each: stb_image 2.27
- * writes past its table if not. */
+ * writes past its table if not. Past the file's end it reads zeros. */
 static int are_tables_sound(const picture *p, size_t at) {
     size_t end = at + 2 <= p->size ? at + ((size_t)p->bytes[at] << 8 | p->bytes[at + 1]) : p->size;
-    for (at += 2; at < end && at + 17 <= p->size;) {
+    for (at += 2; at < end && at < p->size;) {
         size_t codes = 0;
-        for (int i = 1; i <= 16; i++) codes += p->bytes[at + i];
+        for (size_t i = 1; i <= 16 && at + i < p->size; i++) codes += p->bytes[at + i];
         if (codes > 256) return 0;
         at += 17 + codes;
     }
