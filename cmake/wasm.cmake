@@ -6,7 +6,7 @@
 if(NOT TESSERAE_SIMD MATCHES "^(simd|relaxed)$")
   message(FATAL_ERROR "TESSERAE_SIMD=${TESSERAE_SIMD}: a WebAssembly build is simd or relaxed (use a wasm-* preset)")
 endif()
-find_program(node node REQUIRED NO_CMAKE_FIND_ROOT_PATH)
+find_program(node node REQUIRED NO_CACHE NO_CMAKE_FIND_ROOT_PATH)
 set(dist ${CMAKE_SOURCE_DIR}/dist)
 set(wasm_opt ${CMAKE_SOURCE_DIR}/node_modules/binaryen/bin/wasm-opt)
 set(wasm_features --enable-simd --enable-bulk-memory --enable-mutable-globals --enable-sign-ext --enable-nontrapping-float-to-int)
