@@ -138,7 +138,8 @@ tess_status tess_trainer_checkpoint(tess_trainer *trainer, const uint8_t **bytes
 tess_status tess_trainer_model(tess_trainer *trainer, int half, const uint8_t **bytes, size_t *size);
 
 /* ---- measures ---------------------------------------------------------------------------------------------- */
-/* out = mse (0..255 scale), psnr (dB), ssim, ms_ssim, over RGB; ms_ssim uses fewer scales on pictures under 161 px. */
+/* out = mse (0..255 scale), psnr (dB), ssim, ms_ssim, over RGB (RGBA as it shows on black); ms_ssim uses fewer scales on
+ * pictures under 161 px. */
 tess_status tess_compare(const uint8_t *a, const uint8_t *b, int width, int height, int channels, double out[4]);
 
 #ifdef __cplusplus

@@ -22,9 +22,9 @@ static const double SCALE_WEIGHT[SCALES] = {0.0448, 0.2856, 0.3001, 0.2363, 0.13
 
 /* One channel of one picture at one scale: bytes at full scale, floats (value - 128) below. */
 typedef struct plane {
-    const uint8_t *bytes; /* first sample of the channel, or NULL */
+    const uint8_t *bytes; /* [height][width][channels], or NULL */
     const float *floats;  /* [height][width], or NULL */
-    int width, height, step;
+    int width, height, channels, channel;
 } plane;
 
 /* Scratch of one comparison: rows and blurred moments, all [width]. */
@@ -52,11 +52,17 @@ static window make_window(int extent) {
     return win;
 }
 
+/* A sample as it shows on black: what lies under transparent pixels is nobody's to see. */
+static inline int shown(const uint8_t *pixel, int channel, int channels) {
+    return channels == 4 ? (pixel[channel] * pixel[3] + 127) / 255 : pixel[channel];
+}
+
 /* Row y of a plane as floats around 0; `room` takes converted bytes. */
 static const float *plane_row(const plane *p, int y, float *room) {
     if (p->floats) return p->floats + (size_t)y * (size_t)p->width;
-    const uint8_t *from = p->bytes + (size_t)y * (size_t)p->width * (size_t)p->step;
-    for (int x = 0; x < p->width; x++) room[x] = (float)from[(size_t)x * (size_t)p->step] - CENTRE;
+    const uint8_t *from = p->bytes + (size_t)y * (size_t)p->width * (size_t)p->channels;
+    for (int x = 0; x < p->width; x++, from += p->channels)
+        room[x] = (float)(shown(from, p->channel, p->channels) - CENTRE);
     return room;
 }
 
@@ -162,8 +168,8 @@ static void compare_channel(plane a, plane b, const scratch *s, float *const poo
         if (i == scales - 1) break;
         pool(&a, s, pooled[0][i & 1]);
         pool(&b, s, pooled[1][i & 1]);
-        a = (plane){NULL, pooled[0][i & 1], (a.width + 1) / 2, (a.height + 1) / 2, 1};
-        b = (plane){NULL, pooled[1][i & 1], a.width, a.height, 1};
+        a = (plane){NULL, pooled[0][i & 1], (a.width + 1) / 2, (a.height + 1) / 2, 1, 0};
+        b = (plane){NULL, pooled[1][i & 1], a.width, a.height, 1, 0};
     }
     *ms_ssim = product;
 }
@@ -172,7 +178,8 @@ static double mean_square(const uint8_t *a, const uint8_t *b, size_t pixels, int
     double sum = 0;
     for (size_t i = 0; i < pixels; i++)
         for (int c = 0; c < colours; c++) {
-            const int d = a[i * (size_t)channels + (size_t)c] - b[i * (size_t)channels + (size_t)c];
+            const size_t at = i * (size_t)channels;
+            const int d = shown(a + at, c, channels) - shown(b + at, c, channels);
             sum += (double)(d * d);
         }
     return sum / ((double)pixels * colours);
@@ -182,7 +189,7 @@ tess_status tess_compare(const uint8_t *a, const uint8_t *b, int width, int heig
     if (!a || !b || !out || width < 1 || height < 1 || width > TS_MAX_SIDE || height > TS_MAX_SIDE)
         return TESS_ERR_INPUT;
     if (channels != 1 && channels != 3 && channels != 4) return TESS_ERR_INPUT;
-    const int colours = channels == 1 ? 1 : 3; /* alpha does not count */
+    const int colours = channels == 1 ? 1 : 3;
     const size_t w = (size_t)width, half_w = (w + 1) / 2, half = half_w * (((size_t)height + 1) / 2);
     const size_t quarter = ((half_w + 1) / 2) * (((size_t)height + 3) / 4);
     const size_t per_row = 2 * WINDOW + 10;
@@ -199,7 +206,7 @@ tess_status tess_compare(const uint8_t *a, const uint8_t *b, int width, int heig
     const double mse = mean_square(a, b, w * (size_t)height, channels, colours);
     double ssim = 0, ms_ssim = 0;
     for (int c = 0; c < colours; c++) {
-        const plane pa = {a + c, NULL, width, height, channels}, pb = {b + c, NULL, width, height, channels};
+        const plane pa = {a, NULL, width, height, channels, c}, pb = {b, NULL, width, height, channels, c};
         double one, many;
         compare_channel(pa, pb, &s, pooled, &one, &many);
         ssim += one / colours;

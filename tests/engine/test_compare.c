@@ -73,6 +73,10 @@ static void reference(const uint8_t *p, const uint8_t *q, int width, int height,
                product = 1, weights = 0;
         for (int i = 0; i < w * h; i++) {
             a[i] = p[i * channels + c], b[i] = q[i * channels + c];
+            if (channels == 4) { /* as it shows on black, in whole steps */
+                a[i] = floor(a[i] * p[i * 4 + 3] / 255 + 0.5);
+                b[i] = floor(b[i] * q[i * 4 + 3] / 255 + 0.5);
+            }
             square += (a[i] - b[i]) * (a[i] - b[i]);
         }
         for (int s = 0; s < scales; s++) weights += WEIGHTS[s];
@@ -123,6 +127,13 @@ static void test_against_reference(void) {
     }
 }
 
+static void test_hidden_pixels_do_not_count(void) {
+    const uint8_t a[8] = {255, 0, 9, 0, 40, 50, 60, 255}, b[8] = {0, 77, 200, 0, 40, 50, 60, 255};
+    double out[4];
+    CHECK_INT(tess_compare(a, b, 2, 1, 4, out), TESS_OK);
+    CHECK(out[0] == 0);
+}
+
 static void test_refusals(void) {
     uint8_t p[12] = {0};
     double out[4];
@@ -134,6 +145,7 @@ static void test_refusals(void) {
 
 int main(void) {
     RUN(test_against_reference);
+    RUN(test_hidden_pixels_do_not_count);
     RUN(test_refusals);
     return test_end();
 }
