@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "engine/encoder.h"
+#include "engine/ladder.h"
 #include "engine/masking.h"
 
 enum {
@@ -113,14 +114,6 @@ static tess_status code_tile(tess_encoder *encoder) {
 
 /* ---- latents to tokens ---------------------------------------------------------------------------------------- */
 
-/* The lambda of a quality: halves every QUALITY_STEP; the model's largest training lambda is met at QUALITY_AT. */
-static double quality_lambda(const tess_encoder *encoder, double quality) {
-    const double QUALITY_STEP = 10, QUALITY_AT = 15;
-    const double most = (double)encoder->model->config.train.lambda[1];
-    if (quality >= 100) return 0;
-    return (most > 0 ? most : 0.02) * exp2((QUALITY_AT - quality) / QUALITY_STEP);
-}
-
 static int candidates_for(int effort) {
     static const int KEEP[10] = {1, 2, 2, 3, 4, 6, 8, 12, 16, 32};
     return KEEP[effort];
@@ -187,7 +180,9 @@ static tess_status begin_choice(tess_encoder *encoder) {
     if (status) return status;
 
     const ts_encode_options *o = &encoder->options;
-    double lambda = o->rule == TS_RATE_QUALITY ? quality_lambda(encoder, o->rate) : 0;
+    ts_ladder ladder;
+    ts_ladder_of(encoder->model, &ladder);
+    double lambda = o->rule == TS_RATE_QUALITY ? ts_ladder_quality(&ladder, o->rate) : 0;
     if (o->tokens_only && !o->rate_given) lambda = 0;
     encoder->searching = o->rule != TS_RATE_QUALITY && !o->tokens_only;
     encoder->rough = false;
@@ -196,8 +191,8 @@ static tess_status begin_choice(tess_encoder *encoder) {
     encoder->corrections = 0;
     if (encoder->searching) {
         status = measure_overhead(encoder);
-        const double target = target_bytes(encoder), pixels = (double)encoder->header.width * encoder->header.height;
-        const double guess = quality_lambda(encoder, 60) * pow(0.2 * pixels / (8 * target + 1e-9), 1.8);
+        const double target = target_bytes(encoder);
+        const double guess = ts_ladder_rate(&ladder, 8 * target / (double)token_count(encoder));
         encoder->rough = candidates_for(o->effort) > 1;
         ts_rate_begin(&encoder->search, target, fmin(fmax(guess, 1e-9), 1e3),
                       encoder->rough ? ROUGH_TOLERANCE : TOLERANCE, SEARCH_TRIES);

@@ -46,7 +46,7 @@ void ts_rate_report(ts_rate *rate, double bytes) {
         rate->slope = fmin(fmax(slope, 2 * SLOPE), 0.2 * SLOPE);
     }
     /* the choice is greedy, so that sizes jitter a little: settle for less with every try */
-    const double tolerance = rate->tolerance * fmin(1 + 0.5 * (rate->tries - 1), 2.5);
+    const double tolerance = rate->tolerance * fmin(1 + 0.25 * (rate->tries - 1), 1.75);
     const bool good = fits && bytes >= rate->target * (1 - tolerance);
     const bool stuck = (fits && rate->x <= rate->floor) || (!fits && rate->x >= rate->ceiling);
     const bool narrow = rate->has_low && rate->has_high && rate->high - rate->low < 1e-3;
