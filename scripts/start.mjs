@@ -27,7 +27,8 @@ function tesserae({ words: [command, ...first] }, ...args) {
 /** Encodes and decodes the sample with every program, and prints a table; the files are gone afterwards. */
 function demonstrate() {
     const folder = mkdtempSync(path.join(tmpdir(), 'tesserae-'));
-    const photo = path.join(folder, path.basename(sample));
+    const photos = path.join(folder, 'photos'); // eval scores a folder: this one holds the sample alone
+    const photo = path.join(photos, path.basename(sample));
     cpSync(path.join(root, sample), photo);
     console.log(`\n${sample}, ${statSync(photo).size} bytes as JPEG\n`);
     console.log('program      quality    bytes     bpp   PSNR dB   MS-SSIM   encode ms   decode ms');
@@ -37,13 +38,12 @@ function demonstrate() {
                 const file = path.join(folder, `${program.name}-${quality}.tess`);
                 const [encoded] = tesserae(program, 'encode', photo, '-q', String(quality), '-o', file);
                 const [decoded] = tesserae(program, 'decode', file, '-o', `${file}.png`);
-                const [score] = tesserae(program, 'eval', folder, '-q', String(quality));
+                const [score] = tesserae(program, 'eval', photos, '-q', String(quality));
                 const cells = [
                     program.name.padEnd(11), String(quality).padStart(8), String(encoded.bytes).padStart(8), encoded.bpp.toFixed(3).padStart(7),
                     score.psnr.toFixed(2).padStart(9), score.msSsim.toFixed(4).padStart(9), encoded.ms.toFixed(0).padStart(11), decoded.ms.toFixed(0).padStart(11),
                 ];
                 console.log(cells.join(' '));
-                rmSync(`${file}.png`);
             }
         }
     } finally {
