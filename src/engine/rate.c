@@ -12,8 +12,8 @@ static const double SLOPE = -0.55; /* usual */
 void ts_rate_begin(ts_rate *rate, double target, double guess, double tolerance, int most) {
     *rate = (ts_rate){.target = target, .tolerance = tolerance, .most = most, .slope = SLOPE};
     rate->x = log2(guess);
-    rate->floor = rate->x - 16;
-    rate->ceiling = rate->x + 12;
+    rate->floor = rate->x - 20;
+    rate->ceiling = rate->x + 20;
 }
 
 void ts_rate_again(ts_rate *rate, double target, double guess, double tolerance) {
