@@ -55,7 +55,7 @@ function demonstrate() {
 /** Serves dist/page until interrupted. */
 async function serve(port) {
     const { preview } = await import('vite');
-    const server = await preview({ root: path.join(root, 'web/demo'), preview: { port } });
+    const server = await preview({ root: path.join(root, 'web/demo'), preview: { port, host: '127.0.0.1' } });
     say('the page is served here (Ctrl-C ends it):');
     server.printUrls();
 }
