@@ -14,6 +14,7 @@ import { sources } from './lib/files.mjs';
 import { Failure, main, root, run, say, start } from './lib/run.mjs';
 
 const fuzzSeconds = Number(process.env.TESSERAE_FUZZ_SECONDS ?? 30);
+const fuzzSeed = process.env.TESSERAE_FUZZ_SEED ?? '1'; // the same walk every time; 0 takes a new one, for long hunts
 
 /** Builds all of a preset and runs its CTest programs. */
 function ctest(preset) {
@@ -33,7 +34,7 @@ async function fuzz() {
             mkdirSync(path.join(root, found), { recursive: true });
             const kept = path.join('tests/fuzz/corpus', name.replace(/^fuzz_/, ''));
             const corpus = [found, ...(existsSync(path.join(root, kept)) ? [kept] : [])];
-            const limits = [`-max_total_time=${fuzzSeconds}`, '-timeout=20', '-rss_limit_mb=3000', '-artifact_prefix=build/fuzz/'];
+            const limits = [`-seed=${fuzzSeed}`, `-max_total_time=${fuzzSeconds}`, '-timeout=20', '-rss_limit_mb=3000', '-artifact_prefix=build/fuzz/'];
             const { status, output } = await start(path.join('build/fuzz', name), [...limits, '-print_final_stats=1', ...corpus]);
             const runs = output.match(/number_of_executed_units: *(\d+)/)?.[1] ?? '?';
             const cover = [...output.matchAll(/ cov: (\d+)/g)].pop()?.[1] ?? '?';
