@@ -92,7 +92,8 @@ static void conv_pack(const bench *b, void *context) {
 }
 static void conv_forward(const bench *b, void *context) {
     conv_bench *c = context;
-    ts_conv_forward(&c->plan, c->y, c->x, c->panels, c->bias, TS_ACT_NONE, 0, NULL, c->scratch, b->pool);
+    ts_conv_forward(&c->plan, c->y, c->x, (ts_filter){.panels = c->panels}, &(ts_conv_fuse){.bias = c->bias},
+                    c->scratch, b->pool);
 }
 static void conv_data(const bench *b, void *context) {
     conv_bench *c = context;

@@ -74,7 +74,8 @@ typedef struct conv_work {
 
 static void run_conv(void *context) {
     conv_work *w = context;
-    ts_conv_forward(&w->plan, w->y, w->x, w->panels, w->bias, TS_ACT_NONE, 0, NULL, w->scratch, w->pool);
+    ts_conv_forward(&w->plan, w->y, w->x, (ts_filter){.panels = w->panels}, &(ts_conv_fuse){.bias = w->bias},
+                    w->scratch, w->pool);
 }
 
 static bool bench_conv(const bench *b, int side_y, int side_x, int in, int out, int kernel, int stride) {

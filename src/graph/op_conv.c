@@ -51,8 +51,10 @@ static tess_status conv_infer(const ts_graph *g, ts_node *node, ts_error *err) {
 
 static void conv_forward(const ts_call *c) {
     const ts_node *n = c->node;
-    ts_conv_forward(&n->conv, c->y, c->x[0], ts_weights_panels(n->weights, n->panels[0], c->pool),
-                    ts_weights_values(n->weights, n->b), c->act, c->slope, c->residual, c->work, c->pool);
+    const ts_conv_fuse fuse = {
+        .bias = ts_weights_values(n->weights, n->b), .act = c->act, .slope = c->slope, .add = c->residual};
+    ts_conv_forward(&n->conv, c->y, c->x[0], ts_weights_filter(n->weights, n->panels[0], c->pool), &fuse, c->work,
+                    c->pool);
 }
 
 static void conv_backward(const ts_call *c) {
@@ -118,8 +120,8 @@ static void tconv_backward(const ts_call *c) {
     if (dw) ts_conv_backward_weight(&n->conv, dw, NULL, c->dy, c->x[0], c->work, c->pool);
     if (db) ts_sum_rows(db, c->dy, rows(c->ys), c->ys.c, c->work, c->pool);
     if (c->dx[0]) {
-        ts_conv_forward(&n->conv, c->dx[0], c->dy, ts_weights_panels(n->weights, n->panels[0], c->pool), NULL,
-                        TS_ACT_NONE, 0, NULL, c->work, c->pool);
+        ts_conv_forward(&n->conv, c->dx[0], c->dy, ts_weights_filter(n->weights, n->panels[0], c->pool), NULL, c->work,
+                        c->pool);
     }
 }
 

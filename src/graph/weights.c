@@ -95,3 +95,9 @@ const float *ts_weights_panels(ts_weights *weights, int slot, ts_pool *pool) {
     }
     return p->floats;
 }
+
+ts_filter ts_weights_filter(ts_weights *weights, int slot, ts_pool *pool) {
+    const panels *p = &weights->slots[slot];
+    if (p->plan.streams) return (ts_filter){.values = ts_weights_values(weights, p->param)};
+    return (ts_filter){.panels = ts_weights_panels(weights, slot, pool)};
+}

@@ -15,5 +15,7 @@ tess_status ts_weights_prepare(ts_weights *weights, int param, const ts_conv *pl
                                ts_error *err);
 /* The panels, packed afresh if the values changed since. */
 const float *ts_weights_panels(ts_weights *weights, int slot, ts_pool *pool);
+/* What a forward pass takes: the panels, or for plans that stream the values. */
+ts_filter ts_weights_filter(ts_weights *weights, int slot, ts_pool *pool);
 
 #endif

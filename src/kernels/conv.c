@@ -8,16 +8,13 @@ size_t ts_conv_scratch_forward(const ts_conv *plan, int threads) {
     return ts_conv_job_scratch(&job) * (size_t)threads;
 }
 
-void ts_conv_forward(const ts_conv *plan, float *y, const float *x, const float *panels, const float *bias, ts_act act,
-                     float slope, const float *add, float *scratch, ts_pool *pool) {
+void ts_conv_forward(const ts_conv *plan, float *y, const float *x, ts_filter filter, const ts_conv_fuse *fuse,
+                     float *scratch, ts_pool *pool) {
     ts_conv_job job = ts_conv_job_forward(plan);
     job.in = x;
-    job.panels = panels;
-    job.bias = bias;
+    job.panels = filter.panels;
     job.out = y;
-    job.act = act;
-    job.slope = slope;
-    job.add = add;
+    if (fuse) job.fuse = *fuse;
     ts_conv_job_run(&job, scratch, pool);
 }
 

@@ -11,7 +11,7 @@
  * Transposed convolution (PyTorch ConvTranspose2d, weight file order I O kh kw, in memory [kh][kw][O][I]): plan the
  * convolution that maps its output to its input, then
  *     forward   y  = ts_conv_backward_data(plan, panels of ts_conv_pack_back, x)      (+ bias by ts_add_bias)
- *     dx        = ts_conv_forward(plan, dy, panels of ts_conv_pack, no bias)
+ *     dx        = ts_conv_forward(plan, dy, panels of ts_conv_pack, NULL)
  *     dweight  += ts_conv_backward_weight(plan, x := dy, dy := x), dbias by ts_sum_rows of dy.
  */
 #ifndef TS_KERNELS_CONV_H
@@ -21,7 +21,9 @@
 #include "base/status.h"
 #include "kernels/act.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct ts_conv_shape {
     int batch, height, width;                     /* input */
@@ -29,7 +31,31 @@ typedef struct ts_conv_shape {
     int kernel_h, kernel_w;                       /* 1 .. 31 */
     int stride;                                   /* 1 .. 8 */
     int pad_top, pad_left, pad_bottom, pad_right; /* zeros; each below the kernel's extent */
+    /* Steps joined to the convolution; 0 and 1: none. height, width, in, out and pads are those of the convolution. */
+    int upsample;  /* 2: x is [height / 2][width / 2][in], enlarged (nearest); for 3x3, stride 1, pads 1 */
+    int unshuffle; /* f: x is [height f][width f][in / f^2], taken space to depth (channel order c f^2 + fy f + fx) */
+    int shuffle;   /* f: y is [out_h f][out_w f][out / f^2], stored depth to space (the same order) */
 } ts_conv_shape;
+
+/* The weights of a forward pass: what ts_conv_pack made; or for plans that stream (`streams`) the values themselves,
+ * [kh][kw][in][out], as float32 or float16 (the other NULL), from which the pass makes panels as it goes. */
+typedef struct ts_filter {
+    const float *panels;
+    const float *values;
+    const uint16_t *halves;
+} ts_filter;
+
+/* What a forward pass does besides the convolution, while it loads and stores. */
+typedef struct ts_conv_fuse {
+    const float *bias; /* [out] or NULL */
+    ts_act act;        /* y = act(conv(x) + bias) + add */
+    float slope;       /* of leaky_relu, in act and load_act */
+    const float *add;  /* same shape as y, or NULL; may be y itself */
+    /* The convolution sees load_act(x * scale + shift), inside the picture; its border stays zero. [batch][in] each; NULL:
+     * x itself. This is group normalisation with its activation. */
+    const float *scale, *shift;
+    ts_act load_act;
+} ts_conv_fuse;
 
 typedef enum ts_conv_algorithm {
     TS_CONV_DIRECT, /* rows of x are used in place: 1x1, or no padding */
@@ -40,6 +66,7 @@ typedef struct ts_conv {
     ts_conv_shape shape;
     int out_h, out_w;            /* (height + pads - kernel) / stride + 1 */
     ts_conv_algorithm algorithm; /* of the forward pass */
+    bool streams;                /* the forward pass takes values or halves; panels is 0 */
     int band;                    /* output rows per task, forward; depends on the shape alone */
     size_t panels;               /* floats of ts_conv_pack's result */
     size_t panels_back;          /* floats of ts_conv_pack_back's result */
@@ -59,10 +86,9 @@ size_t ts_conv_scratch_weight(const ts_conv *plan, int threads);
 void ts_conv_pack(const ts_conv *plan, float *panels, const float *weights, ts_pool *pool);
 void ts_conv_pack_back(const ts_conv *plan, float *panels, const float *weights, ts_pool *pool);
 
-/* y [n][out_h][out_w][out] = act(conv(x) + bias) + add. bias [out] and add (same shape as y) may be NULL.
- * y must overlap neither x nor add. slope: of leaky_relu. */
-void ts_conv_forward(const ts_conv *plan, float *y, const float *x, const float *panels, const float *bias, ts_act act,
-                     float slope, const float *add, float *scratch, ts_pool *pool);
+/* y [n][out_h][out_w][out] = conv(x) and what `fuse` asks for (NULL: nothing). y must not overlap x. */
+void ts_conv_forward(const ts_conv *plan, float *y, const float *x, ts_filter filter, const ts_conv_fuse *fuse,
+                     float *scratch, ts_pool *pool);
 /* dx [n][height][width][in] is overwritten with the gradient with respect to the input. */
 void ts_conv_backward_data(const ts_conv *plan, float *dx, const float *dy, const float *panels_back, float *scratch,
                            ts_pool *pool);

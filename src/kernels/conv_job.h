@@ -20,11 +20,9 @@ typedef struct ts_conv_job {
     int off_y, off_x;                     /* input coordinates of the first tap of output (0, 0); may lie outside */
     size_t out_first;                     /* floats to output (0, 0) ... */
     size_t out_pixel, out_row, out_image; /* ... and from there to the next pixel, row, image */
-    const float *in, *panels, *bias;      /* bias may be NULL */
+    const float *in, *panels;
     float *out;
-    ts_act act; /* act and add: only where out is dense */
-    float slope;
-    const float *add; /* like out, or NULL */
+    ts_conv_fuse fuse; /* act and add: only where out is dense */
 } ts_conv_job;
 
 ts_conv_job ts_conv_job_forward(const ts_conv *plan);

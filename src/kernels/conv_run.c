@@ -83,7 +83,7 @@ static void band_panel(const ts_conv_job *j, const source *from, int rows, int f
     const bool whole = columns == vectors * TS_VF;
     const int length = j->taps_w * j->in_c;
     const float *panel = j->panels + (size_t)first * (size_t)(j->taps_h * length);
-    for (int i = 0; j->bias && i < columns; i++) start[i] = j->bias[first + i];
+    for (int i = 0; j->fuse.bias && i < columns; i++) start[i] = j->fuse.bias[first + i];
     const int pixels = rows * j->out_w;
     int y = 0, x = 0;
     for (int p = 0; p < pixels; p += TS_MR) {
@@ -108,9 +108,10 @@ static void band_panel(const ts_conv_job *j, const source *from, int rows, int f
 
 /* act(y) + add over a dense band that has just been written. */
 static void finish_band(const ts_conv_job *j, float *out, size_t n) {
-    if (j->act != TS_ACT_NONE) ts_act_forward(out, out, n, j->act, j->slope, NULL);
-    if (!j->add) return;
-    const float *add = j->add + (out - j->out);
+    const ts_conv_fuse *fuse = &j->fuse;
+    if (fuse->act != TS_ACT_NONE) ts_act_forward(out, out, n, fuse->act, fuse->slope, NULL);
+    if (!fuse->add) return;
+    const float *add = fuse->add + (out - j->out);
     size_t i = 0;
     for (; i + TS_VF <= n; i += TS_VF) vf_store(out + i, vf_add(vf_load(out + i), vf_load(add + i)));
     for (; i < n; i++) out[i] += add[i];

@@ -98,7 +98,8 @@ static void run_passes(const ts_conv *p, tensors *t, int threads) {
     t->dbias = make_zero((size_t)p->shape.out);
     ts_conv_pack(p, panels, t->w, pool);
     ts_conv_pack_back(p, back, t->w, pool);
-    ts_conv_forward(p, t->y, t->x, panels, t->bias, TS_ACT_NONE, 0, t->add, scratch_forward, pool);
+    ts_conv_forward(p, t->y, t->x, (ts_filter){.panels = panels}, &(ts_conv_fuse){.bias = t->bias, .add = t->add},
+                    scratch_forward, pool);
     ts_conv_backward_data(p, t->dx, t->dy, back, scratch_data, pool);
     ts_conv_backward_weight(p, t->dw, t->dbias, t->x, t->dy, scratch_weight, pool);
     ts_pool_free(pool);
@@ -186,7 +187,7 @@ static void test_position(void) {
     for (int r = 0; r < h; r++)
         memcpy(x + r * w * 10, t.x + ((top + r) * 29 + left) * 10, (size_t)(w * 10) * sizeof(float));
     ts_conv_pack(&b, panels, t.w, NULL);
-    ts_conv_forward(&b, y, x, panels, t.bias, TS_ACT_NONE, 0, NULL, NULL, NULL);
+    ts_conv_forward(&b, y, x, (ts_filter){.panels = panels}, &(ts_conv_fuse){.bias = t.bias}, NULL, NULL);
     for (int r = 0; r < b.out_h; r++)
         CHECK_BYTES(y + r * b.out_w * 21, t.y + ((top + 1 + r) * 29 + left + 1) * 21,
                     (size_t)(b.out_w * 21) * sizeof(float));
@@ -204,10 +205,12 @@ static void test_epilogue(void) {
     const ts_act acts[] = {TS_ACT_RELU, TS_ACT_LEAKY_RELU, TS_ACT_SILU, TS_ACT_GELU, TS_ACT_TANH};
     for (int i = 0; i < 5; i++) {
         test_row("act %d", acts[i]);
-        ts_conv_forward(&plan, plain, t.x, panels, t.bias, TS_ACT_NONE, 0, NULL, scratch, NULL);
+        ts_conv_forward(&plan, plain, t.x, (ts_filter){.panels = panels}, &(ts_conv_fuse){.bias = t.bias}, scratch,
+                        NULL);
         ts_act_forward(plain, plain, n.y, acts[i], 0.2f, NULL);
         for (size_t k = 0; k < n.y; k++) plain[k] += t.add[k];
-        ts_conv_forward(&plan, fused, t.x, panels, t.bias, acts[i], 0.2f, t.add, scratch, NULL);
+        ts_conv_forward(&plan, fused, t.x, (ts_filter){.panels = panels},
+                        &(ts_conv_fuse){.bias = t.bias, .act = acts[i], .slope = 0.2f, .add = t.add}, scratch, NULL);
         CHECK_BYTES(fused, plain, n.y * sizeof(float));
     }
     float *dw = make_zero(n.w), *scratch_w = make(ts_conv_scratch_weight(&plan, 1)), *half = make(n.w);
