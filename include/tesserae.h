@@ -58,6 +58,10 @@ tess_status tess_model_load(tess_model *model, const void *bytes, size_t size);
 const char *tess_model_info(const tess_model *model);
 /* Writes the model file into memory owned by the handle; half != 0 stores weights as f16. */
 tess_status tess_model_save(tess_model *model, int half, const uint8_t **bytes, size_t *size);
+/* How many work tiles a width x height picture has in the encoder (encode != 0) or decoder, or a status < 0; rect gets the
+ * pixels (x, y, width, height) of tile i if there is one. Tiles follow from the model and the picture's size alone: who
+ * splits work along them computes nothing twice and gets the same bits. */
+int tess_model_tile(const tess_model *model, int encode, int width, int height, int i, int rect[4]);
 /* The code vectors of one level: [size][dim] floats. */
 const float *tess_model_codebook(const tess_model *model, int level, int *size, int *dim);
 
@@ -69,7 +73,8 @@ void tess_encoder_free(tess_encoder *encoder);
 const char *tess_encoder_message(const tess_encoder *encoder);
 /* Options: "quality" 0..100, "bpp" > 0, "size" bytes (the last one set of these three rules), "effort" 0..9,
  * "alpha" 0 drop / 1 keep, "threads" >= 1, "tokens_only" 0/1 (no file; nearest codes unless a rate was set), "tile" side
- * of the work tiles in latents (0, the default: by memory; never changes the result). */
+ * of the work tiles in latents (0, the default: by picture size and model alone, so that results are the same everywhere;
+ * other sides may round the last bits otherwise). */
 tess_status tess_encoder_set(tess_encoder *encoder, const char *option, double value);
 /* Starts a job: returns where to write width*height*channels bytes of pixels, or NULL (see message). */
 uint8_t *tess_encoder_begin(tess_encoder *encoder, int width, int height, int channels);

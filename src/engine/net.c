@@ -22,10 +22,10 @@ void ts_net_free(ts_net *net) {
     net->weights = NULL;
 }
 
-/* Builds and plans a graph for windows of height x width latents; takes no memory for tensors yet. */
-static tess_status plan_graph(ts_net *net, int height, int width, ts_error *err) {
+/* Builds a graph for windows of height x width latents; takes no memory for tensors. */
+static tess_status build_graph(ts_net *net, int height, int width, ts_error *err) {
     drop_graph(net);
-    tess_status status = ts_graph_new(TS_GRAPH_INFERENCE, &net->graph, err);
+    const tess_status status = ts_graph_new(TS_GRAPH_INFERENCE, &net->graph, err);
     if (status) return status;
     ts_graph *g = net->graph;
     const int scale = net->encoder ? net->factor : 1;
@@ -38,50 +38,68 @@ static tess_status plan_graph(ts_net *net, int height, int width, ts_error *err)
     net->width = width;
     net->next = 0;
     net->done = 0;
-    status = ts_graph_plan(g, net->threads, err);
-    if (status) drop_graph(net);
-    return status;
+    return TESS_OK;
 }
 
 static int least(int a, int b) { return a < b ? a : b; }
+
+/* Where part `index` of `parts` near-equal parts of `extent` begins. */
+static int cut(int extent, int parts, int index) { return (int)((int64_t)extent * index / parts); }
 
 static int window_extent(const ts_net *net, int side, int grid) {
     return net->halo >= TS_RADIUS_WHOLE ? grid : least(grid, side + 2 * net->halo);
 }
 
-tess_status ts_net_tile(ts_net *net, int grid_width, int grid_height, ts_span area, int side, int threads,
-                        ts_error *err) {
+/* The largest side whose windows keep every tensor within TS_NET_TENSOR. */
+static tess_status choose_side(ts_net *net, int *side, ts_error *err) {
     static const int SIDES[] = {160, 128, 96, 64, 48, 32, 16};
-    net->grid_width = grid_width;
-    net->grid_height = grid_height;
-    net->area = area;
-    if (net->threads != threads) drop_graph(net);
-    net->threads = threads;
-    if (net->halo >= TS_RADIUS_WHOLE) side = TS_MAX_SIDE;
-    for (size_t i = 0; side == 0 && i < sizeof SIDES / sizeof *SIDES; i++) {
-        const int height = window_extent(net, SIDES[i], grid_height), width = window_extent(net, SIDES[i], grid_width);
-        const tess_status status = plan_graph(net, height, width, err);
+    const int last = (int)(sizeof SIDES / sizeof *SIDES) - 1;
+    for (int i = 0; i <= last; i++) {
+        *side = SIDES[i];
+        const tess_status status = build_graph(net, window_extent(net, *side, net->grid_height),
+                                               window_extent(net, *side, net->grid_width), err);
         if (status) return status;
-        const bool last = i + 1 == sizeof SIDES / sizeof *SIDES;
-        if (last || ts_graph_bytes(net->graph) <= TS_NET_BYTES) side = SIDES[i];
+        const size_t largest = ts_graph_largest(net->graph);
         drop_graph(net);
+        if (largest > 0 && largest <= TS_NET_TENSOR) break;
     }
-    net->side = side;
-    net->columns = (area.width + side - 1) / side;
-    net->rows = (area.height + side - 1) / side;
     return TESS_OK;
 }
 
-int ts_net_tiles(const ts_net *net) { return net->columns * net->rows; }
+/* The tiles [*first, *first + *count) of `parts` that positions [begin, begin + extent) touch. */
+static void touched(int grid, int parts, int begin, int extent, int *first, int *count) {
+    int last = parts - 1;
+    *first = 0;
+    while (cut(grid, parts, *first + 1) <= begin) ++*first;
+    while (cut(grid, parts, last) >= begin + extent) last--;
+    *count = last - *first + 1;
+}
 
-/* Where part `index` of `parts` near-equal parts of `extent` begins. */
-static int cut(int extent, int parts, int index) { return (int)((int64_t)extent * index / parts); }
+tess_status ts_net_tile(ts_net *net, int grid_width, int grid_height, ts_span area, int side, int threads,
+                        ts_error *err) {
+    net->grid_width = grid_width;
+    net->grid_height = grid_height;
+    if (net->threads != threads) drop_graph(net);
+    net->threads = threads;
+    if (net->halo >= TS_RADIUS_WHOLE) side = TS_MAX_SIDE;
+    if (side == 0) {
+        const tess_status status = choose_side(net, &side, err);
+        if (status) return status;
+    }
+    net->columns = (grid_width + side - 1) / side;
+    net->rows = (grid_height + side - 1) / side;
+    touched(grid_width, net->columns, area.x, area.width, &net->wanted.x, &net->wanted.width);
+    touched(grid_height, net->rows, area.y, area.height, &net->wanted.y, &net->wanted.height);
+    return TESS_OK;
+}
+
+int ts_net_tiles(const ts_net *net) { return net->wanted.width * net->wanted.height; }
 
 ts_span ts_net_core(const ts_net *net, int tile) {
-    const int column = tile % net->columns, row = tile / net->columns;
-    const int x0 = cut(net->area.width, net->columns, column), x1 = cut(net->area.width, net->columns, column + 1);
-    const int y0 = cut(net->area.height, net->rows, row), y1 = cut(net->area.height, net->rows, row + 1);
-    return (ts_span){net->area.x + x0, net->area.y + y0, x1 - x0, y1 - y0};
+    const int column = net->wanted.x + tile % net->wanted.width, row = net->wanted.y + tile / net->wanted.width;
+    const int x0 = cut(net->grid_width, net->columns, column), x1 = cut(net->grid_width, net->columns, column + 1);
+    const int y0 = cut(net->grid_height, net->rows, row), y1 = cut(net->grid_height, net->rows, row + 1);
+    return (ts_span){x0, y0, x1 - x0, y1 - y0};
 }
 
 static void widen(int begin, int extent, int halo, int grid, int *from, int *count) {
@@ -100,7 +118,8 @@ ts_span ts_net_window(const ts_net *net, int tile) {
 
 tess_status ts_net_prepare(ts_net *net, ts_span window, ts_error *err) {
     if (net->graph && net->height == window.height && net->width == window.width) return TESS_OK;
-    tess_status status = plan_graph(net, window.height, window.width, err);
+    tess_status status = build_graph(net, window.height, window.width, err);
+    if (!status) status = ts_graph_plan(net->graph, net->threads, err);
     if (!status) status = ts_graph_alloc(net->graph, err);
     if (status) drop_graph(net);
     return status;
@@ -123,4 +142,23 @@ double ts_net_fraction(const ts_net *net) {
     if (!net->graph || net->done == 0) return 0;
     const double fraction = (double)net->done / (double)ts_graph_macs(net->graph);
     return fraction < 0.99 ? fraction : 0.99;
+}
+
+int tess_model_tile(const tess_model *model, int encode, int width, int height, int i, int rect[4]) {
+    if (!model || !model->loaded) return TESS_ERR_STATE;
+    if (width < 1 || height < 1 || width > TS_MAX_SIDE || height > TS_MAX_SIDE) return TESS_ERR_OPTION;
+    ts_net net;
+    tess_status status = ts_net_init(&net, model, encode != 0, NULL);
+    const int f = net.factor;
+    const ts_span all = {0, 0, (width + f - 1) / f, (height + f - 1) / f};
+    if (!status) status = ts_net_tile(&net, all.width, all.height, all, 0, 1, NULL);
+    const int tiles = status ? status : ts_net_tiles(&net);
+    if (i >= 0 && i < tiles) {
+        const ts_span core = ts_net_core(&net, i);
+        const int x = core.x * f, y = core.y * f;
+        rect[0] = x, rect[1] = y;
+        rect[2] = least(core.width * f, width - x), rect[3] = least(core.height * f, height - y);
+    }
+    ts_net_free(&net);
+    return tiles;
 }

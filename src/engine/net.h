@@ -1,8 +1,9 @@
 /* net.h - one half of the autoencoder run over a picture in windows that fit in memory.
  *
- * A window is a tile plus the receptive field around it, clipped at the picture's borders. Every kernel computes an
- * output from the inputs under its window alone, so a tile gets exactly the values that the whole picture would give.
- * All positions are in latents.
+ * A window is a tile plus the receptive field around it, clipped at the picture's borders. A picture's tiles follow from
+ * its size and the model alone, never from the region that is wanted, from threads or from memory: fast convolutions
+ * round a value a little differently when its window lies elsewhere, so the same tiles everywhere is what makes a
+ * region, a thread pool and a pool of workers give the same bits. All positions are in latents.
  */
 #ifndef TS_ENGINE_NET_H
 #define TS_ENGINE_NET_H
@@ -24,21 +25,21 @@ typedef struct ts_net {
     ts_tensor in, out;
     int next;      /* node of the graph to go on from */
     uint64_t done; /* multiply-adds of the running window, about */
-    /* tiles of the current picture */
-    ts_span area; /* what is wanted, inside 0..grid_width x 0..grid_height */
+    /* tiles of the current picture: columns x rows, of which `wanted` (in tiles) are run */
     int grid_width, grid_height;
-    int side, columns, rows;
+    int columns, rows;
+    ts_span wanted;
 } ts_net;
 
 /* An empty net; it borrows the model. Free with ts_net_free whatever this returned. */
 tess_status ts_net_init(ts_net *net, const tess_model *model, bool encoder, ts_error *err);
 void ts_net_free(ts_net *net);
 
-/* Cuts `area` of a grid into tiles of at most side x side latents; side 0: as large as TS_NET_BYTES of workspace allow.
- * Errors: MEMORY, TOO_LARGE. */
+/* Cuts a grid into tiles of at most side x side latents and takes those that `area` touches; side 0: the largest of a
+ * few sides for which no tensor exceeds TS_NET_TENSOR. Errors: MEMORY, TOO_LARGE. */
 tess_status ts_net_tile(ts_net *net, int grid_width, int grid_height, ts_span area, int side, int threads,
                         ts_error *err);
-int ts_net_tiles(const ts_net *net);
+int ts_net_tiles(const ts_net *net);                /* taken */
 ts_span ts_net_core(const ts_net *net, int tile);   /* the part of the grid that a tile makes */
 ts_span ts_net_window(const ts_net *net, int tile); /* what it looks at */
 
@@ -51,7 +52,7 @@ bool ts_net_run(ts_net *net, ts_pool *pool);
 /* How much of the running window is done: 0 before its input is wanted, below 1. */
 double ts_net_fraction(const ts_net *net);
 
-#define TS_NET_BYTES ((size_t)80 << 20)
+#define TS_NET_TENSOR ((size_t)8 << 20)   /* floats */
 #define TS_NET_MACS (UINT64_C(400) << 20) /* of one call per thread, about */
 
 #endif

@@ -241,3 +241,12 @@ void ts_graph_start(ts_graph *g, ts_tensor t) {
 ts_shape ts_graph_shape(const ts_graph *g, ts_tensor t) {
     return t >= 0 && t < g->count ? g->nodes[t].shape : (ts_shape){0, 0, 0, 0};
 }
+
+size_t ts_graph_largest(const ts_graph *g) {
+    size_t largest = 0;
+    for (int i = 0; i < g->count && g->status >= 0; i++) {
+        const size_t count = ts_shape_count(g->nodes[i].shape);
+        if (count > largest) largest = count;
+    }
+    return largest;
+}

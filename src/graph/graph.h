@@ -90,6 +90,9 @@ void ts_graph_output(ts_graph *g, ts_tensor t);
 void ts_graph_start(ts_graph *g, ts_tensor t);
 ts_shape ts_graph_shape(const ts_graph *g, ts_tensor t);
 
+/* Floats of the largest tensor built so far; 0 after a fault. */
+size_t ts_graph_largest(const ts_graph *g);
+
 /* ---- running ----------------------------------------------------------------------------------------------- */
 /* Ends building. `threads`: workspace is kept for so many; a larger pool is not used (1 .. TS_MAX_THREADS). */
 tess_status ts_graph_plan(ts_graph *g, int threads, ts_error *err);

@@ -111,11 +111,34 @@ static void test_tiles_change_nothing(void) {
     job_free(&whole);
 }
 
+/* The tiles of any picture cover it once, and neither lie nor reach outside of it. */
+static void test_tile_rects(void) {
+    static const int SIZES[][2] = {{1, 1}, {700, 33}, {2048, 1536}, {4001, 3000}};
+    for (size_t s = 0; s < sizeof SIZES / sizeof *SIZES; s++)
+        for (int encode = 0; encode < 2; encode++) {
+            int rect[4] = {0}, width = SIZES[s][0], height = SIZES[s][1];
+            const int count = tess_model_tile(model, encode, width, height, -1, rect);
+            double area = 0;
+            test_row("%d x %d, %d tiles", width, height, count);
+            CHECK(count > 0);
+            for (int i = 0; i < count; i++) {
+                CHECK_INT(tess_model_tile(model, encode, width, height, i, rect), count);
+                CHECK(rect[0] >= 0 && rect[1] >= 0 && rect[2] > 0 && rect[3] > 0);
+                CHECK(rect[0] + rect[2] <= width && rect[1] + rect[3] <= height);
+                area += (double)rect[2] * rect[3];
+            }
+            CHECK(area == (double)width * height);
+        }
+    CHECK(tess_model_tile(model, 0, 0, 5, 0, NULL) < 0);
+    CHECK(tess_model_tile(NULL, 0, 5, 5, 0, NULL) < 0);
+}
+
 /* A region has the whole picture's pixels, and the painted rectangles of its steps cover it once. */
 static void test_regions(void) {
     static const int REGIONS[][4] = {
         {0, 0, 5, 5}, {100, 90, 64, 33}, {299, 259, 1, 1}, {250, 200, 500, 500}, {17, 0, 0, 1}};
     job j = job_new(300, 260, 4);
+    tess_decoder_set(j.decoder, "tile", 8);
     if (encode(&j) && decode(&j)) {
         size_t size;
         int w, h, c;
@@ -290,6 +313,7 @@ int main(void) {
     if (!CHECK(model)) return test_end();
     RUN(test_round_trips);
     RUN(test_tiles_change_nothing);
+    RUN(test_tile_rects);
     RUN(test_regions);
     RUN(test_levels_and_prefixes);
     RUN(test_rates);
