@@ -74,3 +74,11 @@ if(TARGET tesserae-cli)
     ts_optimize(tesserae-cli ${CMAKE_BINARY_DIR}/tesserae-cli.wasm ${dist}/cli/tesserae-cli.wasm)
   endif()
 endif()
+
+# bench/layers.c for the page bench/web/pages/layers.html: `cmake --build build/wasm-relaxed --target bench-layers`.
+add_executable(bench-layers EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/layers.c)
+set_target_properties(bench-layers PROPERTIES SUFFIX .wasm)
+ts_common(bench-layers)
+target_link_libraries(bench-layers PRIVATE core)
+target_link_options(bench-layers PRIVATE --no-entry -sSTANDALONE_WASM -sFILESYSTEM=0)
+ts_optimize(bench-layers ${CMAKE_BINARY_DIR}/bench-layers.wasm ${CMAKE_BINARY_DIR}/bench-layers.opt.wasm)
