@@ -20,7 +20,8 @@ struct tess_model {
     ts_config config;
     char *json; /* the config as it stands in the file, terminated */
     ts_params *params;
-    float *values; /* one store of params */
+    float *values;    /* a store of params; with halves the floats of a split one */
+    uint16_t *halves; /* convolution weights of a file that holds them as F16, else NULL */
     ts_quantizer *quantizer;
     ts_entropy_model *entropy;
     uint8_t *tables[TS_LEVELS_MAX]; /* entropy.{level} as in the file, or NULL */
@@ -30,6 +31,9 @@ struct tess_model {
     ts_writer info;    /* tess_model_info's text */
     uint8_t *saved;    /* tess_model_save's bytes */
 };
+
+/* The weights as they are held. */
+static inline ts_store ts_model_store(const tess_model *model) { return (ts_store){model->values, model->halves}; }
 
 /* Forgets the last failure's sentence, at the start of a call. */
 static inline void ts_clear(ts_error *error) { error->text[0] = 0; }

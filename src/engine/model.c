@@ -22,6 +22,7 @@ static void unload(tess_model *model) {
     ts_quantizer_free(model->quantizer);
     ts_params_free(model->params);
     ts_free(model->values);
+    ts_free(model->halves);
     ts_free(model->json);
     ts_free(model->saved);
     for (int i = 0; i < TS_LEVELS_MAX; i++) ts_free(model->tables[i]);
@@ -66,10 +67,14 @@ static tess_status load_nets(tess_model *model, const ts_safetensors *file) {
     tess_status status = ts_params_new(&model->params, err);
     if (!status) status = ts_autoencoder_params(&model->config, model->params, err);
     if (status) return status;
-    const size_t floats = ts_params_floats(model->params);
+    const bool split = ts_model_file_is_half(file, model->params);
+    const size_t halves = split ? ts_params_split(model->params, TS_PARAM_CONV) : 0;
+    const size_t floats = split ? ts_params_split(model->params, TS_PARAM_PLAIN) : ts_params_floats(model->params);
     model->values = ts_calloc(floats + 1, sizeof(float));
-    if (!model->values) return ts_fail_memory(err, floats * sizeof(float));
-    status = ts_model_file_read_params(file, model->params, model->values, err);
+    if (split) model->halves = ts_calloc(halves + 1, sizeof(uint16_t));
+    if (!model->values || (split && !model->halves))
+        return ts_fail_memory(err, floats * sizeof(float) + halves * sizeof(uint16_t));
+    status = ts_model_file_read_params(file, model->params, model->values, model->halves, err);
     if (!status) status = ts_quantizer_new(&model->config.quantizer, &model->quantizer, err);
     if (!status) status = ts_model_file_read_quantizer(file, model->quantizer, &model->config.quantizer, err);
     return status;
@@ -154,9 +159,12 @@ tess_status tess_model_save(tess_model *model, int half, const uint8_t **bytes, 
     if (!model->loaded) return ts_fail(&model->error, TESS_ERR_STATE, "No model is loaded; load one before saving.");
     ts_free(model->saved);
     model->saved = NULL;
-    const ts_model_content content = {
-        model->json,       model->params, model->values, model->quantizer, (const uint8_t *const *)model->tables,
-        model->table_bytes};
+    const ts_model_content content = {model->json,
+                                      model->params,
+                                      ts_model_store(model),
+                                      model->quantizer,
+                                      (const uint8_t *const *)model->tables,
+                                      model->table_bytes};
     const tess_status status = ts_model_file_write(&content, half, &model->saved, size, &model->error);
     if (!status) *bytes = model->saved;
     return status;

@@ -59,18 +59,26 @@ tess_status ts_model_file_read_floats(const ts_safetensors *file, const char *na
     return TESS_OK;
 }
 
+bool ts_model_file_is_half(const ts_safetensors *file, const ts_params *params) {
+    for (int i = 0; i < ts_params_count(params); i++) {
+        const ts_param *param = ts_params_at(params, i);
+        const ts_file_tensor *tensor = param->layout == TS_PARAM_CONV ? ts_safetensors_find(file, param->name) : NULL;
+        if (tensor && tensor->dtype != TS_F16) return false;
+    }
+    return true;
+}
+
 tess_status ts_model_file_read_params(const ts_safetensors *file, const ts_params *params, float *values,
-                                      ts_error *err) {
-    size_t largest = 1;
-    for (int i = 0; i < ts_params_count(params); i++)
-        if (ts_params_at(params, i)->count > largest) largest = ts_params_at(params, i)->count;
-    float *room = ts_alloc_floats(largest);
+                                      uint16_t *halves, ts_error *err) {
+    const size_t largest = ts_params_largest(params);
+    float *room = ts_alloc_floats(largest + 1);
     if (!room) return ts_fail_memory(err, largest * sizeof(float));
     tess_status status = TESS_OK;
     for (int i = 0; i < ts_params_count(params) && !status; i++) {
         const ts_param *param = ts_params_at(params, i);
         status = ts_model_file_read_floats(file, param->name, param->rank, param->dims, true, room, err);
-        if (!status) ts_param_read(param, values, room);
+        if (!status && halves) ts_param_read_split(param, values, halves, room);
+        else if (!status) ts_param_read(param, values, room);
     }
     ts_free(room);
     return status;
@@ -125,7 +133,7 @@ tess_status ts_model_file_write(const ts_model_content *content, int half, uint8
         size_t used = 0;
         for (int i = 0; i < ts_params_count(content->params); i++) {
             const ts_param *param = ts_params_at(content->params, i);
-            ts_param_write(param, content->values, room + used);
+            ts_param_write_store(param, content->store, room + used);
             sources[count++] = source(param->name, half ? TS_F16 : TS_F32, param->rank, param->dims, room + used);
             used += param->count;
         }

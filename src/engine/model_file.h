@@ -13,7 +13,7 @@
 typedef struct ts_model_content {
     const char *json;        /* the config, terminated: __metadata__.tesserae */
     const ts_params *params; /* encoder.* and decoder.* */
-    const float *values;
+    ts_store store;
     ts_quantizer *quantizer;      /* codebook and bits (VQ only) */
     const uint8_t *const *tables; /* [levels], each entropy.{level} or NULL; or NULL */
     const size_t *table_bytes;    /* [levels] */
@@ -25,10 +25,14 @@ typedef struct ts_model_content {
 tess_status ts_model_file_write(const ts_model_content *content, int half, uint8_t **bytes, size_t *size,
                                 ts_error *err);
 
-/* Reads every entry of `params` from tensors of those names (F32, F16 or BF16) into the store `values`.
+/* Are all convolution weights of `params` F16 in the file? Then a split store holds them exactly. */
+bool ts_model_file_is_half(const ts_safetensors *file, const ts_params *params);
+
+/* Reads every entry of `params` from tensors of those names (F32, F16 or BF16) into the store `values`, or with `halves`
+ * (else NULL) into the split store of both.
  * Errors: MODEL (missing, wrong type or shape, not finite: the sentence names the tensor), MEMORY. */
 tess_status ts_model_file_read_params(const ts_safetensors *file, const ts_params *params, float *values,
-                                      ts_error *err);
+                                      uint16_t *halves, ts_error *err);
 
 /* Reads quantizer.codebook and, if there, quantizer.bits; FSQ needs neither. Errors as above. */
 tess_status ts_model_file_read_quantizer(const ts_safetensors *file, ts_quantizer *quantizer,

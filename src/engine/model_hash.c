@@ -79,14 +79,15 @@ static int next_by_name(const ts_params *params, const char *last) {
 }
 
 tess_status ts_model_hash(const tess_model *model, uint64_t *hash_out, ts_error *err) {
-    float *room = ts_alloc_floats(ts_params_floats(model->params) + 1);
-    if (!room) return ts_fail_memory(err, ts_params_floats(model->params) * sizeof(float));
+    const size_t floats = ts_params_largest(model->params);
+    float *room = ts_alloc_floats(floats + 1);
+    if (!room) return ts_fail_memory(err, floats * sizeof(float));
     uint64_t hash = hash_shape(TS_FNV_START, &model->config);
     const char *last = "";
     for (int i; (i = next_by_name(model->params, last)) >= 0;) {
         const ts_param *param = ts_params_at(model->params, i);
         last = param->name;
-        ts_param_write(param, model->values, room);
+        ts_param_write_store(param, ts_model_store(model), room);
         hash = ts_fnv1a64(hash, param->name, strlen(param->name) + 1);
         hash = hash_floats(hash, room, param->count);
     }

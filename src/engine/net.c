@@ -8,7 +8,7 @@ tess_status ts_net_init(ts_net *net, const tess_model *model, bool encoder, ts_e
     *net = (ts_net){.config = &model->config, .encoder = encoder, .in = TS_NONE, .out = TS_NONE};
     net->factor = ts_config_factor(net->config);
     net->halo = encoder ? ts_config_encoder_radius(net->config) : ts_config_decoder_radius(net->config);
-    return ts_weights_new(model->params, model->values, NULL, &net->weights, err);
+    return ts_weights_over(model->params, ts_model_store(model), &net->weights, err);
 }
 
 static void drop_graph(ts_net *net) {

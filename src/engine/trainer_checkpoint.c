@@ -267,7 +267,7 @@ static tess_status read_model(tess_trainer *t, const ts_safetensors *file) {
     tess_status status = ts_params_new(&nets, &t->error);
     if (status >= 0)
         status = ts_autoencoder_params(&t->config, nets, &t->error); /* the same offsets, without the codebook */
-    if (status >= 0) status = ts_model_file_read_params(file, nets, t->values, &t->error);
+    if (status >= 0) status = ts_model_file_read_params(file, nets, t->values, NULL, &t->error);
     if (status >= 0) status = ts_model_file_read_quantizer(file, t->quantizer, &t->config.quantizer, &t->error);
     ts_params_free(nets);
     return status;

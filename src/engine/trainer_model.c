@@ -123,7 +123,7 @@ static tess_status write_model(tess_trainer *t, int half, uint8_t *const *tables
     if (status >= 0) {
         ts_model_content content = {.json = t->json,
                                     .params = nets,
-                                    .values = t->ema,
+                                    .store = {.values = t->ema},
                                     .quantizer = t->view.quantizer,
                                     .tables = (const uint8_t *const *)tables,
                                     .table_bytes = bytes};

@@ -68,7 +68,8 @@ static ts_tensor append(ts_graph *g, ts_node node) {
     node.act = node.sum = node.residual = TS_NONE;
     node.panels[0] = node.panels[1] = -1;
     node.value = node.gradient = node.saved = -1;
-    node.work[0] = node.work[1] = node.spill[0] = node.spill[1] = -1;
+    node.work[0] = node.work[1] = -1;
+    for (int k = 0; k < TS_INPUTS; k++) node.spill[k] = -1;
     if (row->shape) {
         tess_status status = row->shape(g, &node, &g->error);
         if (status < 0) {
@@ -85,11 +86,13 @@ static ts_tensor append(ts_graph *g, ts_node node) {
     return g->count++;
 }
 
-static ts_node unary(ts_op op, ts_tensor x) { return (ts_node){.op = op, .in = {x, TS_NONE}, .w = -1, .b = -1}; }
-
-static ts_node binary(ts_op op, ts_tensor a, ts_tensor b) {
-    return (ts_node){.op = op, .in = {a, b}, .w = -1, .b = -1};
+static ts_node ternary(ts_op op, ts_tensor a, ts_tensor b, ts_tensor c) {
+    return (ts_node){.op = op, .in = {a, b, c}, .w = -1, .b = -1};
 }
+
+static ts_node binary(ts_op op, ts_tensor a, ts_tensor b) { return ternary(op, a, b, TS_NONE); }
+
+static ts_node unary(ts_op op, ts_tensor x) { return binary(op, x, TS_NONE); }
 
 ts_tensor ts_graph_input(ts_graph *g, ts_shape shape, bool grad) {
     ts_node n = unary(TS_OP_INPUT, TS_NONE);
@@ -206,6 +209,12 @@ ts_tensor ts_graph_max_pool(ts_graph *g, ts_tensor x, int kernel, int stride) {
     ts_node n = unary(TS_OP_MAX_POOL, x);
     n.kernel = kernel;
     n.stride = stride;
+    return append(g, n);
+}
+
+ts_tensor ts_graph_attention(ts_graph *g, ts_tensor q, ts_tensor k, ts_tensor v, float scale) {
+    ts_node n = ternary(TS_OP_ATTENTION, q, k, v);
+    n.logits = scale;
     return append(g, n);
 }
 

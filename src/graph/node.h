@@ -26,6 +26,7 @@ typedef enum ts_op {
     TS_OP_PIXEL_SHUFFLE,
     TS_OP_PIXEL_UNSHUFFLE,
     TS_OP_MAX_POOL,
+    TS_OP_ATTENTION,
     TS_OP_QUANTIZE,
     TS_OP_L1,
     TS_OP_L2,
@@ -34,10 +35,12 @@ typedef enum ts_op {
     TS_OP_COUNT
 } ts_op;
 
+#define TS_INPUTS 3 /* the most that an op takes */
+
 /* One node makes one tensor; node i makes tensor i, and inputs have lower numbers. */
 typedef struct ts_node {
     ts_op op;
-    ts_tensor in[2];
+    ts_tensor in[TS_INPUTS];
     ts_shape shape;
     ts_weights *weights;
     int w, b; /* parameter indices, -1: none */
@@ -45,6 +48,7 @@ typedef struct ts_node {
     int stride, pad, kernel, factor, groups, channel, channels;
     int edge[4]; /* pad: top, left, bottom, right */
     float eps, slope, range;
+    float logits; /* attention: what q k is multiplied with */
     float *table; /* scale: [2][c] scale and shift, owned */
     ts_quantize_hooks hooks;
     ts_conv conv;  /* conv and transposed conv (there: the conv from its output to its input) */
@@ -55,11 +59,12 @@ typedef struct ts_node {
     float seed;  /* losses: d total / d loss */
     bool start;  /* ts_graph_start */
     /* plan */
-    ts_tensor act;                                 /* conv: the activation node applied while storing, or TS_NONE */
-    ts_tensor sum;                                 /* conv: the add node applied while storing, or TS_NONE */
-    ts_tensor residual;                            /* conv: what that add node adds, or TS_NONE */
-    bool skip;                                     /* forward done by a fused predecessor */
-    int value, gradient, saved, work[2], spill[2]; /* storage indices or -1; work[backward], spill per input */
+    ts_tensor act;                       /* conv: the activation node applied while storing, or TS_NONE */
+    ts_tensor sum;                       /* conv: the add node applied while storing, or TS_NONE */
+    ts_tensor residual;                  /* conv: what that add node adds, or TS_NONE */
+    bool skip;                           /* forward done by a fused predecessor */
+    int value, gradient, saved, work[2]; /* storage indices or -1; work[backward] */
+    int spill[TS_INPUTS];                /* the same, per input */
     /* run state */
     bool active, written;
 } ts_node;
@@ -90,11 +95,11 @@ struct ts_graph {
 typedef struct ts_call {
     const ts_graph *graph;
     const ts_node *node;
-    ts_shape xs[2], ys;
-    const float *x[2];
+    ts_shape xs[TS_INPUTS], ys;
+    const float *x[TS_INPUTS];
     float *y;
     const float *dy;
-    float *dx[2];
+    float *dx[TS_INPUTS];
     float *saved;
     float *work;
     const float *residual; /* conv: fused addend or NULL */
@@ -105,11 +110,12 @@ typedef struct ts_call {
 
 enum {
     TS_NEEDS_X = 1,      /* backward reads x[0] */
-    TS_NEEDS_X1 = 2,     /* backward reads x[1] */
-    TS_NEEDS_Y = 4,      /* backward reads y */
-    TS_IN_PLACE = 8,     /* forward may write y over any x of y's shape */
-    TS_LOSS = 16,        /* y is one float; x[1] is a constant target */
-    TS_PASS_THROUGH = 32 /* every dx equals dy: gradients may share memory */
+    TS_NEEDS_X1 = 2,     /* ... x[1] */
+    TS_NEEDS_X2 = 4,     /* ... x[2] */
+    TS_NEEDS_Y = 8,      /* ... y */
+    TS_IN_PLACE = 16,    /* forward may write y over any x of y's shape */
+    TS_LOSS = 32,        /* y is one float; x[1] is a constant target */
+    TS_PASS_THROUGH = 64 /* every dx equals dy: gradients may share memory */
 };
 
 /* One row of the table of ops. */
@@ -132,10 +138,17 @@ static inline ts_shape ts_node_input(const ts_graph *g, const ts_node *node, int
     return g->nodes[node->in[k]].shape;
 }
 
+/* Is input k of the node an earlier input of it too? */
+static inline bool ts_node_repeats(const ts_node *node, int k) {
+    bool found = false;
+    for (int i = 0; i < k; i++) found |= node->in[i] == node->in[k];
+    return found;
+}
+
 /* The rows of the table, in op_*.c. */
 extern const ts_op_row ts_row_conv2d, ts_row_conv_transpose2d, ts_row_group_norm;
 extern const ts_op_row ts_row_silu, ts_row_gelu, ts_row_relu, ts_row_leaky_relu, ts_row_tanh;
-extern const ts_op_row ts_row_add, ts_row_mul, ts_row_scale, ts_row_quantize;
+extern const ts_op_row ts_row_add, ts_row_mul, ts_row_scale, ts_row_attention, ts_row_quantize;
 extern const ts_op_row ts_row_concat, ts_row_slice, ts_row_pad, ts_row_upsample_nearest, ts_row_pixel_shuffle;
 extern const ts_op_row ts_row_pixel_unshuffle, ts_row_max_pool;
 extern const ts_op_row ts_row_l1, ts_row_l2, ts_row_ms_ssim, ts_row_lpips;

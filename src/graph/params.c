@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/f16.h"
 #include "base/size.h"
 
 #define ALIGN_FLOATS 16
@@ -11,6 +12,7 @@ struct ts_params {
     ts_param *list;
     int count, capacity;
     size_t floats, total;
+    size_t split[2]; /* by layout */
 };
 
 tess_status ts_params_new(ts_params **out, ts_error *err) {
@@ -52,7 +54,7 @@ tess_status ts_params_add(ts_params *params, const char *name, ts_param_layout l
         return ts_fail(err, TESS_ERR_INPUT, "Parameter name %s is over %d bytes.", name, TS_PARAM_NAME - 1);
     }
     for (int i = 0; i < rank; i++) count = ts_mul(count, (size_t)dims[i], &over);
-    size_t end = ts_round_up(ts_add(params->floats, count, &over), ALIGN_FLOATS, &over);
+    const size_t room = ts_round_up(count, ALIGN_FLOATS, &over), end = ts_add(params->floats, room, &over);
     if (over || end > SIZE_MAX / sizeof(float)) {
         return ts_fail(err, TESS_ERR_TOO_LARGE, "Parameter %s makes the net too large.", name);
     }
@@ -61,10 +63,12 @@ tess_status ts_params_add(ts_params *params, const char *name, ts_param_layout l
         if (status < 0) return status;
     }
     ts_param *p = &params->list[params->count++];
-    *p = (ts_param){.layout = layout, .rank = rank, .offset = params->floats, .count = count};
+    *p = (ts_param){
+        .layout = layout, .rank = rank, .offset = params->floats, .split = params->split[layout], .count = count};
     memcpy(p->name, name, strlen(name) + 1);
     memcpy(p->dims, dims, (size_t)rank * sizeof *dims);
     params->floats = end;
+    params->split[layout] += room;
     params->total += count;
     return TESS_OK;
 }
@@ -83,6 +87,16 @@ const ts_param *ts_params_at(const ts_params *params, int index) { return &param
 size_t ts_params_floats(const ts_params *params) { return params->floats; }
 
 size_t ts_params_total(const ts_params *params) { return params->total; }
+
+size_t ts_params_largest(const ts_params *params) {
+    size_t most = 0;
+    for (int i = 0; i < params->count; i++) {
+        if (params->list[i].count > most) most = params->list[i].count;
+    }
+    return most;
+}
+
+size_t ts_params_split(const ts_params *params, ts_param_layout layout) { return params->split[layout]; }
 
 /* Runs over the elements of a conv weight with their places in both orders: file [a][b][t], memory [t][b][a], t over
  * the taps. */
@@ -103,4 +117,16 @@ void ts_param_write(const ts_param *param, const float *store, float *file) {
     const float *memory = store + param->offset;
     if (param->layout == TS_PARAM_PLAIN) memcpy(file, memory, param->count * sizeof *file);
     else FOR_EACH_TAP(param, m, f) file[f] = memory[m];
+}
+
+void ts_param_read_split(const ts_param *param, float *values, uint16_t *halves, const float *file) {
+    if (param->layout == TS_PARAM_PLAIN) memcpy(values + param->split, file, param->count * sizeof *file);
+    else FOR_EACH_TAP(param, m, f) halves[param->split + m] = ts_f16_from_f32(file[f]);
+}
+
+void ts_param_write_store(const ts_param *param, ts_store store, float *file) {
+    const size_t at = param->split;
+    if (!store.halves) ts_param_write(param, store.values, file);
+    else if (param->layout == TS_PARAM_PLAIN) memcpy(file, store.values + at, param->count * sizeof *file);
+    else FOR_EACH_TAP(param, m, f) file[f] = ts_f32_from_f16(store.halves[at + m]);
 }

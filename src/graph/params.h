@@ -3,12 +3,16 @@
  * A ts_params is a list of named, shaped entries with offsets (in floats) into a flat store; every store that it
  * describes is one array of ts_params_floats() floats. Offsets are multiples of 16 floats, gaps hold zeros.
  * Files hold PyTorch shapes and orders (conv OIHW, transposed conv IOHW); memory holds the order that the kernels
- * want (see ts_param_layout); ts_param_read and ts_param_write convert, exactly, in both directions. */
+ * want (see ts_param_layout); ts_param_read and ts_param_write convert, exactly, in both directions.
+ *
+ * A store may also be split: convolution weights as float16 in one array, everything else as floats in another (half the
+ * memory for a model that runs and does not learn). Entries then lie at `split`, in the array of their kind. */
 #ifndef TS_GRAPH_PARAMS_H
 #define TS_GRAPH_PARAMS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 
@@ -25,6 +29,7 @@ typedef struct ts_param {
     int rank;      /* 1..4 */
     int dims[4];   /* the shape in a file */
     size_t offset; /* floats from the start of a store */
+    size_t split;  /* halves or floats from the start of a split store's array */
     size_t count;  /* floats */
 } ts_param;
 
@@ -41,12 +46,25 @@ tess_status ts_params_add(ts_params *params, const char *name, ts_param_layout l
 int ts_params_find(const ts_params *params, const char *name); /* index or -1 */
 int ts_params_count(const ts_params *params);                  /* entries */
 const ts_param *ts_params_at(const ts_params *params, int index);
-size_t ts_params_floats(const ts_params *params); /* floats of one store, gaps included */
-size_t ts_params_total(const ts_params *params);  /* parameters proper, gaps left out */
+size_t ts_params_floats(const ts_params *params);  /* floats of one store, gaps included */
+size_t ts_params_total(const ts_params *params);   /* parameters proper, gaps left out */
+size_t ts_params_largest(const ts_params *params); /* floats of the largest entry */
+
+/* A store's values, borrowed. `halves` NULL: an ordinary store; else a split one, `values` its floats. */
+typedef struct ts_store {
+    const float *values;
+    const uint16_t *halves;
+} ts_store;
+
+/* What the arrays of a split store take: halves (conv) or floats (plain), gaps included. */
+size_t ts_params_split(const ts_params *params, ts_param_layout layout);
 
 /* Copies one entry between file order and a store (`store` is the start of the store, `file` has count floats). */
 void ts_param_read(const ts_param *param, float *store, const float *file);
 void ts_param_write(const ts_param *param, const float *store, float *file);
+/* The same for a split store; floats are rounded to nearest where they do not fit float16 exactly. */
+void ts_param_read_split(const ts_param *param, float *values, uint16_t *halves, const float *file);
+void ts_param_write_store(const ts_param *param, ts_store store, float *file); /* of either kind */
 
 /* Weights in use: a description, the values, optionally gradients, and the forms that kernels prepare from the values
  * (packed panels, transformed taps). Graphs refer to it; several graphs of one net share it, so that preparing is done
@@ -56,6 +74,8 @@ typedef struct ts_weights ts_weights;
 /* `values` and `grads` are borrowed stores of ts_params_floats(params) floats and must outlive the weights, as must
  * `params`. `grads` NULL: frozen, no gradients are ever computed for them. */
 tess_status ts_weights_new(const ts_params *params, const float *values, float *grads, ts_weights **out, ts_error *err);
+/* Frozen weights over a store of either kind; the values of a split one must not change. */
+tess_status ts_weights_over(const ts_params *params, ts_store store, ts_weights **out, ts_error *err);
 void ts_weights_free(ts_weights *weights);
 /* Say so after changing the values: prepared forms are made afresh before the next forward. */
 void ts_weights_changed(ts_weights *weights);

@@ -34,7 +34,7 @@ static bool grad_to(const ts_graph *g, const ts_node *n, int k) {
 /* What backward of this node will read, of TS_NEEDS_*. */
 static unsigned needs(const ts_node *n) {
     if (!n->grad || n->op == TS_OP_INPUT) return 0;
-    unsigned flags = row_flags(n) & (TS_NEEDS_X | TS_NEEDS_X1 | TS_NEEDS_Y);
+    unsigned flags = row_flags(n) & (TS_NEEDS_X | TS_NEEDS_X1 | TS_NEEDS_X2 | TS_NEEDS_Y);
     return is_conv(n) && !trains(n) ? flags & ~(unsigned)TS_NEEDS_X : flags;
 }
 
@@ -119,7 +119,7 @@ static int last_read(const ts_graph *g, ts_tensor t) {
         const ts_node *m = &g->nodes[i];
         for (int k = 0; k < inputs(m); k++) {
             if (m->in[k] != t) continue;
-            int step = needs(m) & (k == 0 ? TS_NEEDS_X : TS_NEEDS_X1) ? backward_step(g, i) : m->skip ? t : i;
+            int step = needs(m) & (unsigned)TS_NEEDS_X << k ? backward_step(g, i) : m->skip ? t : i;
             if (step > last) last = step;
         }
         if (m->residual == t && i > last) last = i;
@@ -231,8 +231,7 @@ static void place_spills(ts_graph *g) {
         for (int k = 0; k < inputs(n); k++) {
             int givers, step = backward_step(g, i);
             if (!grad_to(g, n, k)) continue;
-            bool first = last_giver(g, n->in[k], &givers) == i && !g->nodes[n->in[k]].start &&
-                         !(k == 1 && n->in[0] == n->in[1]);
+            bool first = last_giver(g, n->in[k], &givers) == i && !g->nodes[n->in[k]].start && !ts_node_repeats(n, k);
             if (!first) n->spill[k] = new_storage(g, ts_shape_count(g->nodes[n->in[k]].shape), step, step);
         }
     }

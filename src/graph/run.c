@@ -139,7 +139,7 @@ void ts_graph_forward_to(ts_graph *g, ts_tensor t, ts_pool *pool) {
 /* Where the gradient of input k is computed: in place the first time, aside afterwards. */
 static float *destination(const ts_graph *g, const ts_node *n, int k) {
     const ts_node *x = &g->nodes[n->in[k]];
-    bool again = x->written || (k == 1 && n->in[0] == n->in[1]);
+    bool again = x->written || ts_node_repeats(n, k);
     return memory(g, again ? n->spill[k] : x->gradient);
 }
 

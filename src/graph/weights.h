@@ -5,8 +5,9 @@
 #include "graph/params.h"
 #include "kernels/conv.h"
 
-const float *ts_weights_values(const ts_weights *weights, int param); /* NULL for param -1 */
-float *ts_weights_grads(const ts_weights *weights, int param);        /* NULL for param -1 or frozen weights */
+/* NULL for param -1 and for a conv weight that is held as float16. */
+const float *ts_weights_values(const ts_weights *weights, int param);
+float *ts_weights_grads(const ts_weights *weights, int param); /* NULL for param -1 or frozen weights */
 bool ts_weights_frozen(const ts_weights *weights);
 
 /* Reserves the panels of a conv weight for one direction (`back`: the data gradient's), shared by all graphs whose

@@ -85,7 +85,8 @@ static void write_model(void) {
         CHECK_INT(ts_entropy_fit(level, LEVELS, sizes, 1, &view, tables[level], NULL), TESS_OK);
     }
     const ts_model_content content = {
-        TINY_CONFIG, plain->params, plain->values, plain->quantizer, (const uint8_t *const *)tables, table_bytes};
+        TINY_CONFIG, plain->params, {plain->values, plain->halves}, plain->quantizer, (const uint8_t *const *)tables,
+        table_bytes};
     CHECK_INT(ts_model_file_write(&content, 1, &bytes, &size, NULL), TESS_OK);
     write_all(FOLDER "tiny.safetensors", bytes, size);
     ts_free(bytes);

@@ -56,7 +56,7 @@ uint8_t *tiny_model_file(const char *json, uint64_t seed, int half, size_t *size
             for (size_t k = 0; k < p->count; k++) values[p->offset + k] += 0.1F * ts_rng_normal(&rng);
         }
         if (config.quantizer.type == TS_QUANTIZER_VQ) random_codes(quantizer, &config.quantizer, &rng);
-        const ts_model_content content = {json, params, values, quantizer, NULL, NULL};
+        const ts_model_content content = {json, params, {values, NULL}, quantizer, NULL, NULL};
         if (ts_model_file_write(&content, half, &bytes, size, NULL)) bytes = NULL;
     }
     ts_free(values);

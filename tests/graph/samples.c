@@ -44,6 +44,8 @@ static const row rows[] = {
     {TS_OP_PIXEL_UNSHUFFLE, {2, 4, 6, 3}, {0}, 0, 0, 2, 0, false},
     {TS_OP_MAX_POOL, {2, 6, 7, 3}, {0}, 0, 3, 2, 0, false},
     {TS_OP_MAX_POOL, {1, 4, 4, 2}, {0}, 0, 2, 2, 0, false},
+    {TS_OP_ATTENTION, {2, 3, 2, 5}, {2, 3, 2, 5}, 0, 0, 0, 0, false}, /* the third input is like the second */
+    {TS_OP_ATTENTION, {1, 4, 5, 8}, {1, 4, 5, 8}, 0, 0, 0, 0, false},
     {TS_OP_QUANTIZE, {2, 3, 2, 4}, {0}, 0, 0, 0, 0, false},
     {TS_OP_L1, {2, 3, 4, 3}, {2, 3, 4, 3}, 0, 0, 0, 0, false},
     {TS_OP_L2, {2, 3, 4, 3}, {2, 3, 4, 3}, 0, 0, 0, 0, false},
@@ -117,6 +119,7 @@ static ts_tensor build(ts_sample *s, const row *r, int w, int b) {
     case TS_OP_PIXEL_SHUFFLE: return ts_graph_pixel_shuffle(g, x, r->stride);
     case TS_OP_PIXEL_UNSHUFFLE: return ts_graph_pixel_unshuffle(g, x, r->stride);
     case TS_OP_MAX_POOL: return ts_graph_max_pool(g, x, r->kernel, r->stride);
+    case TS_OP_ATTENTION: return ts_graph_attention(g, x, y, s->x[2], 0.7f);
     case TS_OP_QUANTIZE: return ts_graph_quantize(g, x, (ts_quantize_hooks){NULL, bend, bend_back});
     case TS_OP_L1: return ts_graph_l1(g, x, y);
     case TS_OP_L2: return ts_graph_l2(g, x, y);
@@ -141,7 +144,7 @@ static void fill(float *x, size_t n, float shift, ts_rng *rng) {
 
 ts_sample sample_new(ts_op op, int i, int threads) {
     const row *r = find(op, i);
-    ts_sample s = {.x = {TS_NONE, TS_NONE}};
+    ts_sample s = {.x = {TS_NONE, TS_NONE, TS_NONE}};
     ts_rng rng = ts_rng_new(77, (uint64_t)op * 16 + (uint64_t)i);
     int w, b;
     bool loss = (ts_op_row_of(op)->flags & TS_LOSS) != 0;
@@ -156,6 +159,7 @@ ts_sample sample_new(ts_op op, int i, int threads) {
     if (ts_weights_new(s.params, s.values, op == TS_OP_LPIPS ? NULL : s.grads, &s.weights, NULL) < 0) abort();
     s.x[0] = ts_graph_input(s.graph, r->a, true);
     if (r->b.n) s.x[1] = ts_graph_input(s.graph, r->b, !loss);
+    if (op == TS_OP_ATTENTION) s.x[2] = ts_graph_input(s.graph, r->b, true);
     s.y = build(&s, r, w, b);
     if (!loss) ts_graph_start(s.graph, s.y);
     if (ts_graph_plan(s.graph, threads, NULL) < 0 || ts_graph_alloc(s.graph, NULL) < 0) abort();
@@ -164,7 +168,7 @@ ts_sample sample_new(ts_op op, int i, int threads) {
         size_t count = ts_shape_count(ts_graph_shape(s.graph, s.x[k]));
         s.in[k] = ts_alloc_floats(count);
         if (!s.in[k]) abort();
-        fill(s.in[k], count, k ? 0.025f : 0, &rng);
+        fill(s.in[k], count, 0.025f * (float)k, &rng);
     }
     return s;
 }

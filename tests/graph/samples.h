@@ -4,7 +4,7 @@
 
 #include "graph/node.h"
 
-#define SAMPLE_INPUTS 2
+#define SAMPLE_INPUTS TS_INPUTS
 
 typedef struct ts_sample {
     ts_params *params;

@@ -63,7 +63,7 @@ static void check_sample(ts_op op, int i) {
     }
     run_backward(&s, dy, loss);
     memcpy(once, s.grads, nw * sizeof *once);
-    float *dx[SAMPLE_INPUTS] = {NULL, NULL}; /* kept aside: forward reuses the memory */
+    float *dx[SAMPLE_INPUTS] = {NULL}; /* kept aside: forward reuses the memory */
     for (int k = 0; k < SAMPLE_INPUTS; k++) {
         if (s.x[k] == TS_NONE || (loss && k == 1)) continue;
         size_t n = ts_shape_count(ts_graph_shape(s.graph, s.x[k]));
@@ -71,7 +71,9 @@ static void check_sample(ts_op op, int i) {
         memcpy(dx[k], ts_graph_grad_data(s.graph, s.x[k]), n * sizeof **dx);
     }
     for (int k = 0; k < SAMPLE_INPUTS; k++) {
-        if (dx[k]) compare(&s, dy, s.in[k], dx[k], ts_shape_count(ts_graph_shape(s.graph, s.x[k])), k ? "dx1" : "dx0");
+        if (dx[k])
+            compare(&s, dy, s.in[k], dx[k], ts_shape_count(ts_graph_shape(s.graph, s.x[k])),
+                    (const char *[]){"dx0", "dx1", "dx2"}[k]);
         free(dx[k]);
     }
     for (int p = 0; p < ts_params_count(s.params) && !ts_weights_frozen(s.weights); p++) {
@@ -116,6 +118,32 @@ static void test_fan_out(void) {
         CHECK_NEAR(ts_graph_grad_data(g, x)[i], 2 * v + sigmoid * (1 + v * (1 - sigmoid)) + 1, 1e-5);
     }
     ts_graph_free(g);
+}
+
+/* One tensor as all three inputs of a node: its gradient is the sum of what three tensors of its values get. */
+static void test_same_input(void) {
+    enum { COUNT = 2 * 3 * 4 };
+    float dx[3][COUNT], sum[COUNT] = {0}, values[COUNT];
+    ts_rng rng = ts_rng_new(9, 1);
+    ts_rng_fill_normal(&rng, values, COUNT, 1);
+    for (int apart = 1; apart >= 0; apart--) {
+        ts_graph *g = NULL;
+        ts_tensor x[3];
+        if (!CHECK(ts_graph_new(TS_GRAPH_TRAINING, &g, NULL) == TESS_OK)) return;
+        for (int k = 0; k < 3; k++) x[k] = k && !apart ? x[0] : ts_graph_input(g, (ts_shape){1, 2, 3, 4}, true);
+        ts_tensor y = ts_graph_attention(g, x[0], x[1], x[2], 0.5f);
+        ts_graph_start(g, y);
+        CHECK_INT(ts_graph_plan(g, 1, NULL), TESS_OK);
+        CHECK_INT(ts_graph_alloc(g, NULL), TESS_OK);
+        for (int k = 0; k < 3; k++) memcpy(ts_graph_data(g, x[k]), values, sizeof values);
+        ts_graph_forward(g, NULL);
+        for (int i = 0; i < COUNT; i++) ts_graph_grad_data(g, y)[i] = values[COUNT - 1 - i];
+        ts_graph_backward(g, NULL);
+        for (int k = 0; k < (apart ? 3 : 1); k++) memcpy(dx[k], ts_graph_grad_data(g, x[k]), sizeof dx[k]);
+        for (int i = 0; i < COUNT && apart; i++) sum[i] = dx[0][i] + dx[1][i] + dx[2][i];
+        for (int i = 0; i < COUNT && !apart; i++) CHECK_NEAR(dx[0][i], sum[i], 1e-5);
+        ts_graph_free(g);
+    }
 }
 
 /* Sums whose gradients could share memory but for the order of their readers: y = (tanh(x) + silu(m)) + m, m = silu(x).
@@ -169,6 +197,7 @@ static void test_switched_off(void) {
 int main(void) {
     RUN(test_every_op);
     RUN(test_fan_out);
+    RUN(test_same_input);
     RUN(test_sums_of_sums);
     RUN(test_switched_off);
     return test_end();

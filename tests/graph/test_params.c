@@ -28,6 +28,36 @@ static void test_layouts(void) {
     ts_params_free(p);
 }
 
+/* A split store: weights as float16, the rest as floats, each entry at its place; both kinds read back alike. */
+static void test_split(void) {
+    ts_params *p = NULL;
+    float file[24], values[64] = {0}, back[24];
+    uint16_t halves[64] = {0};
+    CHECK_INT(ts_params_new(&p, NULL), TESS_OK);
+    CHECK_INT(ts_params_add(p, "w1", TS_PARAM_CONV, 4, (int[]){2, 2, 3, 1}, NULL), TESS_OK);
+    CHECK_INT(ts_params_add(p, "b1", TS_PARAM_PLAIN, 1, (int[]){3}, NULL), TESS_OK);
+    CHECK_INT(ts_params_add(p, "w2", TS_PARAM_CONV, 4, (int[]){3, 2, 2, 2}, NULL), TESS_OK);
+    CHECK_INT(ts_params_add(p, "b2", TS_PARAM_PLAIN, 1, (int[]){2}, NULL), TESS_OK);
+    CHECK_INT(ts_params_split(p, TS_PARAM_CONV), 48);
+    CHECK_INT(ts_params_split(p, TS_PARAM_PLAIN), 32);
+    CHECK_INT(ts_params_largest(p), 24);
+    for (int i = 0; i < ts_params_count(p); i++) {
+        const ts_param *e = ts_params_at(p, i);
+        for (size_t k = 0; k < e->count; k++) file[k] = (float)(i * 100) + (float)k + 0.25f;
+        ts_param_read_split(e, values, halves, file);
+    }
+    CHECK_NEAR(values[16], 300.25, 0); /* b2 comes after b1, whatever lies between them in the description */
+    for (int i = 0; i < ts_params_count(p); i++) {
+        const ts_param *e = ts_params_at(p, i);
+        ts_param_write_store(e, (ts_store){values, halves}, back);
+        test_row("%s", e->name);
+        for (size_t k = 0; k < e->count; k++) CHECK_NEAR(back[k], (float)(i * 100) + (float)k + 0.25f, 0);
+    }
+    const ts_param *w = ts_params_at(p, 2);
+    CHECK_INT(halves[w->split + 3], 0x5a62); /* 204.25, file [0][1][0][0]: memory is [tap][in][out] */
+    ts_params_free(p);
+}
+
 static void test_add_twice(void) {
     ts_params *p = NULL;
     ts_error err = {{0}};
@@ -55,6 +85,7 @@ static void test_add_twice(void) {
 
 int main(void) {
     RUN(test_layouts);
+    RUN(test_split);
     RUN(test_add_twice);
     return test_end();
 }
