@@ -69,6 +69,28 @@ void ts_act_forward(float *y, const float *x, size_t n, ts_act act, float slope,
     ts_parallel(pool, n, TS_FLAT_GRAIN, forward_task, &j);
 }
 
+/* One vector of channels for each of `pixels` pixels. */
+static void affine_run(float *y, const float *x, const float *scale, const float *shift, size_t pixels,
+                       size_t channels) {
+    for (size_t p = 0; p < pixels; p++, y += channels, x += channels) TS_FLAT_LOOP(0, channels) {
+            const vf v = vf_madd(vf_load_upto(x + i, n), vf_load_upto(scale + i, n), vf_load_upto(shift + i, n));
+            vf_store_upto(y + i, v, n);
+        }
+}
+
+void ts_act_affine(float *y, const float *x, const float *scale, const float *shift, size_t pixels, int channels,
+                   ts_act act, float slope) {
+    enum { NEAR = 2048 }; /* values that stay in the nearest cache between the two steps */
+    const size_t c = (size_t)channels, each = c < NEAR ? NEAR / c : 1;
+    for (size_t p = 0; p < pixels; p += each, y += each * c, x += each * c) {
+        const size_t n = pixels - p < each ? pixels - p : each;
+        if (scale) affine_run(y, x, scale, shift, n, c);
+        act_job j = {y, NULL, scale ? y : x, act, slope};
+        if (act == TS_ACT_NONE && !scale && y != x) memcpy(y, x, n * c * sizeof(float));
+        forward_task(&j, 0, n * c, 0);
+    }
+}
+
 void ts_act_backward(float *dx, const float *dy, const float *x, size_t n, ts_act act, float slope, ts_pool *pool) {
     act_job j = {dx, dy, x, act, slope};
     if (act == TS_ACT_NONE) {

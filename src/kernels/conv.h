@@ -4,13 +4,14 @@
  * A plan (ts_conv_plan) fixes shape and algorithm; packing turns weights into the panels that the plan's algorithm
  * wants, once per change of weights. Everything is implicit GEMM on the tile of gemm.h: no im2col.
  *
- * Every output is one chain over (ky, kx, channel) starting from the bias: its bits depend only on the input under its
+ * Every output is one chain over (ky, kx, channel) starting from the bias (up to three outputs of 8 n inputs: eight
+ * interleaved chains, or more in fused builds, joined by halves, the bias last): its bits depend only on the input under its
  * window, never on where the window lies in the picture or on threads. So a tile with its halo gives the whole
  * picture's pixels exactly. Borders are zeros that take part in the sum.
  *
  * Transposed convolution (PyTorch ConvTranspose2d, weight file order I O kh kw, in memory [kh][kw][O][I]): plan the
  * convolution that maps its output to its input, then
- *     forward   y  = ts_conv_backward_data(plan, panels of ts_conv_pack_back, x)      (+ bias by ts_add_bias)
+ *     forward   y  = ts_conv_transposed(plan, x, panels of ts_conv_pack_back, fuse)
  *     dx        = ts_conv_forward(plan, dy, panels of ts_conv_pack, NULL)
  *     dweight  += ts_conv_backward_weight(plan, x := dy, dy := x), dbias by ts_sum_rows of dy.
  */
@@ -92,6 +93,10 @@ void ts_conv_forward(const ts_conv *plan, float *y, const float *x, ts_filter fi
 /* dx [n][height][width][in] is overwritten with the gradient with respect to the input. */
 void ts_conv_backward_data(const ts_conv *plan, float *dx, const float *dy, const float *panels_back, float *scratch,
                            ts_pool *pool);
+/* The same product as a transposed convolution: y [n][height][width][in] from x [n][out_h][out_w][out], with what `fuse`
+ * asks for; bias [in], scale and shift [batch][out]. Scratch as ts_conv_scratch_data. */
+void ts_conv_transposed(const ts_conv *plan, float *y, const float *x, const float *panels_back,
+                        const ts_conv_fuse *fuse, float *scratch, ts_pool *pool);
 /* dweights [kh][kw][in][out] and dbias [out] (may be NULL) accumulate. */
 void ts_conv_backward_weight(const ts_conv *plan, float *dweights, float *dbias, const float *x, const float *dy,
                              float *scratch, ts_pool *pool);

@@ -1,10 +1,7 @@
-/* conv_plan.c - checks of a convolution's shape, and its weights' panels. */
+/* conv_plan.c - checks of a convolution's shape, and the jobs that its passes are. */
 #include "kernels/conv_job.h"
 
 #include "base/size.h"
-#include "kernels/gemm.h"
-
-#include <string.h>
 
 static bool in_range(int value, int low, int high) { return value >= low && value <= high; }
 
@@ -16,6 +13,18 @@ static bool shape_valid(const ts_conv_shape *s) {
            in_range(s->pad_bottom, 0, s->kernel_h - 1) && in_range(s->pad_left, 0, s->kernel_w - 1) &&
            in_range(s->pad_right, 0, s->kernel_w - 1) && s->height + s->pad_top + s->pad_bottom >= s->kernel_h &&
            s->width + s->pad_left + s->pad_right >= s->kernel_w;
+}
+
+static bool is_none(int factor) { return factor == 0 || factor == 1; }
+
+/* Do the joined steps fit? */
+static bool joins_valid(const ts_conv_shape *s) {
+    const bool whole = s->kernel_h == 3 && s->kernel_w == 3 && s->stride == 1 && s->pad_top == 1 && s->pad_left == 1 &&
+                       s->pad_bottom == 1 && s->pad_right == 1 && s->height % 2 == 0 && s->width % 2 == 0;
+    if (!is_none(s->upsample) && (s->upsample != 2 || !whole || !is_none(s->unshuffle))) return false;
+    return in_range(s->unshuffle, 0, 64) && in_range(s->shuffle, 0, 64) &&
+           (is_none(s->unshuffle) || s->in % (s->unshuffle * s->unshuffle) == 0) &&
+           (is_none(s->shuffle) || s->out % (s->shuffle * s->shuffle) == 0);
 }
 
 /* Could a tensor (with its zero border) be larger than this machine can address with room to spare? */
@@ -36,7 +45,7 @@ static bool too_large(const ts_conv *p) {
 
 tess_status ts_conv_plan(ts_conv *plan, const ts_conv_shape *shape, ts_error *err) {
     const ts_conv_shape *s = shape;
-    if (!shape_valid(s))
+    if (!shape_valid(s) || !joins_valid(s))
         return ts_fail(err, TESS_ERR_INPUT,
                        "A convolution %dx%d, stride %d, %d to %d channels does not fit a %dx%d input.", s->kernel_h,
                        s->kernel_w, s->stride, s->in, s->out, s->width, s->height);
@@ -48,31 +57,78 @@ tess_status ts_conv_plan(ts_conv *plan, const ts_conv_shape *shape, ts_error *er
                        "A convolution over %d x %dx%dx%d values is too large for this machine.", s->batch, s->width,
                        s->height, s->in);
     const ts_conv_job job = ts_conv_job_forward(plan);
+    const size_t taps = (size_t)(s->upsample == 2 ? 16 : s->kernel_h * s->kernel_w);
     plan->algorithm = ts_conv_job_direct(&job) ? TS_CONV_DIRECT : TS_CONV_STRIP;
     plan->band = ts_conv_job_band(&job);
-    plan->panels = ts_panel_floats((size_t)(s->kernel_h * s->kernel_w) * (size_t)s->in, s->out);
-    plan->panels_back = ts_panel_floats((size_t)(s->kernel_h * s->kernel_w) * (size_t)s->out, s->in);
+    plan->panels = ts_panel_floats(taps * (size_t)s->in, s->out);
+    if (is_none(s->upsample) && is_none(s->unshuffle) && is_none(s->shuffle))
+        plan->panels_back = ts_panel_floats(taps * (size_t)s->out, s->in);
     return TESS_OK;
+}
+
+/* What all phases read: off and reach. */
+static void set_reach(ts_conv_job *job) {
+    int end_y = -(1 << 30), end_x = end_y;
+    job->off_y = job->off_x = 1 << 30;
+    for (int i = 0; i < job->step * job->step; i++) {
+        const ts_conv_phase *p = &job->phases[i];
+        if (p->taps_h < 1 || p->taps_w < 1 || p->out_h < 1 || p->out_w < 1) continue;
+        job->off_y = p->off_y < job->off_y ? p->off_y : job->off_y;
+        job->off_x = p->off_x < job->off_x ? p->off_x : job->off_x;
+        end_y = p->off_y + p->taps_h > end_y ? p->off_y + p->taps_h : end_y;
+        end_x = p->off_x + p->taps_w > end_x ? p->off_x + p->taps_w : end_x;
+    }
+    job->reach_h = end_y - job->off_y;
+    job->reach_w = end_x - job->off_x;
+}
+
+/* The four phases of an enlargement by 2 and a 3x3 convolution. Per axis output 2 i reads x[i-1] by the first weight and
+ * x[i] by the sum of the other two; output 2 i + 1 reads x[i] by the sum of the first two and x[i+1] by the last. */
+static void set_enlarged(ts_conv_job *job) {
+    const size_t row = job->out_row, panels = ts_panel_floats((size_t)(4 * job->in_c), job->out_c);
+    for (int i = 0; i < 4; i++)
+        job->phases[i] = (ts_conv_phase){.out_h = job->in_h,
+                                         .out_w = job->in_w,
+                                         .taps_h = 2,
+                                         .taps_w = 2,
+                                         .off_y = i / 2 - 1,
+                                         .off_x = i % 2 - 1,
+                                         .first = (size_t)(i / 2) * row + (size_t)(i % 2) * job->out_pixel,
+                                         .panels = (size_t)i * panels};
+    job->step = 2;
+    job->out_h = job->in_h;
+    job->out_w = job->in_w;
+    job->out_row *= 2;
+    job->out_pixel *= 2;
 }
 
 ts_conv_job ts_conv_job_forward(const ts_conv *p) {
     const ts_conv_shape *s = &p->shape;
     const size_t row = (size_t)p->out_w * (size_t)s->out;
-    return (ts_conv_job){.batch = s->batch,
-                         .in_h = s->height,
-                         .in_w = s->width,
-                         .in_c = s->in,
-                         .out_h = p->out_h,
-                         .out_w = p->out_w,
-                         .out_c = s->out,
-                         .taps_h = s->kernel_h,
-                         .taps_w = s->kernel_w,
-                         .stride = s->stride,
-                         .off_y = -s->pad_top,
-                         .off_x = -s->pad_left,
-                         .out_pixel = (size_t)s->out,
-                         .out_row = row,
-                         .out_image = row * (size_t)p->out_h};
+    const int shrink = s->upsample == 2 ? 2 : 1, shuffle = s->shuffle > 1 ? s->shuffle : 1;
+    ts_conv_job job = {.batch = s->batch,
+                       .in_h = s->height / shrink,
+                       .in_w = s->width / shrink,
+                       .in_c = s->in,
+                       .out_h = p->out_h,
+                       .out_w = p->out_w,
+                       .out_c = s->out,
+                       .stride = s->stride,
+                       .step = 1,
+                       .out_pixel = (size_t)(s->out / shuffle),
+                       .out_row = row,
+                       .out_image = row * (size_t)p->out_h,
+                       .unshuffle = s->unshuffle > 1 ? s->unshuffle : 1,
+                       .shuffle = shuffle};
+    job.phases[0] = (ts_conv_phase){.out_h = p->out_h,
+                                    .out_w = p->out_w,
+                                    .taps_h = s->kernel_h,
+                                    .taps_w = s->kernel_w,
+                                    .off_y = -s->pad_top,
+                                    .off_x = -s->pad_left};
+    if (shrink == 2) set_enlarged(&job);
+    set_reach(&job);
+    return job;
 }
 
 /* Along one axis: which taps and which inputs belong to phase r of the stride. Input i gets dy[o] * w[k] for
@@ -94,85 +150,37 @@ static phase phase_of(int r, int stride, int kernel, int pad, int extent) {
     return p;
 }
 
-ts_conv_job ts_conv_job_back(const ts_conv *plan, int ry, int rx) {
+ts_conv_job ts_conv_job_back(const ts_conv *plan) {
     const ts_conv_shape *s = &plan->shape;
-    const phase y = phase_of(ry, s->stride, s->kernel_h, s->pad_top, s->height);
-    const phase x = phase_of(rx, s->stride, s->kernel_w, s->pad_left, s->width);
     const size_t pixel = (size_t)s->in, row = pixel * (size_t)s->width;
-    return (ts_conv_job){.batch = s->batch,
-                         .in_h = plan->out_h,
-                         .in_w = plan->out_w,
-                         .in_c = s->out,
-                         .out_h = y.number,
-                         .out_w = x.number,
-                         .out_c = s->in,
-                         .taps_h = y.taps,
-                         .taps_w = x.taps,
-                         .stride = 1,
-                         .off_y = y.off,
-                         .off_x = x.off,
-                         .out_first = (size_t)y.first * row + (size_t)x.first * pixel,
-                         .out_pixel = pixel * (size_t)s->stride,
-                         .out_row = row * (size_t)s->stride,
-                         .out_image = row * (size_t)s->height};
-}
-
-/* ---- panels ------------------------------------------------------------------------------------------------- */
-typedef struct packing {
-    const ts_conv *plan;
-    float *panels;
-    const float *weights;
-} packing;
-
-/* One panel of the forward weights: rows (ky, kx, in), columns out. */
-static void pack_task(void *context, size_t begin, size_t end, int worker) {
-    const packing *w = context;
-    const ts_conv_shape *s = &w->plan->shape;
-    const size_t k = (size_t)(s->kernel_h * s->kernel_w) * (size_t)s->in;
-    (void)worker;
-    for (size_t panel = begin; panel < end; panel++) {
-        const int first = (int)panel * TS_NR;
-        const int columns = s->out - first < TS_NR ? s->out - first : TS_NR;
-        ts_gemm_pack(w->panels + (size_t)first * k, w->weights + first, (int)k, columns, (size_t)s->out, 1);
+    ts_conv_job job = {.batch = s->batch,
+                       .in_h = plan->out_h,
+                       .in_w = plan->out_w,
+                       .in_c = s->out,
+                       .out_c = s->in,
+                       .stride = 1,
+                       .step = s->stride,
+                       .out_pixel = pixel * (size_t)s->stride,
+                       .out_row = row * (size_t)s->stride,
+                       .out_image = row * (size_t)s->height,
+                       .unshuffle = 1,
+                       .shuffle = 1};
+    size_t panels = 0;
+    for (int i = 0; i < s->stride * s->stride; i++) {
+        const phase y = phase_of(i / s->stride, s->stride, s->kernel_h, s->pad_top, s->height);
+        const phase x = phase_of(i % s->stride, s->stride, s->kernel_w, s->pad_left, s->width);
+        job.phases[i] = (ts_conv_phase){.out_h = y.number,
+                                        .out_w = x.number,
+                                        .taps_h = y.taps,
+                                        .taps_w = x.taps,
+                                        .off_y = y.off,
+                                        .off_x = x.off,
+                                        .first = (size_t)y.first * row + (size_t)x.first * pixel,
+                                        .panels = panels};
+        job.out_h = y.number > job.out_h ? y.number : job.out_h;
+        job.out_w = x.number > job.out_w ? x.number : job.out_w;
+        panels += ts_panel_floats((size_t)(y.taps * x.taps) * (size_t)s->out, s->in);
     }
-}
-
-void ts_conv_pack(const ts_conv *plan, float *panels, const float *weights, ts_pool *pool) {
-    packing w = {plan, panels, weights};
-    ts_parallel(pool, ts_div_up((size_t)plan->shape.out, TS_NR), 1, pack_task, &w);
-}
-
-/* One panel of one phase of the backward weights: rows (t_y, t_x, out) with taps in falling order, columns in. */
-static float *pack_back_panel(const packing *w, float *to, int ry, int rx, int first) {
-    const ts_conv_shape *s = &w->plan->shape;
-    const int width = ts_panel_vectors(s->in, first) * TS_VF;
-    const int columns = s->in - first < width ? s->in - first : width;
-    const size_t tap = (size_t)s->in * (size_t)s->out;
-    for (int ky = ry + (s->kernel_h - 1 - ry) / s->stride * s->stride; ky >= ry; ky -= s->stride)
-        for (int kx = rx + (s->kernel_w - 1 - rx) / s->stride * s->stride; kx >= rx; kx -= s->stride) {
-            const float *from = w->weights + (size_t)(ky * s->kernel_w + kx) * tap + (size_t)first * (size_t)s->out;
-            ts_gemm_pack(to, from, s->out, columns, 1, (size_t)s->out);
-            to += (size_t)s->out * (size_t)width;
-        }
-    return to;
-}
-
-static void pack_back_task(void *context, size_t begin, size_t end, int worker) {
-    const packing *w = context;
-    const ts_conv_shape *s = &w->plan->shape;
-    float *phase_panels = w->panels;
-    (void)worker;
-    for (int ry = 0; ry < s->stride; ry++)
-        for (int rx = 0; rx < s->stride; rx++) {
-            const ts_conv_job job = ts_conv_job_back(w->plan, ry, rx);
-            const size_t k = (size_t)(job.taps_h * job.taps_w) * (size_t)s->out;
-            for (size_t panel = begin; k > 0 && panel < end; panel++)
-                pack_back_panel(w, phase_panels + panel * TS_NR * k, ry, rx, (int)panel * TS_NR);
-            phase_panels += ts_panel_floats(k, s->in);
-        }
-}
-
-void ts_conv_pack_back(const ts_conv *plan, float *panels, const float *weights, ts_pool *pool) {
-    packing w = {plan, panels, weights};
-    ts_parallel(pool, ts_div_up((size_t)plan->shape.in, TS_NR), 1, pack_back_task, &w);
+    set_reach(&job);
+    return job;
 }

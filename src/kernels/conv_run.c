@@ -3,14 +3,26 @@
 
 #include "base/size.h"
 
-static int strip_columns(const ts_conv_job *job) { return (job->out_w - 1) * job->stride + job->taps_w; }
+#include <string.h>
 
-static int strip_rows(const ts_conv_job *job, int band) { return (band - 1) * job->stride + job->taps_h; }
+/* Tasks that the work is cut into at least, per thread; and panels that stay in the nearest cache while the pixels of a
+ * tile pass by, in floats. Neither changes bits. */
+enum { TASKS = 4, NEAR = 4096 };
+
+static int strip_columns(const ts_conv_job *job) { return (job->out_w - 1) * job->stride + job->reach_w; }
+
+static int strip_rows(const ts_conv_job *job, int band) { return (band - 1) * job->stride + job->reach_h; }
+
+static bool loads_as_is(const ts_conv_job *job) {
+    return job->unshuffle == 1 && !job->fuse.scale && job->fuse.load_act == TS_ACT_NONE;
+}
 
 bool ts_conv_job_direct(const ts_conv_job *job) {
-    return job->off_y >= 0 && job->off_x >= 0 && job->off_y + strip_rows(job, job->out_h) <= job->in_h &&
-           job->off_x + strip_columns(job) <= job->in_w;
+    return loads_as_is(job) && job->off_y >= 0 && job->off_x >= 0 &&
+           job->off_y + strip_rows(job, job->out_h) <= job->in_h && job->off_x + strip_columns(job) <= job->in_w;
 }
+
+bool ts_conv_job_dots(const ts_conv_job *job) { return job->out_c <= 3 && job->in_c % 8 == 0; }
 
 int ts_conv_job_band(const ts_conv_job *job) {
     const size_t row = (size_t)strip_columns(job) * (size_t)job->in_c * sizeof(float);
@@ -23,133 +35,174 @@ int ts_conv_job_band(const ts_conv_job *job) {
 }
 
 size_t ts_conv_job_scratch(const ts_conv_job *job) {
-    if (job->out_h < 1 || job->out_w < 1 || job->taps_h < 1 || job->taps_w < 1 || ts_conv_job_direct(job)) return 0;
-    const size_t floats = (size_t)strip_rows(job, ts_conv_job_band(job)) * (size_t)strip_columns(job) *
-                          (size_t)job->in_c;
-    return ts_div_up(floats, 16) * 16;
+    if (job->reach_h < 1) return 0;
+    const size_t rows = (size_t)strip_rows(job, ts_conv_job_band(job));
+    return ts_div_up(rows * (size_t)strip_columns(job) * (size_t)job->in_c, 16) * 16;
 }
-
-void ts_conv_copy_strip(float *strip, const float *image, int height, int width, int channels, int y, int rows, int x,
-                        int columns) {
-    const size_t c = (size_t)channels;
-    const int left = x < 0 ? (-x < columns ? -x : columns) : 0; /* columns of zeros before and after the picture's */
-    const int inside = x + columns < width ? x + columns : width;
-    const int copied = inside - (x + left) > 0 ? inside - (x + left) : 0;
-    for (int r = 0; r < rows; r++, strip += (size_t)columns * c) {
-        if (y + r < 0 || y + r >= height) {
-            memset(strip, 0, (size_t)columns * c * sizeof(float));
-            continue;
-        }
-        const float *from = image + ((size_t)(y + r) * (size_t)width + (size_t)(x + left)) * c;
-        memset(strip, 0, (size_t)left * c * sizeof(float));
-        if (copied > 0) memcpy(strip + (size_t)left * c, from, (size_t)copied * c * sizeof(float));
-        memset(strip + (size_t)(left + copied) * c, 0, (size_t)(columns - left - copied) * c * sizeof(float));
-    }
-}
-
-/* Where a task reads its input: output pixel (r, c) of the band has its first tap at a + r * row + c * pixel. */
-typedef struct source {
-    const float *a;
-    size_t row, pixel; /* floats between output rows, pixels */
-    size_t step;       /* floats between rows of taps */
-} source;
 
 typedef struct run {
     const ts_conv_job *job;
     float *scratch;
     size_t scratch_each;
-    int band, bands;
-    bool direct;
+    int band, bands, parts; /* parts of the output channels */
+    bool direct, dots;
 } run;
 
-static source band_source(const run *r, const float *image, int first, int rows, float *strip) {
+/* What a task reads: the place of the job's off for the band's first output. */
+typedef struct source {
+    const float *a;
+    size_t line; /* floats between rows */
+} source;
+
+static source band_source(const run *r, size_t image, int first, int rows, float *strip) {
     const ts_conv_job *j = r->job;
-    const size_t c = (size_t)j->in_c, s = (size_t)j->stride;
+    const ts_conv_fuse *fuse = &j->fuse;
+    const size_t c = (size_t)j->in_c, floats = (size_t)j->in_h * (size_t)j->in_w * c;
     const int y = first * j->stride + j->off_y, columns = strip_columns(j);
     if (r->direct) {
         const size_t line = (size_t)j->in_w * c;
-        return (source){image + (size_t)y * line + (size_t)j->off_x * c, s * line, s * c, line};
+        return (source){j->in + image * floats + (size_t)y * line + (size_t)j->off_x * c, line};
     }
-    ts_conv_copy_strip(strip, image, j->in_h, j->in_w, j->in_c, y, strip_rows(j, rows), j->off_x, columns);
-    const size_t line = (size_t)columns * c;
-    return (source){strip, s * line, s * c, line};
+    const ts_conv_picture picture = {.x = j->in + image * floats,
+                                     .height = j->in_h,
+                                     .width = j->in_w,
+                                     .channels = j->in_c,
+                                     .unshuffle = j->unshuffle,
+                                     .scale = fuse->scale ? fuse->scale + image * c : NULL,
+                                     .shift = fuse->scale ? fuse->shift + image * c : NULL,
+                                     .act = fuse->load_act,
+                                     .slope = fuse->slope};
+    ts_conv_load_strip(strip, &picture, y, strip_rows(j, rows), j->off_x, columns);
+    return (source){strip, (size_t)columns * c};
 }
 
-/* One panel of output channels over a band of `rows` output rows; out: its first pixel. */
-static void band_panel(const ts_conv_job *j, const source *from, int rows, int first, float *out) {
-    float room[TS_MR][TS_NR], start[TS_NR] = {0};
-    const int vectors = ts_panel_vectors(j->out_c, first);
-    const int columns = j->out_c - first < TS_NR ? j->out_c - first : TS_NR;
-    const bool whole = columns == vectors * TS_VF;
-    const int length = j->taps_w * j->in_c;
-    const float *panel = j->panels + (size_t)first * (size_t)(j->taps_h * length);
-    for (int i = 0; j->fuse.bias && i < columns; i++) start[i] = j->fuse.bias[first + i];
-    const int pixels = rows * j->out_w;
-    int y = 0, x = 0;
-    for (int p = 0; p < pixels; p += TS_MR) {
-        ts_tile tile;
-        float *target[TS_MR];
-        const int count = pixels - p < TS_MR ? pixels - p : TS_MR;
-        for (int i = 0; i < TS_MR; i++) {
-            if (i < count) {
-                tile.a[i] = from->a + (size_t)y * from->row + (size_t)x * from->pixel;
-                target[i] = out + (size_t)y * j->out_row + (size_t)x * j->out_pixel + first;
-                if (++x == j->out_w) x = 0, y++;
-            } else {
-                tile.a[i] = tile.a[i - 1];
-            }
-            tile.c[i] = whole && i < count ? target[i] : room[i];
+/* One phase over a band, ready to run. */
+typedef struct piece {
+    const run *run;
+    const ts_conv_phase *phase;
+    const float *a;    /* the first tap of the band's first output */
+    size_t row, pixel; /* floats from there to the next output row's, the next pixel's */
+    size_t line;       /* floats from tap row to tap row */
+    float *out;        /* the first pixel */
+    int pixels;        /* outputs */
+    bool plain;        /* nothing but storing is left to do */
+} piece;
+
+/* The tile of `count` pixels from (y, x) on; targets: where their first channels go. */
+static void aim(const piece *b, ts_tile *tile, float **targets, int count, int *y, int *x) {
+    for (int i = 0; i < TS_MR; i++) {
+        if (i >= count) {
+            tile->a[i] = tile->a[i - 1];
+            continue;
         }
-        ts_tile_rows(&tile, vectors, j->taps_h, length, from->step, panel, start);
-        if (whole) continue;
-        for (int i = 0; i < count; i++) memcpy(target[i], room[i], (size_t)columns * sizeof(float));
+        tile->a[i] = b->a + (size_t)*y * b->row + (size_t)*x * b->pixel;
+        targets[i] = b->out + (size_t)*y * b->run->job->out_row + (size_t)*x * b->run->job->out_pixel;
+        if (++*x == b->phase->out_w) *x = 0, ++*y;
     }
 }
 
-/* act(y) + add over a dense band that has just been written. */
-static void finish_band(const ts_conv_job *j, float *out, size_t n) {
+/* Depth to space: where channel `o` of a pixel goes, from its channel 0. */
+static size_t shuffled(const ts_conv_job *j, size_t o) {
+    const size_t f = (size_t)j->shuffle, square = f * f, in_square = o % square;
+    const size_t row = j->out_row / (size_t)j->step / f;
+    return in_square / f * row + in_square % f * ((size_t)j->out_c / square) + o / square;
+}
+
+/* Stores a tile of channels first .. first + columns - 1 from room [TS_MR][width]: activation, addition, depth to space. */
+static void finish_tile(const ts_conv_job *j, float *room, int width, float *const *targets, int count, int first,
+                        int columns) {
     const ts_conv_fuse *fuse = &j->fuse;
-    if (fuse->act != TS_ACT_NONE) ts_act_forward(out, out, n, fuse->act, fuse->slope, NULL);
-    if (!fuse->add) return;
-    const float *add = fuse->add + (out - j->out);
-    size_t i = 0;
-    for (; i + TS_VF <= n; i += TS_VF) vf_store(out + i, vf_add(vf_load(out + i), vf_load(add + i)));
-    for (; i < n; i++) out[i] += add[i];
+    if (fuse->act != TS_ACT_NONE) ts_act_affine(room, room, NULL, NULL, 1, count * width, fuse->act, fuse->slope);
+    for (int i = 0; i < count; i++, room += width) {
+        const float *add = fuse->add ? fuse->add + (targets[i] - j->out) : NULL;
+        if (j->shuffle > 1) {
+            for (int o = 0; o < columns; o++) {
+                const size_t at = shuffled(j, (size_t)(first + o));
+                targets[i][at] = add ? room[o] + add[at] : room[o];
+            }
+            continue;
+        }
+        float *to = targets[i] + first;
+        for (int o = 0; o < columns; o += TS_VF) {
+            const size_t left = (size_t)(columns - o);
+            vf v = vf_load(room + o);
+            if (add) v = vf_add(v, vf_load_upto(add + first + o, left));
+            vf_store_upto(to + o, v, left);
+        }
+    }
+}
+
+/* One tile of pixels times one panel of output channels. */
+static void run_tile(const piece *b, ts_tile *tile, float *const *targets, int count, int first) {
+    const ts_conv_job *j = b->run->job;
+    const ts_conv_phase *phase = b->phase;
+    float room[TS_MR * TS_NR], start[TS_NR] = {0};
+    const int vectors = ts_panel_vectors(j->out_c, first), width = vectors * TS_VF;
+    const int columns = j->out_c - first < width ? j->out_c - first : width;
+    const int length = phase->taps_w * j->in_c;
+    const float *panel = j->panels + phase->panels + (size_t)first * (size_t)(phase->taps_h * length);
+    const bool straight = b->plain && columns == width;
+    if (j->fuse.bias) memcpy(start, j->fuse.bias + first, (size_t)columns * sizeof(float));
+    for (int i = 0; i < TS_MR; i++) tile->c[i] = straight && i < count ? targets[i] + first : room + i * width;
+    if (b->run->dots) {
+        ts_tile_dots(tile, phase->taps_h, length, b->line, panel, start);
+    } else {
+        ts_tile_rows(tile, vectors, phase->taps_h, length, b->line, panel, start);
+    }
+    if (!straight) finish_tile(j, room, width, targets, count, first, columns);
+}
+
+/* Output channels [begin, end) of a phase over a band. Pixels pass by a group of panels that stays near. */
+static void run_band(const piece *b, int begin, int end) {
+    const int k = b->phase->taps_h * b->phase->taps_w * b->run->job->in_c;
+    const int near = NEAR / (k * TS_NR > 0 ? k * TS_NR : 1), group = near > 1 ? near * TS_NR : TS_NR;
+    for (int from = begin; from < end; from += group) {
+        const int to = end - from < group ? end : from + group;
+        for (int p = 0, y = 0, x = 0; p < b->pixels; p += TS_MR) {
+            ts_tile tile;
+            float *targets[TS_MR];
+            const int count = b->pixels - p < TS_MR ? b->pixels - p : TS_MR;
+            aim(b, &tile, targets, count, &y, &x);
+            for (int first = from; first < to; first += TS_NR) run_tile(b, &tile, targets, count, first);
+        }
+    }
 }
 
 static void run_task(void *context, size_t begin, size_t end, int worker) {
     const run *r = context;
     const ts_conv_job *j = r->job;
+    const int panels = (j->out_c + TS_NR - 1) / TS_NR, each = (panels + r->parts - 1) / r->parts * TS_NR;
     for (size_t t = begin; t < end; t++) {
-        const size_t image = t / (size_t)r->bands;
-        const int first = (int)(t % (size_t)r->bands) * r->band;
+        const size_t image = t / (size_t)(r->bands * r->parts);
+        const int first = (int)(t / (size_t)r->parts % (size_t)r->bands) * r->band;
+        const int from = (int)(t % (size_t)r->parts) * each, to = j->out_c - from < each ? j->out_c : from + each;
         const int rows = j->out_h - first < r->band ? j->out_h - first : r->band;
-        const float *in = j->in + image * (size_t)j->in_h * (size_t)j->in_w * (size_t)j->in_c;
-        float *strip = r->direct ? NULL : r->scratch + (size_t)worker * r->scratch_each;
-        const source from = band_source(r, in, first, rows, strip);
-        float *out = j->out + image * j->out_image + j->out_first + (size_t)first * j->out_row;
-        for (int panel = 0; panel < j->out_c; panel += TS_NR) band_panel(j, &from, rows, panel, out);
-        finish_band(j, out, (size_t)rows * j->out_row);
+        if (from >= to) continue;
+        source s = {j->in, 0};
+        if (j->reach_h > 0) s = band_source(r, image, first, rows, r->scratch + (size_t)worker * r->scratch_each);
+        for (int i = 0; i < j->step * j->step; i++) {
+            const ts_conv_phase *phase = &j->phases[i];
+            const int own = phase->out_h - first < rows ? phase->out_h - first : rows;
+            if (own < 1) continue;
+            piece b = {.run = r, .phase = phase, .a = s.a, .line = s.line, .pixels = own * phase->out_w};
+            b.row = (size_t)j->stride * s.line;
+            b.pixel = (size_t)(j->stride * j->in_c);
+            if (phase->taps_h > 0 && phase->taps_w > 0)
+                b.a += (size_t)(phase->off_y - j->off_y) * s.line + (size_t)((phase->off_x - j->off_x) * j->in_c);
+            b.out = j->out + image * j->out_image + phase->first + (size_t)first * j->out_row;
+            b.plain = j->fuse.act == TS_ACT_NONE && !j->fuse.add && j->shuffle == 1 && !r->dots;
+            run_band(&b, from, to);
+        }
     }
-}
-
-/* An output that no tap reaches. */
-static void fill_zero(const ts_conv_job *j) {
-    for (int n = 0; n < j->batch; n++)
-        for (int y = 0; y < j->out_h; y++)
-            for (int x = 0; x < j->out_w; x++)
-                memset(j->out + (size_t)n * j->out_image + j->out_first + (size_t)y * j->out_row +
-                           (size_t)x * j->out_pixel,
-                       0, (size_t)j->out_c * sizeof(float));
 }
 
 void ts_conv_job_run(const ts_conv_job *job, float *scratch, ts_pool *pool) {
     if (job->out_h < 1 || job->out_w < 1) return;
-    if (job->taps_h < 1 || job->taps_w < 1) {
-        fill_zero(job);
-        return;
-    }
-    const int band = ts_conv_job_band(job);
-    run r = {job, scratch, ts_conv_job_scratch(job), band, (job->out_h + band - 1) / band, ts_conv_job_direct(job)};
-    ts_parallel(pool, (size_t)job->batch * (size_t)r.bands, 1, run_task, &r);
+    const int band = ts_conv_job_band(job), bands = (job->out_h + band - 1) / band;
+    const int panels = (job->out_c + TS_NR - 1) / TS_NR, threads = ts_pool_threads(pool);
+    run r = {job, scratch, ts_conv_job_scratch(job), band, bands, 1, ts_conv_job_direct(job), ts_conv_job_dots(job)};
+    const size_t tasks = (size_t)job->batch * (size_t)bands;
+    if (threads > 1 && tasks < (size_t)(TASKS * threads))
+        r.parts = (int)ts_min_size((size_t)panels, ts_div_up((size_t)(TASKS * threads), tasks));
+    ts_parallel(pool, tasks * (size_t)r.parts, 1, run_task, &r);
 }

@@ -79,11 +79,11 @@ static void border_task(void *context, size_t begin, size_t end, int worker) {
     const bordering *b = context;
     const ts_conv_shape *s = b->shape;
     (void)worker;
-    for (size_t n = begin; n < end; n++)
-        ts_conv_copy_strip(b->to + n * bordered_floats(s),
-                           b->x + n * (size_t)s->height * (size_t)s->width * (size_t)s->in, s->height, s->width, s->in,
-                           -s->pad_top, s->height + s->pad_top + s->pad_bottom, -s->pad_left,
-                           s->width + s->pad_left + s->pad_right);
+    for (size_t n = begin; n < end; n++) {
+        const ts_conv_picture picture = ts_conv_picture_of(s, NULL, b->x, n);
+        ts_conv_load_strip(b->to + n * bordered_floats(s), &picture, -s->pad_top,
+                           s->height + s->pad_top + s->pad_bottom, -s->pad_left, s->width + s->pad_left + s->pad_right);
+    }
 }
 
 size_t ts_conv_scratch_weight(const ts_conv *plan, int threads) {

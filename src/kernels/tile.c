@@ -99,6 +99,56 @@ void ts_tile_rows(const ts_tile *tile, int nv, int segments, int length, size_t 
     }
 }
 
+/* ---- few columns -------------------------------------------------------------------------------------------- */
+enum {
+    DOT_LANES = TS_VF > 8 ? TS_VF : 8,
+    DOT_VECTORS = DOT_LANES / TS_VF,
+    DOT_ROWS = TS_VF > 8 ? TS_MR : (TS_VF > 4 ? 3 : 2) /* rows at a time: 3 * DOT_ROWS * DOT_VECTORS accumulators */
+};
+
+/* The chains of one output, joined. */
+static float dot_sum(const vf *chain) {
+    float lanes[DOT_LANES];
+    for (int v = 0; v < DOT_VECTORS; v++) vf_store(lanes + v * TS_VF, chain[v]);
+    for (int half = DOT_LANES / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+    return lanes[0];
+}
+
+static void dots(const float *const *a, float *const *c, int segments, int length, size_t step, const float *panel,
+                 const float *start) {
+    const size_t k = (size_t)(segments * length);
+    vf acc[DOT_ROWS][3][DOT_VECTORS];
+    const float *row[DOT_ROWS];
+    TS_UNROLL for (int i = 0; i < DOT_ROWS; i++) {
+        row[i] = a[i];
+        TS_UNROLL for (int o = 0; o < 3; o++) TS_UNROLL for (int v = 0; v < DOT_VECTORS; v++) acc[i][o][v] = vf_zero();
+    }
+    for (int s = 0; s < segments; s++) {
+        for (int left = length; left > 0; left -= DOT_LANES) {
+            const size_t n = TS_VF > 8 && left < TS_VF ? 8 : TS_VF; /* mostly a constant */
+            TS_UNROLL for (int v = 0; v < DOT_VECTORS; v++) {
+                vf x[DOT_ROWS];
+                TS_UNROLL for (int i = 0; i < DOT_ROWS; i++) x[i] = vf_load_upto(row[i] + v * TS_VF, n);
+                TS_UNROLL for (int o = 0; o < 3; o++) {
+                    const vf w = vf_load_upto(panel + (size_t)o * k + v * TS_VF, n);
+                    TS_UNROLL for (int i = 0; i < DOT_ROWS; i++) acc[i][o][v] = vf_madd(x[i], w, acc[i][o][v]);
+                }
+            }
+            TS_UNROLL for (int i = 0; i < DOT_ROWS; i++) row[i] += DOT_VECTORS * n;
+            panel += DOT_VECTORS * n;
+        }
+        TS_UNROLL for (int i = 0; i < DOT_ROWS; i++) row[i] += step - (size_t)length;
+    }
+    TS_UNROLL for (int i = 0; i < DOT_ROWS; i++) TS_UNROLL for (int o = 0; o < 3; o++)
+        c[i][o] = start[o] + dot_sum(acc[i][o]);
+}
+
+void ts_tile_dots(const ts_tile *tile, int segments, int length, size_t step, const float *panel, const float *start) {
+    for (int i = 0; i < TS_MR; i += DOT_ROWS) dots(tile->a + i, tile->c + i, segments, length, step, panel, start);
+}
+
+/* ---- A^T B -------------------------------------------------------------------------------------------------- */
 typedef void columns_fn(float *, size_t, const float *, const float *, const ts_walk *, int, size_t);
 
 void ts_tile_columns(float *c, size_t ldc, const float *a, const float *b, const ts_walk *walk, int from, int columns) {
