@@ -155,7 +155,7 @@ static void add(const bench *b, void *context) {
 static void norm_forward(const bench *b, void *context) {
     flat_bench *f = context;
     ts_group_norm_forward(f->b, f->d, f->d + 512, f->a, f->small, f->small + 128, 16, f->n / 16 / 128, 128, 32, 1e-6f,
-                          b->pool);
+                          TS_ACT_NONE, 0, b->pool);
 }
 static void norm_backward(const bench *b, void *context) {
     flat_bench *f = context;

@@ -165,7 +165,7 @@ static void norm_forward(const ts_call *c) {
     float *mean = c->saved, *rstd = mean + c->ys.n * n->groups;
     ts_group_norm_forward(c->y, mean, rstd, c->x[0], ts_weights_values(n->weights, n->w),
                           ts_weights_values(n->weights, n->b), c->ys.n, (size_t)c->ys.h * (size_t)c->ys.w, c->ys.c,
-                          n->groups, n->eps, c->pool);
+                          n->groups, n->eps, TS_ACT_NONE, 0, c->pool);
 }
 
 /* dx is always computed: it is a by-product of what dgamma and dbeta need. */

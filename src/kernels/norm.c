@@ -1,221 +1,177 @@
-/* norm.c - group normalisation.
+/* norm.c - group normalisation, forward: one pass that reads, one that writes.
  *
- * Lanes run along channels whatever the groups are: sums are taken per channel (float over blocks of pixels, double over
- * blocks) and joined per group. A task is one image and a chunk of whole groups of at least CHUNK channels where there
- * are as many; chunks depend on the shape alone, so bits depend on neither vector width nor threads.
+ * Moments are taken over whole rows of channels, lanes along channels. An image is cut into BLOCKS runs of pixels that
+ * depend on the shape alone. A run sums deviations from a base near its own mean, and their squares, per channel: in
+ * float over PIXELS pixels, in double over those. Then channels join to groups and runs to the image (Chan, Golub &
+ * LeVeque 1983), all in double. So bits depend on neither vector width nor threads. The base is the mean of a run's first
+ * PIXELS pixels: a large common offset costs nothing.
  */
 #include "kernels/norm.h"
 
 #include "kernels/flat.h"
 
-enum { CHUNK = 32, BLOCK = 256 };
+enum { BLOCKS = 16, PIXELS = 64, CHUNK = 128, GROUPS = 64 }; /* CHUNK channels and GROUPS groups are taken at a time */
+
+typedef struct moments {
+    double mean, square; /* square: sum of squared deviations from the mean */
+} moments;
 
 typedef struct norm_job {
-    float *y, *sums;
-    float *mean, *rstd; /* [batch][groups]; the backward pass only reads them */
-    const float *x, *dy, *gamma, *beta;
-    size_t pixels, channels, groups, each; /* each: channels per group */
-    size_t chunk, chunks;                  /* groups per task, tasks per image */
-    float eps;
+    float *y;
+    const float *x, *gamma, *beta, *mean, *rstd;
+    size_t pixels, channels, each; /* of the image; each: channels per group */
+    size_t block;                  /* pixels per run */
+    size_t group, groups;          /* groups now being measured */
+    ts_act act;
+    float slope;
+    moments (*part)[GROUPS]; /* [BLOCKS] */
 } norm_job;
 
-/* One vector of channels of one image: n channels from `channel` on, and the mean and rstd of their groups. */
-typedef struct lanes {
-    size_t at; /* of the first pixel's values */
-    size_t n;
-    vf mean, rstd;
-} lanes;
-
-static lanes lanes_of(const norm_job *j, size_t image, size_t channel, size_t n) {
-    float mean[TS_VF] = {0}, rstd[TS_VF] = {0};
-    for (size_t k = 0; k < n; k++) {
-        mean[k] = j->mean[image * j->groups + (channel + k) / j->each];
-        rstd[k] = j->rstd[image * j->groups + (channel + k) / j->each];
-    }
-    return (lanes){image * j->pixels * j->channels + channel, n, vf_load(mean), vf_load(rstd)};
-}
-
-typedef struct pair {
-    vf first, second;
-} pair;
-
-/* What is summed over pixels: deviations and their squares, or dy and dy * unit. */
-static inline pair deviations(const norm_job *j, const lanes *l, size_t at, pair sum) {
-    const vf d = vf_sub(vf_load_upto(j->x + at, l->n), l->mean);
-    return (pair){vf_add(sum.first, d), vf_madd(d, d, sum.second)};
-}
-static inline pair slopes(const norm_job *j, const lanes *l, size_t at, pair sum) {
-    const vf unit = vf_mul(vf_sub(vf_load_upto(j->x + at, l->n), l->mean), l->rstd);
-    const vf dy = vf_load_upto(j->dy + at, l->n);
-    return (pair){vf_add(sum.first, dy), vf_madd(dy, unit, sum.second)};
-}
-
-/* total[0][k], total[1][k] = sums over pixels for lane k. */
-static void pixel_sums(const norm_job *j, const lanes *l, int backward, double total[2][TS_VF]) {
-    memset(total, 0, 2 * sizeof total[0]);
-    for (size_t first = 0; first < j->pixels; first += BLOCK) {
-        const size_t last = j->pixels - first < BLOCK ? j->pixels : first + BLOCK;
-        pair sum = {vf_zero(), vf_zero()};
-        for (size_t p = first; p < last; p++) {
-            const size_t at = l->at + p * j->channels;
-            sum = backward ? slopes(j, l, at, sum) : deviations(j, l, at, sum);
+/* sum[c] += x - base, square[c] += (x - base)^2 over up to PIXELS pixels, one chain per channel. */
+static void add_pixels(float *sum, float *square, const float *base, const float *x, size_t step, size_t pixels,
+                       size_t channels) {
+    TS_FLAT_LOOP(0, channels) {
+        const vf b = vf_load(base + i);
+        vf s = vf_load(sum + i), q = vf_load(square + i);
+        const float *at = x + i;
+        for (size_t p = 0; p < pixels; p++, at += step) {
+            const vf d = vf_sub(vf_load_upto(at, n), b);
+            s = vf_add(s, d);
+            q = vf_madd(d, d, q);
         }
-        float lane[2][TS_VF];
-        vf_store(lane[0], sum.first);
-        vf_store(lane[1], sum.second);
-        for (size_t k = 0; k < TS_VF; k++) total[0][k] += (double)lane[0][k], total[1][k] += (double)lane[1][k];
+        vf_store(sum + i, s);
+        vf_store(square + i, q);
     }
 }
 
-/* The channels of task t: [*first, *last) of *image. */
-static void task_range(const norm_job *j, size_t t, size_t *image, size_t *first, size_t *last) {
-    const size_t chunk = t % j->chunks * j->chunk;
-    *image = t / j->chunks;
-    *first = chunk * j->each;
-    *last = (chunk + j->chunk < j->groups ? chunk + j->chunk : j->groups) * j->each;
+/* Per-channel moments of a run of pixels; n <= CHUNK channels from x on. */
+static void channel_moments(moments *out, const float *x, size_t step, size_t pixels, size_t n) {
+    enum { STEP = 8 }; /* pixels whose rows are in the nearest cache together */
+    float base[CHUNK + TS_VF] = {0}, sum[CHUNK + TS_VF], square[CHUNK + TS_VF];
+    double total[CHUNK] = {0}, squares[CHUNK] = {0};
+    const size_t head = pixels < PIXELS ? pixels : PIXELS;
+    memset(sum, 0, sizeof sum);
+    memset(square, 0, sizeof square);
+    add_pixels(sum, square, base, x, step, head, n);
+    for (size_t c = 0; c < n; c++) base[c] = sum[c] / (float)head;
+    for (size_t first = 0; first < pixels; first += PIXELS) {
+        const size_t count = pixels - first < PIXELS ? pixels - first : PIXELS;
+        memset(sum, 0, sizeof sum);
+        memset(square, 0, sizeof square);
+        for (size_t p = 0; p < count; p += STEP)
+            add_pixels(sum, square, base, x + (first + p) * step, step, count - p < STEP ? count - p : STEP, n);
+        for (size_t c = 0; c < n; c++) total[c] += (double)sum[c], squares[c] += (double)square[c];
+    }
+    for (size_t c = 0; c < n; c++) {
+        const double rest = total[c] / (double)pixels;
+        out[c] = (moments){(double)base[c] + rest, squares[c] - rest * total[c]};
+    }
 }
 
-/* Mean, then variance around it, of the groups of channels [first, last), into j->mean and j->rstd. */
-static void group_moments(const norm_job *j, size_t image, size_t first, size_t last) {
-    double sum[CHUNK] = {0}, off[CHUNK] = {0}, square[CHUNK] = {0}, total[2][TS_VF];
-    const double count = (double)(j->pixels * j->each);
-    const size_t group = first / j->each, groups = (last - first) / j->each;
-    float *mean = j->mean + image * j->groups + group, *rstd = j->rstd + image * j->groups + group;
-    memset(mean, 0, groups * sizeof(float));
-    memset(rstd, 0, groups * sizeof(float));
-    for (int pass = 0; pass < 2; pass++) {
-        TS_FLAT_LOOP(first, last) {
-            const lanes l = lanes_of(j, image, i, n);
-            pixel_sums(j, &l, 0, total);
+/* a, of n values, takes in b, of m. */
+static moments join(moments a, double n, moments b, double m) {
+    const double off = b.mean - a.mean;
+    return (moments){a.mean + off * (m / (n + m)), a.square + b.square + off * off * (n * m / (n + m))};
+}
+
+static void measure_task(void *context, size_t begin, size_t end, int worker) {
+    const norm_job *j = context;
+    const size_t last = (j->group + j->groups) * j->each;
+    moments channel[CHUNK];
+    (void)worker;
+    for (size_t block = begin; block < end; block++) {
+        const size_t first = block * j->block;
+        const size_t pixels = j->pixels - first < j->block ? j->pixels - first : j->block;
+        for (size_t c = j->group * j->each; c < last; c += CHUNK) {
+            const size_t n = last - c < CHUNK ? last - c : CHUNK;
+            channel_moments(channel, j->x + first * j->channels + c, j->channels, pixels, n);
             for (size_t k = 0; k < n; k++) {
-                const size_t g = (i + k) / j->each - group;
-                if (pass == 0) {
-                    sum[g] += total[0][k];
-                } else {
-                    off[g] += total[0][k];
-                    square[g] += total[1][k];
-                }
+                moments *group = &j->part[block][(c + k) / j->each - j->group];
+                const size_t before = (c + k) % j->each;
+                *group = before == 0 ? channel[k] : join(*group, (double)(before * pixels), channel[k], (double)pixels);
             }
-        }
-        for (size_t g = 0; g < groups; g++) {
-            if (pass == 0) {
-                mean[g] = (float)(sum[g] / count);
-                continue;
-            }
-            const double rest = off[g] / count; /* what rounding the mean left over */
-            const double variance = square[g] / count - rest * rest;
-            rstd[g] = (float)(1 / sqrt((variance > 0 ? variance : 0) + (double)j->eps));
         }
     }
 }
 
-static void forward_task(void *context, size_t begin, size_t end, int worker) {
+/* mean and rstd [groups] of one image. */
+static void measure(norm_job *j, float *mean, float *rstd, size_t groups, float eps, ts_pool *pool) {
+    moments part[BLOCKS][GROUPS];
+    const size_t blocks = (j->pixels + j->block - 1) / j->block;
+    j->part = part;
+    for (j->group = 0; j->group < groups; j->group += GROUPS) {
+        j->groups = groups - j->group < GROUPS ? groups - j->group : GROUPS;
+        ts_parallel(pool, blocks, 1, measure_task, j);
+        for (size_t g = 0; g < j->groups; g++) {
+            moments all = part[0][g];
+            size_t pixels = j->block < j->pixels ? j->block : j->pixels;
+            for (size_t b = 1; b < blocks; b++, pixels += j->block) {
+                const size_t more = j->pixels - pixels < j->block ? j->pixels - pixels : j->block;
+                all = join(all, (double)(pixels * j->each), part[b][g], (double)(more * j->each));
+            }
+            const double variance = all.square / (double)(j->pixels * j->each);
+            mean[j->group + g] = (float)all.mean;
+            rstd[j->group + g] = (float)(1 / sqrt((variance > 0 ? variance : 0) + (double)eps));
+        }
+    }
+}
+
+static norm_job job_of(size_t pixels, int channels, int groups) {
+    const size_t units = (pixels + PIXELS - 1) / PIXELS;
+    return (norm_job){.pixels = pixels,
+                      .channels = (size_t)channels,
+                      .each = (size_t)(channels / groups),
+                      .block = (units + BLOCKS - 1) / BLOCKS * PIXELS};
+}
+
+void ts_group_norm_affine(float *scale, float *shift, float *mean, float *rstd, const float *x, const float *gamma,
+                          const float *beta, int batch, size_t pixels, int channels, int groups, float eps,
+                          ts_pool *pool) {
+    norm_job j = job_of(pixels, channels, groups);
+    for (int image = 0; image < batch; image++, mean += groups, rstd += groups) {
+        j.x = x + (size_t)image * pixels * j.channels;
+        measure(&j, mean, rstd, (size_t)groups, eps, pool);
+        for (size_t c = 0; c < j.channels; c++, scale++, shift++) {
+            const double factor = (double)rstd[c / j.each] * (double)gamma[c];
+            *scale = (float)factor;
+            *shift = (float)((double)beta[c] - (double)mean[c / j.each] * factor);
+        }
+    }
+}
+
+/* (x - mean) * (rstd gamma) + beta, so that a large mean costs nothing; then the activation. */
+static void apply_task(void *context, size_t begin, size_t end, int worker) {
     const norm_job *j = context;
     (void)worker;
-    for (size_t t = begin; t < end; t++) {
-        size_t image, first, last;
-        task_range(j, t, &image, &first, &last);
-        group_moments(j, image, first, last);
-        TS_FLAT_LOOP(first, last) {
-            const lanes l = lanes_of(j, image, i, n);
-            const vf gamma = vf_load_upto(j->gamma + i, n), beta = vf_load_upto(j->beta + i, n);
-            for (size_t at = l.at, p = 0; p < j->pixels; p++, at += j->channels) {
-                const vf unit = vf_mul(vf_sub(vf_load_upto(j->x + at, n), l.mean), l.rstd);
-                vf_store_upto(j->y + at, vf_madd(unit, gamma, beta), n);
+    for (size_t first = 0; first < j->channels; first += CHUNK) {
+        const size_t channels = j->channels - first < CHUNK ? j->channels - first : CHUNK;
+        float mean[CHUNK + TS_VF] = {0}, scale[CHUNK + TS_VF] = {0}, beta[CHUNK + TS_VF] = {0};
+        for (size_t c = 0; c < channels; c++) {
+            mean[c] = j->mean[(first + c) / j->each];
+            scale[c] = j->rstd[(first + c) / j->each] * j->gamma[first + c];
+            beta[c] = j->beta[first + c];
+        }
+        for (size_t p = begin; p < end; p++) {
+            const size_t at = p * j->channels + first;
+            TS_FLAT_LOOP(0, channels) {
+                const vf d = vf_sub(vf_load_upto(j->x + at + i, n), vf_load(mean + i));
+                vf_store_upto(j->y + at + i, vf_madd(d, vf_load(scale + i), vf_load(beta + i)), n);
             }
         }
     }
-}
-
-static void set_chunks(norm_job *j) {
-    j->chunk = j->each >= CHUNK ? 1 : CHUNK / j->each;
-    j->chunks = (j->groups + j->chunk - 1) / j->chunk;
+    ts_act_affine(j->y + begin * j->channels, j->y + begin * j->channels, NULL, NULL, end - begin, (int)j->channels,
+                  j->act, j->slope);
 }
 
 void ts_group_norm_forward(float *y, float *mean, float *rstd, const float *x, const float *gamma, const float *beta,
-                           int batch, size_t pixels, int channels, int groups, float eps, ts_pool *pool) {
-    norm_job j = {.y = y,
-                  .mean = mean,
-                  .rstd = rstd,
-                  .x = x,
-                  .gamma = gamma,
-                  .beta = beta,
-                  .pixels = pixels,
-                  .channels = (size_t)channels,
-                  .groups = (size_t)groups,
-                  .each = (size_t)(channels / groups),
-                  .eps = eps};
-    set_chunks(&j);
-    ts_parallel(pool, (size_t)batch * j.chunks, 1, forward_task, &j);
-}
-
-/* ---- backward ------------------------------------------------------------------------------------------------ */
-/* Per channel: the sum of dy and the sum of dy * unit; per group the means over values of both times gamma. */
-static void group_slopes(const norm_job *j, size_t image, size_t first, size_t last, float mean_dy[CHUNK],
-                         float mean_dy_unit[CHUNK]) {
-    double m1[CHUNK] = {0}, m2[CHUNK] = {0}, total[2][TS_VF];
-    float *sums = j->sums + 2 * image * j->channels;
-    const size_t group = first / j->each;
-    TS_FLAT_LOOP(first, last) {
-        const lanes l = lanes_of(j, image, i, n);
-        pixel_sums(j, &l, 1, total);
-        for (size_t k = 0; k < n; k++) {
-            sums[i + k] = (float)total[0][k];
-            sums[j->channels + i + k] = (float)total[1][k];
-            m1[(i + k) / j->each - group] += (double)j->gamma[i + k] * total[0][k];
-            m2[(i + k) / j->each - group] += (double)j->gamma[i + k] * total[1][k];
-        }
+                           int batch, size_t pixels, int channels, int groups, float eps, ts_act act, float slope,
+                           ts_pool *pool) {
+    norm_job j = job_of(pixels, channels, groups);
+    const size_t image = pixels * j.channels;
+    j.gamma = gamma, j.beta = beta, j.act = act, j.slope = slope;
+    for (int n = 0; n < batch; n++, x += image, y += image, mean += groups, rstd += groups) {
+        j.x = x, j.y = y, j.mean = mean, j.rstd = rstd;
+        measure(&j, mean, rstd, (size_t)groups, eps, pool);
+        ts_parallel(pool, pixels, 16384 / j.channels + 1, apply_task, &j);
     }
-    for (size_t g = 0; g < (last - first) / j->each; g++) {
-        mean_dy[g] = (float)(m1[g] / (double)(j->pixels * j->each));
-        mean_dy_unit[g] = (float)(m2[g] / (double)(j->pixels * j->each));
-    }
-}
-
-/* dx = rstd * (gamma dy - mean(gamma dy) - unit * mean(gamma dy unit)), means over the group. */
-static void backward_task(void *context, size_t begin, size_t end, int worker) {
-    const norm_job *j = context;
-    (void)worker;
-    for (size_t t = begin; t < end; t++) {
-        size_t image, first, last;
-        float mean_dy[CHUNK], mean_dy_unit[CHUNK];
-        task_range(j, t, &image, &first, &last);
-        group_slopes(j, image, first, last, mean_dy, mean_dy_unit);
-        TS_FLAT_LOOP(first, last) {
-            const lanes l = lanes_of(j, image, i, n);
-            float m1[TS_VF] = {0}, m2[TS_VF] = {0};
-            for (size_t k = 0; k < n; k++)
-                m1[k] = mean_dy[(i + k - first) / j->each], m2[k] = mean_dy_unit[(i + k - first) / j->each];
-            const vf gamma = vf_load_upto(j->gamma + i, n), off = vf_load(m1), along = vf_load(m2);
-            for (size_t at = l.at, p = 0; p < j->pixels; p++, at += j->channels) {
-                const vf unit = vf_mul(vf_sub(vf_load_upto(j->x + at, n), l.mean), l.rstd);
-                const vf dy = vf_mul(vf_load_upto(j->dy + at, n), gamma);
-                vf_store_upto(j->y + at, vf_mul(l.rstd, vf_nmadd(unit, along, vf_sub(dy, off))), n);
-            }
-        }
-    }
-}
-
-void ts_group_norm_backward(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x, const float *mean,
-                            const float *rstd, const float *gamma, int batch, size_t pixels, int channels, int groups,
-                            float *scratch, ts_pool *pool) {
-    norm_job j = {.y = dx,
-                  .mean = (float *)mean,
-                  .rstd = (float *)rstd,
-                  .sums = scratch,
-                  .x = x,
-                  .dy = dy,
-                  .gamma = gamma,
-                  .pixels = pixels,
-                  .channels = (size_t)channels,
-                  .groups = (size_t)groups,
-                  .each = (size_t)(channels / groups)};
-    set_chunks(&j);
-    ts_parallel(pool, (size_t)batch * j.chunks, 1, backward_task, &j);
-    for (size_t image = 0; image < (size_t)batch; image++)
-        for (size_t c = 0; c < j.channels; c++) {
-            const float *sums = scratch + 2 * image * j.channels;
-            if (dbeta) dbeta[c] += sums[c];
-            if (dgamma) dgamma[c] += sums[j.channels + c];
-        }
 }

@@ -3,14 +3,21 @@
 #define TS_KERNELS_NORM_H
 
 #include "base/parallel.h"
+#include "kernels/act.h"
 
 #include <stddef.h>
 
-/* y = (x - mean) * rstd * gamma + beta, with mean and (biased) variance over the pixels and channels of a group.
+/* y = act((x - mean) * rstd * gamma + beta), with mean and (biased) variance over the pixels and channels of a group.
  * x, y: [batch][pixels][channels]; gamma, beta: [channels]; groups divides channels; y may be x.
- * mean, rstd: [batch][groups], kept for the backward pass. Variance is taken in a second pass around the mean. */
+ * mean, rstd: [batch][groups], kept for the backward pass, which is that of act TS_ACT_NONE. */
 void ts_group_norm_forward(float *y, float *mean, float *rstd, const float *x, const float *gamma, const float *beta,
-                           int batch, size_t pixels, int channels, int groups, float eps, ts_pool *pool);
+                           int batch, size_t pixels, int channels, int groups, float eps, ts_act act, float slope,
+                           ts_pool *pool);
+/* One reading pass: scale, shift [batch][channels] such that y = x * scale + shift, for a reader that applies them while
+ * loading (ts_conv_fuse). Where |mean| is many times 1 / rstd, y loses the bits that x * scale and shift cancel. */
+void ts_group_norm_affine(float *scale, float *shift, float *mean, float *rstd, const float *x, const float *gamma,
+                          const float *beta, int batch, size_t pixels, int channels, int groups, float eps,
+                          ts_pool *pool);
 /* dx is overwritten (may be dy); dgamma and dbeta accumulate (NULL: frozen, not computed).
  * scratch: 2 * batch * channels floats. */
 void ts_group_norm_backward(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x, const float *mean,

@@ -55,7 +55,7 @@ static void test_group_norm(void) {
         double *want = make_double(n), *moved = make_double(n), *nudge = make_double(n);
         ts_pool *pool = ts_pool_new(3);
         ts_group_norm_forward(y, mean, rstd, x, gamma, beta, k->batch, (size_t)k->pixels, k->channels, k->groups, eps,
-                              pool);
+                              TS_ACT_NONE, 0, pool);
         ts_group_norm_backward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma, k->batch, (size_t)k->pixels, k->channels,
                                k->groups, scratch, pool);
         ts_pool_free(pool);
@@ -82,11 +82,77 @@ static void test_group_norm(void) {
         }
         float *alone = make(n);
         ts_group_norm_forward(alone, mean, rstd, x, gamma, beta, k->batch, (size_t)k->pixels, k->channels, k->groups,
-                              eps, NULL);
+                              eps, TS_ACT_NONE, 0, NULL);
         CHECK_BYTES(alone, y, n * sizeof *y);
         ts_free(want);
         ts_free(moved);
         ts_free(nudge);
+        release();
+    }
+}
+
+/* mean and rstd of one image against double, whatever the offset, spread and first pixels. */
+typedef enum filling { EVEN, FAR_START, FAR_END, CONSTANT, TINY, HUGE_VALUES } filling;
+
+static void fill_case(float *x, size_t pixels, size_t channels, float offset, filling how) {
+    fill(x, pixels * channels, how == CONSTANT ? 0 : 1);
+    for (size_t i = 0; i < pixels * channels; i++) {
+        const size_t p = i / channels;
+        x[i] += offset;
+        if ((how == FAR_START && p < 3) || (how == FAR_END && p + 70 > pixels)) x[i] += 3000;
+        if (how == TINY) x[i] *= 1e-12f;
+        if (how == HUGE_VALUES) x[i] *= 1e15f;
+    }
+}
+
+static void check_moments(const float *x, size_t pixels, size_t channels, size_t groups, const float *mean,
+                          const float *rstd, double eps) {
+    const size_t each = channels / groups;
+    for (size_t g = 0; g < groups; g++) {
+        double sum = 0, square = 0;
+        for (size_t i = 0; i < pixels * each; i++) sum += (double)x[i / each * channels + g * each + i % each];
+        const double m = sum / (double)(pixels * each);
+        for (size_t i = 0; i < pixels * each; i++) {
+            const double d = (double)x[i / each * channels + g * each + i % each] - m;
+            square += d * d;
+        }
+        const double deviation = sqrt(square / (double)(pixels * each)), want = 1 / sqrt(deviation * deviation + eps);
+        CHECK_NEAR(mean[g], m, fabs(m) * EPS + deviation * 1e-6);
+        CHECK_NEAR(rstd[g], want, want * 1e-5);
+    }
+}
+
+static void test_moments(void) {
+    static const struct {
+        size_t pixels, channels, groups;
+        float offset;
+        filling how;
+    } ROWS[] = {{5000, 8, 2, 0, EVEN},       {1025, 260, 65, 3, EVEN},      {2000, 6, 6, 1e5f, EVEN},
+                {4096, 16, 4, 0, FAR_START}, {4096, 16, 4, 0, FAR_END},     {777, 64, 32, -7, CONSTANT},
+                {900, 12, 3, 0.5f, TINY},    {1200, 12, 3, 0, HUGE_VALUES}, {63, 512, 32, 1, EVEN},
+                {1, 4, 2, 5, EVEN},          {130, 300, 1, 10, EVEN}};
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        const size_t n = ROWS[i].pixels * ROWS[i].channels, c = ROWS[i].channels;
+        test_row("moments %d", (int)i);
+        float *x = make(n), *gamma = make_random(c, 1), *beta = make_random(c, 1), *mean = make(ROWS[i].groups),
+              *rstd = make(ROWS[i].groups), *scale = make(c), *shift = make(c), *y = make(n);
+        fill_case(x, ROWS[i].pixels, c, ROWS[i].offset, ROWS[i].how);
+        ts_pool *pool = ts_pool_new(3);
+        ts_group_norm_affine(scale, shift, mean, rstd, x, gamma, beta, 1, ROWS[i].pixels, (int)c, (int)ROWS[i].groups,
+                             1e-20f, pool);
+        check_moments(x, ROWS[i].pixels, c, ROWS[i].groups, mean, rstd, 1e-20);
+        ts_group_norm_forward(y, mean, rstd, x, gamma, beta, 1, ROWS[i].pixels, (int)c, (int)ROWS[i].groups, 1e-20f,
+                              TS_ACT_NONE, 0, pool);
+        for (size_t k = 0; k < n; k += n / 50 + 1) { /* the affine form is the same function */
+            const double size = fabs((double)x[k] * (double)scale[k % c]) + fabs((double)shift[k % c]) + 1;
+            CHECK_NEAR(x[k] * scale[k % c] + shift[k % c], y[k], size * 8 * EPS);
+        }
+        float *active = make_copy(x, n);
+        ts_group_norm_forward(active, mean, rstd, active, gamma, beta, 1, ROWS[i].pixels, (int)c, (int)ROWS[i].groups,
+                              1e-20f, TS_ACT_SILU, 0, NULL);
+        ts_act_forward(y, y, n, TS_ACT_SILU, 0, NULL);
+        CHECK_BYTES(active, y, n * sizeof(float));
+        ts_pool_free(pool);
         release();
     }
 }
@@ -98,16 +164,17 @@ static void test_golden(void) {
           *mean = make(16), *rstd = make(16);
     float *dy = make_random(2 * P * C, 1), *dx = make(2 * P * C), *dgamma = make_zero(C), *dbeta = make_zero(C),
           *scratch = make(4 * C);
-    ts_group_norm_forward(y, mean, rstd, x, gamma, beta, 2, P, C, 8, 1e-5f, NULL);
+    ts_group_norm_forward(y, mean, rstd, x, gamma, beta, 2, P, C, 8, 1e-5f, TS_ACT_NONE, 0, NULL);
     ts_group_norm_backward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma, 2, P, C, 8, scratch, NULL);
-    CHECK_GOLDEN(y, 2 * P * C, 0x109e5b4a17e705b8);
-    CHECK_GOLDEN(dx, 2 * P * C, 0x392c777fe2c8582f);
+    CHECK_GOLDEN(y, 2 * P * C, 0xad3a94b48e08fc0b);
+    CHECK_GOLDEN(dx, 2 * P * C, 0xf33b77d16555730d);
     CHECK(dgamma[0] != 0 && dbeta[C - 1] != 0);
     release();
 }
 
 int main(void) {
     RUN(test_group_norm);
+    RUN(test_moments);
     RUN(test_golden);
     return test_end();
 }
