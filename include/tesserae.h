@@ -54,7 +54,9 @@ void tess_model_free(tess_model *model);
 const char *tess_model_message(const tess_model *model);
 /* Reads a model file (docs/FORMAT.md). The bytes are copied and may be freed afterwards. */
 tess_status tess_model_load(tess_model *model, const void *bytes, size_t size);
-/* JSON: name, hash (16 hex digits), params, bytes, factor, levels, codebook {size, dim}, tasks, licence, trainedOn. */
+/* JSON: name, hash (16 hex digits), params, bytes, factor, levels, codebook {size, dim}, macsPerPixel
+ * {encoder, decoder}, tasks, licence, trainedOn. tasks: "compress" (not for a model with quantizer type none, which has
+ * 0 levels of 0 codes), "reconstruct". */
 const char *tess_model_info(const tess_model *model);
 /* Writes the model file into memory owned by the handle; half != 0 stores weights as f16. */
 tess_status tess_model_save(tess_model *model, int half, const uint8_t **bytes, size_t *size);
@@ -72,8 +74,8 @@ tess_encoder *tess_encoder_new(const tess_model *model); /* the model must outli
 void tess_encoder_free(tess_encoder *encoder);
 const char *tess_encoder_message(const tess_encoder *encoder);
 /* Options: "quality" 0..100, "bpp" > 0, "size" bytes (the last one set of these three rules), "effort" 0..9,
- * "alpha" 0 drop / 1 keep, "threads" >= 1, "tokens_only" 0/1 (no file; nearest codes unless a rate was set), "tile" side
- * of the work tiles in latents (0, the default: by picture size and model alone, so that results are the same everywhere;
+ * "alpha" 0 drop / 1 keep, "threads" >= 1, "tokens_only" 0/1 (no file; nearest codes unless a rate was set), "latents"
+ * 0/1 (no codes either: the job ends with the encoder's latents), "tile" side of the work tiles in latents (0, the default: by picture size and model alone, so that results are the same everywhere;
  * other sides may round the last bits otherwise). */
 tess_status tess_encoder_set(tess_encoder *encoder, const char *option, double value);
 /* Starts a job: returns where to write width*height*channels bytes of pixels, or NULL (see message). */
@@ -83,6 +85,9 @@ double tess_encoder_progress(const tess_encoder *encoder); /* 0..1 */
 const uint8_t *tess_encoder_bytes(const tess_encoder *encoder, size_t *size);
 /* The chosen tokens, [levels][height][width]. */
 const uint16_t *tess_encoder_tokens(const tess_encoder *encoder, int *levels, int *height, int *width);
+/* After a job with option "latents": what the encoder makes of the picture, ahead of any quantizer,
+ * [height][width][dim]. */
+const float *tess_encoder_latents(const tess_encoder *encoder, int *height, int *width, int *dim);
 
 /* ---- decoder: .tess (or tokens) -> pixels ------------------------------------------------------------------ */
 typedef struct tess_decoder tess_decoder;
@@ -98,6 +103,8 @@ uint8_t *tess_decoder_begin(tess_decoder *decoder, size_t size);
 /* Starts a job from tokens: returns where to write levels*height*width uint16 values, or NULL. Pixels: width_px x height_px. */
 uint16_t *tess_decoder_begin_tokens(tess_decoder *decoder, int levels, int height, int width, int height_px,
                                     int width_px);
+/* Starts a job from latents, as of tess_encoder_latents: returns where to write height*width*dim floats, or NULL. */
+float *tess_decoder_begin_latents(tess_decoder *decoder, int height, int width, int dim, int height_px, int width_px);
 tess_status tess_decoder_step(tess_decoder *decoder);
 double tess_decoder_progress(const tess_decoder *decoder);
 /* The whole picture (or region), channels 4 if the file has alpha, else 3; before TESS_DONE only finished tiles hold pixels. */

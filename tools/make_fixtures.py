@@ -37,6 +37,19 @@ STRIDED = {
                 op("tanh"), conv(4, 3, bias=False)],
     "decoder": [op("tconv", out=10, kernel=4, **DOWN), op("norm", groups=5), op("relu"), op("res", act="relu"),
                 op("up", factor=2), conv(8, 3), op("leaky_relu"), conv(3, 5)]}
+BLOCKS = {
+    "encoder": [conv(8, 3), op("resnet", out=12, groups=4), conv(12, 3, stride=2, pad=[0, 0, 1, 1]),
+                op("attention", groups=3), op("resnet", groups=4), op("norm", groups=4), op("silu"),
+                conv(4, 3, stride=2, pad=[0, 0, 1, 1])],
+    "decoder": [conv(12, 3), op("attention", groups=4), op("up"), op("resnet", out=8, groups=4), op("up"), conv(8, 3),
+                op("norm", groups=4), op("silu"), conv(3, 3)]}
+TINIES = {
+    "encoder": [conv(6, 3), op("tiny"), conv(8, 3, stride=2, bias=False), op("tiny", pool=4),
+                conv(8, 3, stride=2, bias=False), op("tiny", out=10), conv(4, 3)],
+    "decoder": [op("soft_clamp"), conv(8, 3), op("relu"), op("tiny", pool=4), op("up"), conv(6, 3, bias=False),
+                op("tiny"), op("up"), conv(3, 3)]}
+PATCHES = {"encoder": [op("unshuffle", factor=4), conv(8, 1), op("gelu"), conv(4, 3)],
+           "decoder": [conv(8, 3), op("gelu"), conv(48, 1), op("shuffle", factor=4)]}
 VQ = {"type": "vq", "update": "ema", "levels": 1, "size": 16, "dim": 4, "decay": 0.9, "commitment": 0.25, "restart": 0}
 CASES = {
     "vq_ema": (STRIDED, VQ),
@@ -44,10 +57,14 @@ CASES = {
     "vq_gradient": (SHUFFLED, dict(VQ, update="gradient")),
     "rvq_gradient": (STRIDED, dict(VQ, update="gradient", levels=2)),
     "fsq": (SHUFFLED, {"type": "fsq", "bins": [8, 5, 4, 3]}),
+    "unit_gradient": (BLOCKS, dict(VQ, update="gradient", normalize=True)),
+    "unit_ema": (PATCHES, dict(VQ, normalize=True)),
+    "continuous": (TINIES, {"type": "none", "dim": 4}),
 }
 TRAIN = {"size": SIDE, "batch": BATCH, "steps": STEPS, "lr": 2e-3, "warmup": 3, "lr_final": 0.1, "betas": [0.9, 0.99],
          "eps": 1e-8, "weight_decay": 0.01, "clip": 0.5, "ema": 0.95, "seed": 1, "quantize_from": 0, "flip": False,
          "loss": {"l1": 1, "l2": 2, "ms_ssim": 0.5, "lpips": 0.7, "lpips_from": 0}, "lambda": [0, 0.05]}
+STEADY = {"unit_gradient": {"eps": 1e-3}}  # the bias of keys has no gradient: AdamW would make steps of its rounding
 FIRES = {3: (8, 2, 4), 4: (8, 2, 4), 6: (8, 3, 6), 7: (12, 3, 6), 9: (12, 4, 8), 10: (16, 4, 8), 11: (16, 4, 8),
          12: (16, 4, 8)}  # torchvision's index: channels in, squeezed, out of each expansion
 TAPS = (8, 8, 12, 16, 16, 16, 16)
@@ -60,7 +77,11 @@ OPS = {
     "shuffle2": (12, op("shuffle", factor=2)), "shuffle4": (32, op("shuffle", factor=4)),
     "unshuffle2": (3, op("unshuffle", factor=2)), "unshuffle4": (2, op("unshuffle", factor=4)), "silu": (3, op("silu")),
     "relu": (3, op("relu")), "leaky_relu": (3, op("leaky_relu")), "gelu": (3, op("gelu")), "tanh": (3, op("tanh")),
-    "res": (6, op("res")), "res31": (6, op("res", kernels=[3, 1], hidden=4, act="gelu"))}
+    "res": (6, op("res")), "res31": (6, op("res", kernels=[3, 1], hidden=4, act="gelu")),
+    "conv3pads": (4, conv(5, 3, stride=2, pad=[0, 0, 1, 1])), "conv4pads": (3, conv(4, 4, pad=[2, 1, 1, 2])),
+    "resnet": (6, op("resnet", out=9, groups=3)), "resnet_same": (8, op("resnet", groups=2, eps=1e-4)),
+    "attention": (6, op("attention", groups=2)), "tiny": (5, op("tiny", out=7)), "tiny_same": (4, op("tiny")),
+    "tiny_pool": (4, op("tiny", pool=2)), "soft_clamp": (3, op("soft_clamp", limit=1.5))}
 
 
 def rounded(t):
@@ -124,12 +145,13 @@ def start_codes(tr, batches, seed):
     q.fit(z, 3)
     for t in (q.codebook.data, q.count, q.sum, q.bits):
         t.copy_(rounded(t))
+    q.settle()
 
 
 def plan(c, seed):
     """(levels, lambda) of each training step."""
     r = random.Random(seed)
-    if c["quantizer"]["type"] == "fsq":
+    if c["quantizer"]["type"] != "vq":
         return [(None, 0.0)] * STEPS
     lam = [0.0 if i % 3 == 0 else float(np.float32(r.uniform(0.002, 0.05))) for i in range(STEPS)]
     return [(1 + i % c["quantizer"]["levels"] if i else c["quantizer"]["levels"], l) for i, l in enumerate(lam)]
@@ -168,7 +190,8 @@ def as_float32(tr):
 
 def case(name, arch, quantizer, net, batches, seed):
     """All tensors of one training case, or None where float32 takes other tokens than float64."""
-    c = config.complete({"format": 1, "name": name, "range": [-1, 1], **arch, "quantizer": quantizer, "train": TRAIN})
+    c = config.complete({"format": 1, "name": name, "range": [-1, 1], **arch, "quantizer": quantizer,
+                         "train": dict(TRAIN, **STEADY.get(name, {}))})
     tr, steps = prepared(c, net, batches, seed), plan(c, seed)
     single = as_float32(tr)
     out = {"param." + k: v.detach().clone() for k, v in tr.params.items()}
@@ -186,6 +209,8 @@ def case(name, arch, quantizer, net, batches, seed):
     norm = torch.sqrt(sum((v.grad ** 2).sum() for v in tr.params.values()))
     tr.model.load_state_dict(saved)
     out.update(latent=tr.model.encoder(batches[0]), zq=q.z, output=tr.model.decoder(q.z), tokens=q.tokens.int())
+    if not q.tokens.numel():
+        del out["tokens"]
     out.update({"loss." + k: v.reshape(1) for k, v in {**terms, **q.terms, "total": total, "grad_norm": norm}.items()})
 
     single_total, _, single_tokens = run_steps(single, [b.float() for b in batches], steps)
@@ -221,7 +246,7 @@ def ops():
         out.update({name + ".x": x, name + ".y": y, name + ".dy": dy, name + ".dx": x.grad})
         for k, p in m.named_parameters():
             out.update({"%s.%s" % (name, k): p, "%s.d%s" % (name, k): p.grad})
-    return f32(out), {"ops": json.dumps({k: dict(s, channels=c) for k, (c, s) in OPS.items()})}
+    return f32(out), {"ops": json.dumps({k: {"channels": c, "layers": [s]} for k, (c, s) in OPS.items()})}
 
 
 def loss_values(net):

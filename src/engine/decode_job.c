@@ -1,4 +1,5 @@
 /* decode_job.c - one decoding job: header, tokens tile by tile, concealment, alpha, pixels window by window. */
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -84,10 +85,23 @@ static tess_status check_tokens(tess_decoder *decoder) {
     return TESS_OK;
 }
 
+static tess_status check_latents(tess_decoder *decoder) {
+    const ts_tess_header *h = &decoder->header;
+    const size_t dim = (size_t)decoder->model->config.quantizer.dim;
+    const size_t count = (size_t)h->token_height * (size_t)h->token_width * dim;
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(decoder->latents[i]))
+            return ts_fail(&decoder->error, TESS_ERR_INPUT, "Latent %zu, channel %zu, is not a finite number.", i / dim,
+                           i % dim);
+    return TESS_OK;
+}
+
 static tess_status prepare(tess_decoder *decoder) {
     ts_error *err = &decoder->error;
     const bool from_file = decoder->bytes != NULL;
-    tess_status status = from_file ? open_file(decoder) : check_tokens(decoder);
+    tess_status status = from_file          ? open_file(decoder)
+                         : decoder->latents ? check_latents(decoder)
+                                            : check_tokens(decoder);
     if (!status) status = place_region(decoder);
     if (!status) status = make_pool(decoder);
     if (!status) status = ts_net_init(&decoder->net, decoder->model, false, err);
@@ -260,8 +274,19 @@ static void paint(tess_decoder *decoder, ts_span core, ts_span window) {
     memcpy(decoder->painted, painted, sizeof painted);
 }
 
+static void copy_latents(const tess_decoder *decoder, ts_span window, float *out) {
+    const size_t dim = (size_t)decoder->model->config.quantizer.dim, row = (size_t)window.width * dim;
+    const size_t stride = (size_t)decoder->header.token_width * dim;
+    const float *from = decoder->latents + (size_t)window.y * stride + (size_t)window.x * dim;
+    for (int y = 0; y < window.height; y++) memcpy(out + (size_t)y * row, from + (size_t)y * stride, row * sizeof *out);
+}
+
 /* Looks up the window's latents and writes them to the net's input. */
 static tess_status load_window(tess_decoder *decoder, ts_span window) {
+    if (decoder->latents) {
+        copy_latents(decoder, window, ts_net_input(&decoder->net));
+        return TESS_OK;
+    }
     const size_t count = (size_t)window.width * (size_t)(decoder->levels ? decoder->levels : 1);
     uint16_t *gathered = ts_alloc(count * sizeof *gathered);
     if (!gathered) return ts_fail_memory(&decoder->error, count * sizeof *gathered);

@@ -21,8 +21,10 @@ tess_decoder *tess_decoder_new(const tess_model *model) {
 static void drop_job(tess_decoder *decoder) {
     ts_decode_drop(decoder);
     ts_free(decoder->tokens);
+    ts_free(decoder->latents);
     ts_free(decoder->picture.data);
     decoder->tokens = NULL;
+    decoder->latents = NULL;
     decoder->picture = (ts_pixels){0};
     decoder->damaged = 0;
     decoder->levels = 0;
@@ -77,10 +79,22 @@ tess_status tess_decoder_set(tess_decoder *decoder, const char *option, double v
                    option);
 }
 
+/* A job from a file or tokens needs codes. */
+static bool has_codes(tess_decoder *decoder) {
+    const ts_config *c = &decoder->model->config;
+    if (c->quantizer.type != TS_QUANTIZER_NONE) return true;
+    ts_fail(&decoder->error, TESS_ERR_MODEL,
+            "The model %.60s has continuous latents and no codebook: it decodes latents only, no tokens and no .tess "
+            "file.",
+            c->name);
+    return false;
+}
+
 uint8_t *tess_decoder_begin(tess_decoder *decoder, size_t size) {
     if (!decoder) return NULL;
     drop_job(decoder);
     ts_clear(&decoder->error);
+    if (!has_codes(decoder)) return NULL;
     decoder->bytes = ts_alloc(size);
     if (!decoder->bytes) {
         ts_fail_memory(&decoder->error, size);
@@ -92,14 +106,10 @@ uint8_t *tess_decoder_begin(tess_decoder *decoder, size_t size) {
 }
 
 /* Checks sizes against the model and fills a header as a file would have it. */
-static tess_status header_of_tokens(tess_decoder *decoder, int levels, int height, int width, int height_px,
-                                    int width_px) {
-    const ts_quantizer_config *q = &decoder->model->config.quantizer;
+static tess_status header_of_grid(tess_decoder *decoder, int levels, int height, int width, int height_px,
+                                  int width_px) {
     const int factor = ts_config_factor(&decoder->model->config);
     ts_error *err = &decoder->error;
-    if (levels < 1 || levels > q->levels)
-        return ts_fail(err, TESS_ERR_INPUT, "Tokens of %d levels do not fit this model, which has %d.", levels,
-                       q->levels);
     if (height_px < 1 || width_px < 1)
         return ts_fail(err, TESS_ERR_INPUT, "A picture of %d x %d pixels cannot be made.", width_px, height_px);
     if (height_px > TS_MAX_SIDE || width_px > TS_MAX_SIDE || (size_t)width_px * (size_t)height_px > TS_MAX_PIXELS)
@@ -107,9 +117,8 @@ static tess_status header_of_tokens(tess_decoder *decoder, int levels, int heigh
                        width_px, height_px, TS_MAX_SIDE, TS_MAX_PIXELS);
     const int rows = (height_px + factor - 1) / factor, columns = (width_px + factor - 1) / factor;
     if (height != rows || width != columns)
-        return ts_fail(err, TESS_ERR_INPUT,
-                       "A picture of %d x %d pixels has %d x %d tokens in this model, not %d x %d.", width_px,
-                       height_px, columns, rows, width, height);
+        return ts_fail(err, TESS_ERR_INPUT, "A picture of %d x %d pixels has %d x %d %s in this model, not %d x %d.",
+                       width_px, height_px, columns, rows, levels ? "tokens" : "latents", width, height);
     decoder->header = (ts_tess_header){.model = decoder->model->hash,
                                        .width = width_px,
                                        .height = height_px,
@@ -126,7 +135,14 @@ uint16_t *tess_decoder_begin_tokens(tess_decoder *decoder, int levels, int heigh
     if (!decoder) return NULL;
     drop_job(decoder);
     ts_clear(&decoder->error);
-    if (header_of_tokens(decoder, levels, height, width, height_px, width_px)) return NULL;
+    if (!has_codes(decoder)) return NULL;
+    const int most = decoder->model->config.quantizer.levels;
+    if (levels < 1 || levels > most) {
+        ts_fail(&decoder->error, TESS_ERR_INPUT, "Tokens of %d levels do not fit this model, which has %d.", levels,
+                most);
+        return NULL;
+    }
+    if (header_of_grid(decoder, levels, height, width, height_px, width_px)) return NULL;
     const size_t bytes = (size_t)levels * (size_t)height * (size_t)width * sizeof(uint16_t);
     decoder->tokens = ts_calloc(1, bytes);
     if (!decoder->tokens) {
@@ -135,6 +151,27 @@ uint16_t *tess_decoder_begin_tokens(tess_decoder *decoder, int levels, int heigh
     }
     decoder->phase = TS_DECODE_FILLING;
     return decoder->tokens;
+}
+
+float *tess_decoder_begin_latents(tess_decoder *decoder, int height, int width, int dim, int height_px, int width_px) {
+    if (!decoder) return NULL;
+    drop_job(decoder);
+    ts_clear(&decoder->error);
+    const int channels = decoder->model->config.quantizer.dim;
+    if (dim != channels) {
+        ts_fail(&decoder->error, TESS_ERR_INPUT, "Latents of %d channels do not fit this model, which has %d.", dim,
+                channels);
+        return NULL;
+    }
+    if (header_of_grid(decoder, 0, height, width, height_px, width_px)) return NULL;
+    const size_t floats = (size_t)height * (size_t)width * (size_t)dim;
+    decoder->latents = ts_calloc(floats, sizeof(float));
+    if (!decoder->latents) {
+        ts_fail_memory(&decoder->error, floats * sizeof(float));
+        return NULL;
+    }
+    decoder->phase = TS_DECODE_FILLING;
+    return decoder->latents;
 }
 
 tess_status tess_decoder_step(tess_decoder *decoder) {

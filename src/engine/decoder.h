@@ -33,11 +33,12 @@ struct tess_decoder {
     ts_decode_phase phase;
     uint8_t *bytes; /* the file, while a job needs it */
     size_t size;
-    ts_tess_file *file; /* NULL for a job from tokens */
+    ts_tess_file *file; /* NULL for a job from tokens or latents */
     ts_tess_header header;
     ts_span region;      /* wanted pixels */
     ts_span needed;      /* tokens that the region needs */
-    uint16_t *tokens;    /* [levels][token_height][token_width] */
+    uint16_t *tokens;    /* [levels][token_height][token_width]; NULL for a job from latents */
+    float *latents;      /* [token_height][token_width][dim] of a job from latents; else NULL */
     int levels;          /* decoded */
     uint8_t *tile_state; /* [tiles] */
     int damaged;

@@ -66,15 +66,28 @@ static size_t token_count(const tess_encoder *encoder) {
     return (size_t)encoder->header.token_width * (size_t)encoder->header.token_height;
 }
 
+/* A job for tokens or a file needs codes. */
+static tess_status check_codes(tess_encoder *encoder) {
+    const ts_config *c = &encoder->model->config;
+    if (encoder->options.latents_only || c->quantizer.type != TS_QUANTIZER_NONE) return TESS_OK;
+    return ts_fail(
+        &encoder->error, TESS_ERR_MODEL,
+        "The model %.60s has continuous latents and no codebook, so it makes no tokens and no .tess file; ask "
+        "for latents, or reconstruct.",
+        c->name);
+}
+
 /* Decides on alpha, takes the memory for latents and tokens, cuts the picture into tiles. */
 static tess_status prepare(tess_encoder *encoder) {
     const ts_quantizer_config *q = &encoder->model->config.quantizer;
     ts_error *err = &encoder->error;
     if (encoder->header.channels == 4) {
-        if (!encoder->options.keep_alpha || !has_transparency(&encoder->picture)) encoder->header.channels = 3;
+        if (!encoder->options.keep_alpha || encoder->options.latents_only || !has_transparency(&encoder->picture))
+            encoder->header.channels = 3;
         else ts_pixels_smooth_hidden(&encoder->picture, ts_config_factor(&encoder->model->config));
     }
-    tess_status status = make_pool(encoder);
+    tess_status status = check_codes(encoder);
+    if (!status) status = make_pool(encoder);
     if (!status) status = ts_net_init(&encoder->net, encoder->model, true, err);
     const ts_span all = {0, 0, encoder->header.token_width, encoder->header.token_height};
     if (!status)
@@ -83,9 +96,12 @@ static tess_status prepare(tess_encoder *encoder) {
     if (status) return status;
     const size_t floats = token_count(encoder) * (size_t)q->dim, tokens = token_count(encoder) * (size_t)q->levels;
     encoder->latents = ts_alloc_floats(floats);
-    encoder->masking = ts_alloc_floats(token_count(encoder));
-    encoder->tokens = ts_alloc(tokens * sizeof(uint16_t));
-    if (!encoder->latents || !encoder->masking || !encoder->tokens) return ts_fail_memory(err, floats * sizeof(float));
+    if (!encoder->latents) return ts_fail_memory(err, floats * sizeof(float));
+    if (!encoder->options.latents_only) {
+        encoder->masking = ts_alloc_floats(token_count(encoder));
+        encoder->tokens = ts_alloc(tokens * sizeof(uint16_t));
+        if (!encoder->masking || !encoder->tokens) return ts_fail_memory(err, floats * sizeof(float));
+    }
     encoder->at = 0;
     encoder->phase = TS_ENCODE_NET;
     return TESS_OK;
@@ -393,6 +409,11 @@ tess_status ts_encode_step(tess_encoder *encoder) {
     case TS_ENCODE_PIXELS: status = prepare(encoder); break;
     case TS_ENCODE_NET:
         status = code_tile(encoder);
+        if (!status && encoder->options.latents_only && encoder->at == ts_net_tiles(&encoder->net)) {
+            encoder->kept = encoder->latents;
+            encoder->latents = NULL;
+            return TESS_DONE;
+        }
         if (!status && encoder->at == ts_net_tiles(&encoder->net)) status = begin_choice(encoder);
         break;
     case TS_ENCODE_CHOICE:

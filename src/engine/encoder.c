@@ -21,9 +21,11 @@ static void drop_job(tess_encoder *encoder) {
     ts_encode_drop(encoder);
     ts_free(encoder->picture.data);
     ts_free(encoder->tokens);
+    ts_free(encoder->kept);
     ts_tess_writer_free(encoder->writer);
     encoder->picture = (ts_pixels){0};
     encoder->tokens = NULL;
+    encoder->kept = NULL;
     encoder->writer = NULL;
     encoder->bytes = NULL;
     encoder->size = 0;
@@ -49,9 +51,9 @@ typedef struct ts_encode_option {
 } ts_encode_option;
 
 static const ts_encode_option OPTIONS[] = {
-    {"quality", 0, 100, false},  {"bpp", 1e-6, 1e6, false},      {"size", 1, 1e12, true},
-    {"effort", 0, 9, true},      {"alpha", 0, 1, true},          {"threads", 1, TS_MAX_THREADS, true},
-    {"tokens_only", 0, 1, true}, {"tile", 0, TS_MAX_SIDE, true},
+    {"quality", 0, 100, false},  {"bpp", 1e-6, 1e6, false}, {"size", 1, 1e12, true},
+    {"effort", 0, 9, true},      {"alpha", 0, 1, true},     {"threads", 1, TS_MAX_THREADS, true},
+    {"tokens_only", 0, 1, true}, {"latents", 0, 1, true},   {"tile", 0, TS_MAX_SIDE, true},
 };
 
 static void apply(ts_encode_options *options, size_t which, double value) {
@@ -67,6 +69,7 @@ static void apply(ts_encode_options *options, size_t which, double value) {
     case 4: options->keep_alpha = value != 0; break;
     case 5: options->threads = (int)value; break;
     case 6: options->tokens_only = value != 0; break;
+    case 7: options->latents_only = value != 0; break;
     default: options->tile = (int)value;
     }
 }
@@ -85,10 +88,11 @@ tess_status tess_encoder_set(tess_encoder *encoder, const char *option, double v
         apply(&encoder->options, i, value);
         return TESS_OK;
     }
-    return ts_fail(
-        &encoder->error, TESS_ERR_OPTION,
-        "There is no encoder option %.40s; there are quality, bpp, size, effort, alpha, threads, tokens_only and tile.",
-        option);
+    return ts_fail(&encoder->error, TESS_ERR_OPTION,
+                   "There is no encoder option %.40s; there are quality, bpp, size, effort, alpha, threads, "
+                   "tokens_only, latents and "
+                   "tile.",
+                   option);
 }
 
 uint8_t *tess_encoder_begin(tess_encoder *encoder, int width, int height, int channels) {
@@ -158,9 +162,17 @@ const uint8_t *tess_encoder_bytes(const tess_encoder *encoder, size_t *size) {
 }
 
 const uint16_t *tess_encoder_tokens(const tess_encoder *encoder, int *levels, int *height, int *width) {
-    const bool ready = encoder && encoder->phase == TS_ENCODE_DONE;
+    const bool ready = encoder && encoder->phase == TS_ENCODE_DONE && encoder->tokens;
     if (levels) *levels = ready ? encoder->header.levels : 0;
     if (height) *height = ready ? encoder->header.token_height : 0;
     if (width) *width = ready ? encoder->header.token_width : 0;
     return ready ? encoder->tokens : NULL;
+}
+
+const float *tess_encoder_latents(const tess_encoder *encoder, int *height, int *width, int *dim) {
+    const bool ready = encoder && encoder->phase == TS_ENCODE_DONE && encoder->kept;
+    if (height) *height = ready ? encoder->header.token_height : 0;
+    if (width) *width = ready ? encoder->header.token_width : 0;
+    if (dim) *dim = ready ? encoder->model->config.quantizer.dim : 0;
+    return ready ? encoder->kept : NULL;
 }

@@ -18,7 +18,7 @@ typedef struct ts_encode_options {
     double rate;     /* quality, bits per pixel or bytes */
     bool rate_given; /* tokens_only codes to the nearest unless a rate was asked for */
     int effort, threads, tile;
-    bool keep_alpha, tokens_only;
+    bool keep_alpha, tokens_only, latents_only;
 } ts_encode_options;
 
 typedef enum ts_encode_phase {
@@ -43,6 +43,7 @@ struct tess_encoder {
     int pool_threads;
     float *latents;   /* [token_height][token_width][dim] */
     float *masking;   /* [token_height][token_width] */
+    float *kept;      /* the latents of a job that asked for them; else NULL */
     uint16_t *tokens; /* [levels of the model][token_height][token_width] */
     int at;           /* tile of the running phase */
     int tiles;        /* entropy tiles */

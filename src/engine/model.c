@@ -44,6 +44,7 @@ const char *tess_model_message(const tess_model *model) { return model ? model->
 static tess_status load_entropy(tess_model *model, const ts_safetensors *file) {
     const ts_quantizer_config *q = &model->config.quantizer;
     int sizes[TS_LEVELS_MAX];
+    if (q->type == TS_QUANTIZER_NONE) return TESS_OK;
     for (int level = 0; level < q->levels; level++) {
         char name[24];
         sizes[level] = q->size;
@@ -103,7 +104,8 @@ static tess_status write_info(tess_model *model) {
     ts_json_key(&json, "decoder"), ts_json_put_number(&json, ts_config_decoder_macs(&model->config));
     ts_json_close(&json, '}');
     ts_json_key(&json, "tasks"), ts_json_open(&json, '[');
-    ts_json_put_text(&json, "compress");
+    if (q->type != TS_QUANTIZER_NONE) ts_json_put_text(&json, "compress");
+    ts_json_put_text(&json, "reconstruct");
     ts_json_close(&json, ']');
     ts_json_key(&json, "licence"), ts_json_put_text(&json, model->config.licence);
     ts_json_key(&json, "trainedOn"), ts_json_put_text(&json, model->config.trained_on);

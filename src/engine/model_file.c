@@ -86,12 +86,13 @@ tess_status ts_model_file_read_params(const ts_safetensors *file, const ts_param
 
 tess_status ts_model_file_read_quantizer(const ts_safetensors *file, ts_quantizer *quantizer,
                                          const ts_quantizer_config *config, ts_error *err) {
-    if (config->type == TS_QUANTIZER_FSQ) return TESS_OK;
+    if (config->type != TS_QUANTIZER_VQ) return TESS_OK;
     const int dims[3] = {config->levels, config->size, config->dim};
     tess_status status = ts_model_file_read_floats(file, "quantizer.codebook", 3, dims, true,
                                                    ts_quantizer_codebook(quantizer), err);
     if (!status)
         status = ts_model_file_read_floats(file, "quantizer.bits", 2, dims, false, ts_quantizer_bits(quantizer), err);
+    ts_quantizer_settle(quantizer);
     return status;
 }
 
@@ -128,8 +129,10 @@ tess_status ts_model_file_write(const ts_model_content *content, int half, uint8
     size_t count = 0;
     if (!status) {
         /* F32 first, then F16, then bytes: so everything lies aligned */
-        sources[count++] = source("quantizer.codebook", TS_F32, 3, dims, codebook);
-        sources[count++] = source("quantizer.bits", TS_F32, 2, dims, ts_quantizer_bits(content->quantizer));
+        if (levels > 0) {
+            sources[count++] = source("quantizer.codebook", TS_F32, 3, dims, codebook);
+            sources[count++] = source("quantizer.bits", TS_F32, 2, dims, ts_quantizer_bits(content->quantizer));
+        }
         size_t used = 0;
         for (int i = 0; i < ts_params_count(content->params); i++) {
             const ts_param *param = ts_params_at(content->params, i);

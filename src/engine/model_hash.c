@@ -26,6 +26,16 @@ static uint64_t hash_floats(uint64_t hash, const float *values, size_t count) {
     return hash;
 }
 
+/* What layers have had since: unequal pads, and the fields of newer kinds. Older models keep their fingerprint. */
+static uint64_t hash_more(uint64_t hash, const ts_layer *l) {
+    char line[128] = "";
+    const int *p = l->pad;
+    if (p[1] != p[0] || p[2] != p[0] || p[3] != p[0]) snprintf(line, sizeof line, " pad %d %d %d", p[1], p[2], p[3]);
+    if (l->kind == TS_LAYER_TINY) snprintf(line, sizeof line, " pool %d", l->pool);
+    if (l->kind == TS_LAYER_SOFT_CLAMP) snprintf(line, sizeof line, " limit %.9g", (double)l->limit);
+    return hash_text(hash, line);
+}
+
 static uint64_t hash_shape(uint64_t hash, const ts_config *config) {
     char line[256];
     const ts_quantizer_config *q = &config->quantizer;
@@ -39,9 +49,10 @@ static uint64_t hash_shape(uint64_t hash, const ts_config *config) {
     for (int i = 0; i < config->decoder_count; i++) {
         const ts_layer *l = &config->decoder[i];
         snprintf(line, sizeof line, ";%d %d %d %d %d %d %d %d %d %d %d %d %d %.9g", (int)l->kind, l->in, l->out,
-                 l->kernel, l->stride, l->pad, l->bias, l->kernels[0], l->kernels[1], l->hidden, (int)l->act, l->groups,
-                 l->factor, (double)l->eps);
+                 l->kernel, l->stride, l->pad[0], l->bias, l->kernels[0], l->kernels[1], l->hidden, (int)l->act,
+                 l->groups, l->factor, (double)l->eps);
         hash = hash_text(hash, line);
+        hash = hash_more(hash, l);
     }
     return hash;
 }

@@ -70,6 +70,7 @@ static void put_weights(writing *w, const tess_trainer *t) {
 static void put_quantizer(writing *w, const tess_trainer *t) {
     const ts_quantizer_config *q = &t->config.quantizer;
     const int dims[3] = {q->levels, q->size, q->dim};
+    if (q->type == TS_QUANTIZER_NONE) return;
     if (t->codebook < 0 && q->type == TS_QUANTIZER_VQ) {
         put(w, "", "quantizer.codebook", TS_F32, 3, dims, ts_quantizer_codebook(t->quantizer));
     }
@@ -94,8 +95,8 @@ static tess_status write_all(tess_trainer *t, writing *w, uint8_t **bytes, size_
     put_quantizer(w, t);
     put(w, "", "state.live", TS_F32, 1, (int[]){LIVE}, live);
     put(w, "", "state.progress", TS_F32, 1, (int[]){1}, &progress);
-    put(w, "", "state.filled", TS_I32, 2, (int[]){levels, 2}, ts_learner_filled(t->learner));
-    put(w, "", "state.window", TS_U8, 3, (int[]){levels, TS_WINDOW, 2}, ts_learner_window(t->learner));
+    if (levels > 0) put(w, "", "state.filled", TS_I32, 2, (int[]){levels, 2}, ts_learner_filled(t->learner));
+    if (levels > 0) put(w, "", "state.window", TS_U8, 3, (int[]){levels, TS_WINDOW, 2}, ts_learner_window(t->learner));
     const ts_metadata metadata[] = {{"format", "pt"}, {"tesserae", t->json}};
     return ts_safetensors_write(bytes, size, w->list, w->count, metadata, 2, &t->error);
 }

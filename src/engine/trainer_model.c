@@ -78,11 +78,12 @@ static void renumber(ts_quantizer *q, int level, const int *order, float *room, 
     }
 }
 
-/* Tree order for every level; in levels >= 1 code 0 stays the zero code. FSQ's numbers are its grid: they stay. */
+/* Tree order for every level; in levels >= 1 code 0 stays the zero code. FSQ's numbers are its grid: they stay; without
+ * a quantizer there are none. */
 static tess_status order_codes(tess_trainer *t, const sample *s) {
     const ts_quantizer_config *q = &t->config.quantizer;
     size_t size = (size_t)q->size, dim = (size_t)q->dim;
-    if (q->type == TS_QUANTIZER_FSQ) return TESS_OK;
+    if (q->type != TS_QUANTIZER_VQ) return TESS_OK;
     int *order = ts_calloc(size, sizeof *order);
     uint16_t *inverse = ts_calloc(size, sizeof *inverse);
     float *room = ts_alloc_floats(size * (dim + 1));
@@ -142,8 +143,8 @@ tess_status tess_trainer_model(tess_trainer *t, int half, const uint8_t **bytes,
     if (!t->json)
         return ts_fail(&t->error, TESS_ERR_STATE,
                        "The trainer has no model yet: give it a config or a checkpoint first.");
-    tess_status status = t->fitted ? take_sample(t, &s)
-                                   : TESS_OK; /* codes before they were fitted have no statistics */
+    const bool codes = t->fitted && t->config.quantizer.type != TS_QUANTIZER_NONE;
+    tess_status status = codes ? take_sample(t, &s) : TESS_OK; /* codes before they were fitted have no statistics */
     if (status >= 0) status = ts_view_quantizer(t);
     if (status >= 0) status = order_codes(t, &s);
     if (status >= 0) status = fit_tables(t, &s, tables, table_bytes);

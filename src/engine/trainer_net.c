@@ -78,7 +78,7 @@ static tess_status make_model(tess_trainer *t, const char *json, size_t size) {
     ts_autoencoder_init(&t->config, t->params, t->values, &init);
     memcpy(t->ema, t->values, ts_params_floats(t->params) * sizeof *t->ema);
     t->step = t->skipped = t->skipped_in_row = t->adam_steps = t->crops = 0;
-    t->fitted = t->config.quantizer.type == TS_QUANTIZER_FSQ;
+    t->fitted = t->config.quantizer.type != TS_QUANTIZER_VQ;
     t->figures = (ts_figures){.total = NAN,
                               .l1 = NAN,
                               .l2 = NAN,

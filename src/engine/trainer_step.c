@@ -53,6 +53,8 @@ void ts_trainer_codes_from_store(tess_trainer *t) {
     if (t->codebook < 0) return;
     memcpy(ts_quantizer_codebook(t->quantizer), t->values + ts_params_at(t->params, t->codebook)->offset,
            codebook_floats(t) * sizeof(float));
+    ts_quantizer_settle(t->quantizer);
+    if (t->config.quantizer.normalize) ts_trainer_codes_to_store(t, t->values);
 }
 
 static void scale_param(tess_trainer *t, const char *name, float factor) {
@@ -115,7 +117,7 @@ tess_status ts_trainer_fit(tess_trainer *t) {
         ts_graph_forward_to(t->graph, t->z, t->pool);
         memcpy(z + i * floats, ts_graph_data(t->graph, t->z), floats * sizeof *z);
     }
-    float scale = unit_scale(z, batches * floats);
+    float scale = q->normalize ? 0 : unit_scale(z, batches * floats);
     if (scale > 0 && fold_scale(t, scale)) ts_vscale(z, z, scale, batches * floats, t->pool);
     tess_status status = ts_learner_fit(t->learner, z, batches * rows, FIT_ROUNDS, &t->step_rng, t->pool, &t->error);
     ts_free(z);
@@ -185,7 +187,7 @@ static void apply(tess_trainer *t, double norm) {
 }
 
 tess_status ts_trainer_run(tess_trainer *t, int levels, float lambda) {
-    bool quantize = t->step >= t->config.train.quantize_from;
+    bool quantize = t->step >= t->config.train.quantize_from && t->config.quantizer.type != TS_QUANTIZER_NONE;
     ts_figures f = {.lr = ts_trainer_rate(t),
                     .levels = quantize ? levels : 0,
                     .lambda = lambda,

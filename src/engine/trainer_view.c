@@ -39,6 +39,7 @@ tess_status ts_view_quantizer(tess_trainer *t) {
     if (t->codebook >= 0) from = t->ema + ts_params_at(t->params, t->codebook)->offset;
     memcpy(ts_quantizer_codebook(v->quantizer), from, codes * (size_t)q->dim * sizeof(float));
     memcpy(ts_quantizer_bits(v->quantizer), ts_quantizer_bits(t->quantizer), codes * sizeof(float));
+    ts_quantizer_settle(v->quantizer); /* a moving average of codes is shorter than they are */
     return TESS_OK;
 }
 

@@ -4,8 +4,10 @@
 #include <stdio.h>
 
 #include "nets/layers.h"
+#include "nets/unit.h"
 
 #define LEAKY_SLOPE 0.2f /* as in PatchGAN and everywhere else in this field */
+#define POOL_EPS 1e-5f   /* of a tiny block's pool */
 
 typedef struct half {
     const char *prefix;
@@ -44,6 +46,37 @@ static void declare_conv(declaration *d, const char *prefix, int i, const char *
     if (bias > 0) declare(d, prefix, i, part, "bias", TS_PARAM_PLAIN, 1, &bias);
 }
 
+static void declare_norm(declaration *d, const char *prefix, int i, const char *part, int channels) {
+    declare(d, prefix, i, part, "weight", TS_PARAM_PLAIN, 1, &channels);
+    declare(d, prefix, i, part, "bias", TS_PARAM_PLAIN, 1, &channels);
+}
+
+static void declare_resnet(declaration *d, const char *prefix, int i, const ts_layer *l) {
+    declare_norm(d, prefix, i, ".norm1", l->in);
+    declare_conv(d, prefix, i, ".conv1", l->out, l->in, 3, l->out);
+    declare_norm(d, prefix, i, ".norm2", l->out);
+    declare_conv(d, prefix, i, ".conv2", l->out, l->out, 3, l->out);
+    if (l->in != l->out) declare_conv(d, prefix, i, ".shortcut", l->out, l->in, 1, l->out);
+}
+
+static const char *const attention_convs[] = {".q", ".k", ".v", ".proj"};
+
+static void declare_attention(declaration *d, const char *prefix, int i, const ts_layer *l) {
+    declare_norm(d, prefix, i, ".norm", l->in);
+    for (int k = 0; k < 4; k++) declare_conv(d, prefix, i, attention_convs[k], l->in, l->in, 1, l->in);
+}
+
+static void declare_tiny(declaration *d, const char *prefix, int i, const ts_layer *l) {
+    declare_conv(d, prefix, i, ".conv1", l->out, l->in, 3, l->out);
+    declare_conv(d, prefix, i, ".conv2", l->out, l->out, 3, l->out);
+    declare_conv(d, prefix, i, ".conv3", l->out, l->out, 3, l->out);
+    if (l->in != l->out) declare_conv(d, prefix, i, ".skip", l->out, l->in, 1, 0);
+    if (l->pool == 0) return;
+    declare_conv(d, prefix, i, ".pool1", 4 * l->in, l->in, 1, 0);
+    declare_norm(d, prefix, i, ".pool_norm", 4 * l->in);
+    declare_conv(d, prefix, i, ".pool2", l->in, 4 * l->in, 1, 0);
+}
+
 static void declare_half(declaration *d, half h) {
     for (int i = 0; i < h.count; i++) {
         const ts_layer *l = &h.layers[i];
@@ -54,10 +87,10 @@ static void declare_half(declaration *d, half h) {
             declare_conv(d, h.prefix, i, ".conv1", l->hidden, l->in, l->kernels[0], l->hidden);
             declare_conv(d, h.prefix, i, ".conv2", l->in, l->hidden, l->kernels[1], l->in);
             break;
-        case TS_LAYER_NORM:
-            declare(d, h.prefix, i, "", "weight", TS_PARAM_PLAIN, 1, &l->in);
-            declare(d, h.prefix, i, "", "bias", TS_PARAM_PLAIN, 1, &l->in);
-            break;
+        case TS_LAYER_NORM: declare_norm(d, h.prefix, i, "", l->in); break;
+        case TS_LAYER_RESNET: declare_resnet(d, h.prefix, i, l); break;
+        case TS_LAYER_ATTENTION: declare_attention(d, h.prefix, i, l); break;
+        case TS_LAYER_TINY: declare_tiny(d, h.prefix, i, l); break;
         default: break;
         }
     }
@@ -94,17 +127,38 @@ static void init_conv(const ts_params *params, float *values, const char *prefix
     if (b) ts_rng_fill_uniform(rng, b, n, bound);
 }
 
+static void init_norm(const ts_params *params, float *values, const char *prefix, int i, const char *part) {
+    size_t n = 0;
+    float *gamma = values_of(params, values, prefix, i, part, "weight", &n);
+    for (size_t k = 0; gamma && k < n; k++) gamma[k] = 1;
+}
+
+/* The blocks of the field start as PyTorch makes them; parts that a block has not are passed over. */
+static void init_block(const ts_params *params, float *values, const char *prefix, int i, const ts_layer *l,
+                       ts_rng *rng) {
+    static const char *const norms[] = {".norm1", ".norm2", ".norm", ".pool_norm"};
+    if (l->kind == TS_LAYER_ATTENTION) {
+        for (int k = 0; k < 4; k++) init_conv(params, values, prefix, i, attention_convs[k], l->in, 1, rng);
+    } else {
+        init_conv(params, values, prefix, i, ".conv1", l->in, 3, rng);
+        init_conv(params, values, prefix, i, ".conv2", l->out, 3, rng);
+        init_conv(params, values, prefix, i, ".conv3", l->out, 3, rng);
+        init_conv(params, values, prefix, i, ".shortcut", l->in, 1, rng);
+        init_conv(params, values, prefix, i, ".skip", l->in, 1, rng);
+        init_conv(params, values, prefix, i, ".pool1", l->in, 1, rng);
+        init_conv(params, values, prefix, i, ".pool2", 4 * l->in, 1, rng);
+    }
+    for (int k = 0; k < 4; k++) init_norm(params, values, prefix, i, norms[k]);
+}
+
 static void init_half(const ts_params *params, float *values, half h, ts_rng *rng) {
     for (int i = 0; i < h.count; i++) {
         const ts_layer *l = &h.layers[i];
-        size_t n = 0;
         if (l->kind == TS_LAYER_CONV) init_conv(params, values, h.prefix, i, "", l->in, l->kernel, rng);
         if (l->kind == TS_LAYER_TCONV) init_conv(params, values, h.prefix, i, "", l->out, l->kernel, rng);
         if (l->kind == TS_LAYER_RES) init_conv(params, values, h.prefix, i, ".conv1", l->in, l->kernels[0], rng);
-        if (l->kind == TS_LAYER_NORM) {
-            float *gamma = values_of(params, values, h.prefix, i, "", "weight", &n);
-            for (size_t k = 0; gamma && k < n; k++) gamma[k] = 1;
-        }
+        if (l->kind == TS_LAYER_NORM) init_norm(params, values, h.prefix, i, "");
+        if (l->kind >= TS_LAYER_RESNET && l->kind <= TS_LAYER_TINY) init_block(params, values, h.prefix, i, l, rng);
     }
 }
 
@@ -141,23 +195,71 @@ static ts_tensor activation(ts_graph *g, ts_tensor x, ts_layer_kind kind) {
     }
 }
 
+static ts_tensor norm(const builder *b, ts_tensor x, int i, const char *part, int groups, float eps) {
+    return ts_graph_group_norm(b->graph, x, b->weights, find(b, i, part, "weight"), find(b, i, part, "bias"), groups,
+                               eps);
+}
+
+/* A conv layer, with zeros where its pads differ. */
+static ts_tensor conv_layer(const builder *b, ts_tensor x, int i, const ts_layer *l) {
+    const int *p = l->pad;
+    if (p[0] == p[1] && p[0] == p[2] && p[0] == p[3]) return conv(b, x, i, "", l->stride, p[0]);
+    return conv(b, ts_graph_pad(b->graph, x, p[0], p[1], p[2], p[3]), i, "", l->stride, 0);
+}
+
 static ts_tensor residual(const builder *b, ts_tensor x, int i, const ts_layer *l) {
     ts_tensor h = conv(b, activation(b->graph, x, l->act), i, ".conv1", 1, (l->kernels[0] - 1) / 2);
     h = conv(b, activation(b->graph, h, l->act), i, ".conv2", 1, (l->kernels[1] - 1) / 2);
     return ts_graph_add(b->graph, x, h);
 }
 
+static ts_tensor resnet(const builder *b, ts_tensor x, int i, const ts_layer *l) {
+    ts_graph *g = b->graph;
+    ts_tensor h = conv(b, ts_graph_silu(g, norm(b, x, i, ".norm1", l->groups, l->eps)), i, ".conv1", 1, 1);
+    ts_tensor shortcut = l->in == l->out ? x : conv(b, x, i, ".shortcut", 1, 0);
+    h = conv(b, ts_graph_silu(g, norm(b, h, i, ".norm2", l->groups, l->eps)), i, ".conv2", 1, 1);
+    return ts_graph_add(g, shortcut, h);
+}
+
+static ts_tensor attention(const builder *b, ts_tensor x, int i, const ts_layer *l) {
+    ts_tensor n = norm(b, x, i, ".norm", l->groups, l->eps), part[3];
+    for (int k = 0; k < 3; k++) part[k] = conv(b, n, i, attention_convs[k], 1, 0);
+    ts_tensor a = ts_graph_attention(b->graph, part[0], part[1], part[2], 1 / sqrtf((float)l->in));
+    return ts_graph_add(b->graph, x, conv(b, a, i, attention_convs[3], 1, 0));
+}
+
+static ts_tensor tiny(const builder *b, ts_tensor x, int i, const ts_layer *l) {
+    ts_graph *g = b->graph;
+    if (l->pool > 0) {
+        ts_tensor p = norm(b, conv(b, x, i, ".pool1", 1, 0), i, ".pool_norm", l->pool, POOL_EPS);
+        x = ts_graph_add(g, x, conv(b, ts_graph_relu(g, p), i, ".pool2", 1, 0));
+    }
+    ts_tensor skip = l->in == l->out ? x : conv(b, x, i, ".skip", 1, 0);
+    ts_tensor h = ts_graph_relu(g, conv(b, x, i, ".conv1", 1, 1));
+    h = ts_graph_relu(g, conv(b, h, i, ".conv2", 1, 1));
+    return ts_graph_relu(g, ts_graph_add(g, skip, conv(b, h, i, ".conv3", 1, 1)));
+}
+
+static ts_tensor times(ts_graph *g, ts_tensor x, int channels, float factor) {
+    static const float none[TS_CLAMP_CHANNELS];
+    float scale[TS_CLAMP_CHANNELS];
+    for (int c = 0; c < channels; c++) scale[c] = factor;
+    return ts_graph_scale(g, x, scale, none);
+}
+
 static ts_tensor layer(const builder *b, ts_tensor x, int i, const ts_layer *l) {
     ts_graph *g = b->graph;
     switch (l->kind) {
-    case TS_LAYER_CONV: return conv(b, x, i, "", l->stride, l->pad);
+    case TS_LAYER_CONV: return conv_layer(b, x, i, l);
     case TS_LAYER_TCONV:
         return ts_graph_conv_transpose2d(g, x, b->weights, find(b, i, "", "weight"), find(b, i, "", "bias"), l->stride,
-                                         l->pad);
+                                         l->pad[0]);
     case TS_LAYER_RES: return residual(b, x, i, l);
-    case TS_LAYER_NORM:
-        return ts_graph_group_norm(g, x, b->weights, find(b, i, "", "weight"), find(b, i, "", "bias"), l->groups,
-                                   l->eps);
+    case TS_LAYER_NORM: return norm(b, x, i, "", l->groups, l->eps);
+    case TS_LAYER_RESNET: return resnet(b, x, i, l);
+    case TS_LAYER_ATTENTION: return attention(b, x, i, l);
+    case TS_LAYER_TINY: return tiny(b, x, i, l);
+    case TS_LAYER_SOFT_CLAMP: return times(g, ts_graph_tanh(g, times(g, x, l->in, 1 / l->limit)), l->in, l->limit);
     case TS_LAYER_UP: return ts_graph_upsample_nearest(g, x, l->factor);
     case TS_LAYER_SHUFFLE: return ts_graph_pixel_shuffle(g, x, l->factor);
     case TS_LAYER_UNSHUFFLE: return ts_graph_pixel_unshuffle(g, x, l->factor);
@@ -172,7 +274,8 @@ static ts_tensor build(ts_graph *graph, half h, ts_weights *weights, ts_tensor x
 }
 
 ts_tensor ts_autoencoder_encoder(ts_graph *graph, const ts_config *config, ts_weights *weights, ts_tensor x) {
-    return build(graph, encoder_of(config), weights, x);
+    ts_tensor z = build(graph, encoder_of(config), weights, x);
+    return config->quantizer.normalize ? ts_graph_quantize(graph, z, ts_unit_hooks()) : z;
 }
 
 ts_tensor ts_autoencoder_decoder(ts_graph *graph, const ts_config *config, ts_weights *weights, ts_tensor z) {

@@ -16,7 +16,8 @@ tess_status ts_autoencoder_params(const ts_config *config, ts_params *params, ts
  * PyTorch's default; the second conv of every res zero; norms 1 and 0. */
 void ts_autoencoder_init(const ts_config *config, const ts_params *params, float *values, ts_rng *rng);
 
-/* x: [n][h][w][3] in the config's range, h and w multiples of the factor -> latents [n][h/f][w/f][dim]. */
+/* x: [n][h][w][3] in the config's range, h and w multiples of the factor -> latents [n][h/f][w/f][dim], of length one
+ * if the quantizer normalizes. */
 ts_tensor ts_autoencoder_encoder(ts_graph *graph, const ts_config *config, ts_weights *weights, ts_tensor x);
 /* z: [n][h][w][dim] -> pixels [n][h*f][w*f][3]; not clamped. */
 ts_tensor ts_autoencoder_decoder(ts_graph *graph, const ts_config *config, ts_weights *weights, ts_tensor z);

@@ -8,7 +8,7 @@
 
 #define MAX_FACTOR 64
 
-static const char *const quantizer_types[] = {"vq", "fsq", NULL};
+static const char *const quantizer_types[] = {"vq", "fsq", "none", NULL};
 static const char *const quantizer_updates[] = {"ema", "gradient", NULL};
 
 static void read_bins(ts_section *s, ts_quantizer_config *q) {
@@ -33,6 +33,13 @@ static void read_quantizer(const ts_json *doc, int object, ts_quantizer_config *
     ts_section s = ts_section_open(doc, object, "quantizer", false, status, err);
     ts_section_choice(&s, "type", quantizer_types, true, &type);
     q->type = (ts_quantizer_type)type;
+    if (q->type == TS_QUANTIZER_NONE) {
+        q->levels = 0;
+        q->commitment = 0;
+        ts_section_int(&s, "dim", 1, 1024, true, &q->dim);
+        ts_section_close(&s);
+        return;
+    }
     ts_section_float(&s, "commitment", 0, 1000, &q->commitment);
     if (q->type == TS_QUANTIZER_FSQ) {
         q->commitment = 0; /* the rounding is its own pull: FSQ has no auxiliary loss */
@@ -45,6 +52,8 @@ static void read_quantizer(const ts_json *doc, int object, ts_quantizer_config *
         ts_section_int(&s, "dim", 1, 1024, true, &q->dim);
         ts_section_float(&s, "decay", 0, 0.999999, &q->decay);
         ts_section_float(&s, "restart", 0, 1000, &q->restart);
+        ts_section_bool(&s, "normalize", &q->normalize);
+        if (q->normalize && q->levels > 1) ts_section_fail(&s, "normalize", "works with one level only");
     }
     ts_section_close(&s);
 }
@@ -59,9 +68,11 @@ static void read_loss(const ts_json *doc, int object, ts_loss_config *l, tess_st
     ts_section_close(&s);
 }
 
+/* Without a quantizer there is nothing to weigh: the key is refused. */
 static void read_level_weights(ts_section *s, int levels, ts_train_config *t) {
     int count = 0;
     float sum = 0;
+    if (levels == 0) return;
     t->level_weights[levels - 1] = 1;
     ts_section_floats(s, "level_weights", levels, levels, 0, 1e6, t->level_weights, &count);
     for (int i = 0; i < levels; i++) sum += t->level_weights[i];

@@ -17,6 +17,7 @@
 #define TS_BINS_MAX 8
 #define TS_CODES_MAX 65536
 #define TS_CHANNELS_MAX 4096
+#define TS_CLAMP_CHANNELS 256 /* of a soft_clamp, which works on latents and pixels */
 
 typedef enum ts_layer_kind {
     TS_LAYER_CONV,
@@ -30,31 +31,43 @@ typedef enum ts_layer_kind {
     TS_LAYER_NORM,
     TS_LAYER_UP,
     TS_LAYER_SHUFFLE,
-    TS_LAYER_UNSHUFFLE
+    TS_LAYER_UNSHUFFLE,
+    /* Blocks of the field's autoencoders. New kinds go to the end: the model's fingerprint counts them. */
+    TS_LAYER_RESNET,    /* shortcut(x) + conv2(silu(norm2(conv1(silu(norm1(x)))))): VQGAN, LDM, diffusers */
+    TS_LAYER_ATTENTION, /* x + proj(softmax(q k^T / sqrt(C)) v), q, k, v 1x1 convs of norm(x), one head */
+    TS_LAYER_TINY,      /* relu(conv3(relu(conv2(relu(conv1(u))))) + skip(u)), u = x + pool(x) or x: TAESD */
+    TS_LAYER_SOFT_CLAMP /* tanh(x / limit) * limit */
 } ts_layer_kind;
 
 typedef struct ts_layer {
     ts_layer_kind kind;
     int in, out;        /* channels before and after (filled in by the parser) */
     int kernel, stride; /* conv, tconv */
-    int pad;
+    int pad[4];         /* zeros: top, left, bottom, right; tconv: four times the same */
     bool bias;
     int kernels[2];    /* res */
     int hidden;        /* res */
     ts_layer_kind act; /* res: one of the activations */
-    int groups;        /* norm */
-    float eps;         /* norm */
+    int groups;        /* norm, resnet, attention */
+    float eps;         /* the same */
     int factor;        /* up, shuffle, unshuffle */
+    int pool;          /* tiny: groups of the pool's norm, 0: no pool */
+    float limit;       /* soft_clamp */
 } ts_layer;
 
-typedef enum ts_quantizer_type { TS_QUANTIZER_VQ, TS_QUANTIZER_FSQ } ts_quantizer_type;
+typedef enum ts_quantizer_type {
+    TS_QUANTIZER_VQ,
+    TS_QUANTIZER_FSQ,
+    TS_QUANTIZER_NONE /* latents stay continuous: no tokens, no .tess files */
+} ts_quantizer_type;
 
 typedef struct ts_quantizer_config {
     ts_quantizer_type type;
-    bool gradient; /* vq: codes trained by gradient, else by EMA */
-    int levels;    /* fsq: 1 */
-    int size;      /* codes per level; fsq: product of the bins */
-    int dim;       /* channels of a latent; fsq: number of bins */
+    bool gradient;  /* vq: codes trained by gradient, else by EMA */
+    bool normalize; /* vq of one level: latents (the encoder's last step) and codes have length one */
+    int levels;     /* fsq: 1; none: 0 */
+    int size;       /* codes per level; fsq: product of the bins; none: 0 */
+    int dim;        /* channels of a latent; fsq: number of bins */
     float decay, commitment, restart;
     int bins[TS_BINS_MAX]; /* fsq */
 } ts_quantizer_config;
@@ -94,11 +107,11 @@ tess_status ts_config_parse(const char *json, size_t size, ts_config *config, ts
 int ts_config_factor(const ts_config *config);
 /* How far an output reaches into its input, in latents (rounded up): a decoder tile with this many latents of context
  * on every side gives the pixels of the whole picture, an encoder tile its latents. TS_RADIUS_WHOLE for nets with
- * `norm`. */
+ * a norm or attention. */
 #define TS_RADIUS_WHOLE 1000000
 int ts_config_encoder_radius(const ts_config *config);
 int ts_config_decoder_radius(const ts_config *config);
-/* Multiply-adds per picture pixel. */
+/* Multiply-adds per picture pixel; attention's products of all tokens with all, which grow with the picture, left out. */
 double ts_config_encoder_macs(const ts_config *config);
 double ts_config_decoder_macs(const ts_config *config);
 

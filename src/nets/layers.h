@@ -14,9 +14,9 @@ typedef struct ts_ratio {
     int num, den;
 } ts_ratio;
 ts_ratio ts_layers_ratio(const ts_layer *layers, int count);
-/* How far an output reaches into the input on any side, in input pixels; TS_RADIUS_WHOLE with a norm. */
+/* How far an output reaches into the input on any side, in input pixels; TS_RADIUS_WHOLE with a norm or attention. */
 int ts_layers_radius(const ts_layer *layers, int count);
-/* Multiply-adds per input pixel. */
+/* Multiply-adds per input pixel, attention's products of all tokens with all left out. */
 double ts_layers_macs(const ts_layer *layers, int count);
 /* Is the layer an activation? */
 bool ts_layer_is_activation(ts_layer_kind kind);

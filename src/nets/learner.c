@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "kernels/vq.h"
+#include "nets/unit.h"
 
 #define LAPLACE 1e-5
 #define RESTART_NOISE 1e-3f /* of the residuals' deviation */
@@ -129,6 +130,13 @@ ts_quantize_hooks ts_learner_hooks(ts_learner *learner) {
 
 /* ---- codes by gradient ------------------------------------------------------------------------------------------- */
 
+/* The part of d that turns a code of length one instead of stretching it: the gradient of e / |e|. */
+static void along_sphere(float *d, const float *e, size_t dim) {
+    double along = 0;
+    for (size_t k = 0; k < dim; k++) along += (double)d[k] * e[k];
+    for (size_t k = 0; k < dim; k++) d[k] -= (float)(along * e[k]);
+}
+
 void ts_learner_codebook_loss(const ts_learner *learner, float weight, double *loss, float *grad) {
     const ts_learner *t = learner;
     double total = 0;
@@ -142,10 +150,9 @@ void ts_learner_codebook_loss(const ts_learner *learner, float weight, double *l
         for (size_t i = 0; i < t->rows; i++) {
             float *g = grad + ((size_t)l * t->size + tokens[i]) * t->dim, *d = r + i * t->dim;
             bool pinned = l > 0 && tokens[i] == 0;
-            for (size_t k = 0; k < t->dim; k++) {
-                total += (double)d[k] * d[k];
-                if (!pinned) g[k] -= scale * d[k];
-            }
+            for (size_t k = 0; k < t->dim; k++) total += (double)d[k] * d[k];
+            if (t->config->normalize) along_sphere(d, level_codes(t, l) + tokens[i] * t->dim, t->dim);
+            for (size_t k = 0; k < t->dim && !pinned; k++) g[k] -= scale * d[k];
         }
     }
     *loss = total / (double)(t->rows * t->dim);
@@ -192,7 +199,7 @@ static void update_level(ts_learner *t, int level, const float *r, ts_rng *rng) 
     const uint16_t *tokens = t->tokens + (size_t)level * t->rows;
     float *count = t->count + (size_t)level * t->size, *sum = t->sum + (size_t)level * t->size * t->dim;
     float d = t->config->decay, noise = -1;
-    bool fixed = t->config->type == TS_QUANTIZER_FSQ, by_average = !fixed && !t->config->gradient;
+    bool fixed = t->config->type != TS_QUANTIZER_VQ, by_average = !fixed && !t->config->gradient;
     memset(t->hits, 0, t->size * sizeof *t->hits);
     memset(t->moved, 0, t->size * t->dim * sizeof *t->moved);
     ts_vq_accumulate(t->hits, t->moved, tokens, r, t->dim, t->rows, (int)t->dim);
@@ -206,6 +213,7 @@ static void update_level(ts_learner *t, int level, const float *r, ts_rng *rng) 
         if (noise < 0) noise = RESTART_NOISE * deviation(r, t->rows * t->dim);
         restart(t, level, k, r, t->rows, noise, rng);
     }
+    ts_quantizer_settle(t->quantizer);
     ts_quantizer_set_bits(t->quantizer, level, count);
 }
 
@@ -268,7 +276,10 @@ static void fit_level(const ts_learner *t, means *m, int level, int rounds, floa
         memcpy(codes + k * t->dim, r + ts_rng_below(rng, (uint32_t)m->rows) * t->dim, t->dim * sizeof *codes);
     }
     if (level > 0) memset(codes, 0, t->dim * sizeof *codes);
-    for (int i = 0; i < rounds; i++) improve(t, m, level, codes, count, r, rng, pool);
+    for (int i = 0; i < rounds; i++) {
+        improve(t, m, level, codes, count, r, rng, pool);
+        if (t->config->normalize) ts_unit_rows(codes, t->size, t->dim); /* spherical k-means */
+    }
     assign(t, m, codes, count, r, pool);
     for (size_t i = 0; i < m->rows; i++) {
         for (size_t k = 0; k < t->dim; k++) r[i * t->dim + k] -= codes[m->tokens[i] * t->dim + k];
@@ -289,7 +300,7 @@ tess_status ts_learner_fit(ts_learner *learner, float *z, size_t rows, int round
     ts_learner *t = learner;
     means m = {0};
     size_t codes = (size_t)t->config->levels * t->size;
-    if (t->config->type == TS_QUANTIZER_FSQ) return TESS_OK;
+    if (t->config->type != TS_QUANTIZER_VQ) return TESS_OK;
     if (!means_new(t, rows, &m)) {
         means_free(&m);
         return ts_fail_memory(err, (codes * (t->dim + 1) + rows) * sizeof(float));

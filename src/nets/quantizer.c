@@ -9,6 +9,7 @@
 #include "kernels/pointwise.h"
 #include "kernels/vq.h"
 #include "nets/fsq.h"
+#include "nets/unit.h"
 
 struct ts_quantizer {
     ts_quantizer_config config;
@@ -57,6 +58,11 @@ int ts_quantizer_dim(const ts_quantizer *quantizer) { return quantizer->config.d
 
 float *ts_quantizer_codebook(ts_quantizer *quantizer) { return quantizer->codebook; }
 
+void ts_quantizer_settle(ts_quantizer *quantizer) {
+    const ts_quantizer_config *c = &quantizer->config;
+    if (c->normalize) ts_unit_rows(quantizer->codebook, (size_t)c->levels * (size_t)c->size, (size_t)c->dim);
+}
+
 float *ts_quantizer_bits(ts_quantizer *quantizer) { return quantizer->bits; }
 
 const ts_quantizer_config *ts_quantizer_config_of(const ts_quantizer *quantizer) { return &quantizer->config; }
@@ -69,7 +75,7 @@ static size_t aligned(size_t floats) { return (floats + 15) / 16 * 16; }
 
 size_t ts_quantizer_scratch(const ts_quantizer *quantizer, size_t rows) {
     const ts_quantizer_config *c = &quantizer->config;
-    size_t packed = c->type == TS_QUANTIZER_FSQ ? 0 : ts_vq_packed(c->size, c->dim);
+    size_t packed = c->type == TS_QUANTIZER_VQ ? ts_vq_packed(c->size, c->dim) : 0;
     return aligned(rows * (size_t)c->dim) + packed;
 }
 
@@ -90,6 +96,10 @@ void ts_quantizer_encode(const ts_quantizer *quantizer, const float *z, size_t r
                          uint16_t *tokens, float *zq, float *scratch, ts_pool *pool) {
     const ts_quantizer_config *c = &quantizer->config;
     size_t dim = (size_t)c->dim;
+    if (c->type == TS_QUANTIZER_NONE) {
+        if (zq && zq != z) memcpy(zq, z, rows * dim * sizeof *zq);
+        return;
+    }
     if (c->type == TS_QUANTIZER_FSQ) {
         ts_fsq_encode(&quantizer->fsq, z, rows, tokens, scratch, pool);
     } else {

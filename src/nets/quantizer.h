@@ -1,8 +1,10 @@
-/* quantizer.h - latents to codes and back, behind one interface: VQ (EMA or gradient trained), residual VQ, FSQ.
+/* quantizer.h - latents to codes and back, behind one interface: VQ (EMA or gradient trained), residual VQ, FSQ, none.
  *
  * Level l works on the residual r_0 = z, r_{l+1} = r_l - e_l; z_q is the sum of the chosen codes. Choice:
  * k = argmin |r - e_k|^2 + lambda * bits_k, ties to the lowest k; all in float32. In levels >= 1 code 0 is the zero
  * vector. FSQ has one level; its code k is the mixed-radix number of its bins (first channel fastest).
+ * With `normalize` latents and codes have length one: latents as they come from the encoder (ts_unit_hooks), codes
+ * after ts_quantizer_settle. Type none has no codes and no tokens: coding passes latents on.
  * Tokens are uint16, level-major: token (level, row) is tokens[level * rows + row]. */
 #ifndef TS_NETS_QUANTIZER_H
 #define TS_NETS_QUANTIZER_H
@@ -27,6 +29,8 @@ int ts_quantizer_size(const ts_quantizer *quantizer);
 int ts_quantizer_dim(const ts_quantizer *quantizer);
 /* [levels][size][dim]. FSQ: the grid, read only. */
 float *ts_quantizer_codebook(ts_quantizer *quantizer);
+/* To be called after codes were written: those of a quantizer with `normalize` get length one. Others stay. */
+void ts_quantizer_settle(ts_quantizer *quantizer);
 /* Code lengths in bits, [levels][size]; zeros until set. */
 float *ts_quantizer_bits(ts_quantizer *quantizer);
 const ts_quantizer_config *ts_quantizer_config_of(const ts_quantizer *quantizer);

@@ -90,7 +90,9 @@ static void check_store(tess_trainer *t, const twin_file *f, const char *prefix,
         float *want = twin_floats(f, prefix, p->name, &n), *got = malloc((p->count + 1) * sizeof *got);
         ts_param_write(p, store, got);
         if (CHECK(want && n == p->count)) {
-            double error = twin_error(got, want, n);
+            bool rounding = strstr(p->name, ".k.bias") && store == t->grads; /* softmax does not see it: 0 */
+            double error = rounding ? 0 : twin_error(got, want, n);
+            for (size_t k = 0; k < n && rounding; k++) CHECK_NEAR(got[k], want[k], 1e-6);
             test_check(error <= tolerance, __FILE__, __LINE__, "%s%s off by %.2g", prefix, p->name, error);
         }
         free(want);
@@ -165,7 +167,8 @@ static void run_case(const char *name) {
 }
 
 static void test_cases(void) {
-    static const char *const names[] = {"vq_ema", "rvq_ema", "vq_gradient", "rvq_gradient", "fsq"};
+    static const char *const names[] = {"vq_ema", "rvq_ema",       "vq_gradient", "rvq_gradient",
+                                        "fsq",    "unit_gradient", "unit_ema",    "continuous"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) run_case(names[i]);
 }
 

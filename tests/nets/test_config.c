@@ -22,13 +22,13 @@ static void test_defaults(void) {
     CHECK_INT(parse("{\"format\":1," ENCODER "," DECODER "," VQ "}", &c), TESS_OK);
     CHECK_INT(c.encoder_count, 4);
     CHECK_INT(c.encoder[1].in, 48);
-    CHECK_INT(c.encoder[1].pad, 1);
+    CHECK_INT(c.encoder[1].pad[3], 1);
     CHECK(c.encoder[1].bias);
     CHECK_INT(c.encoder[2].hidden, 8);
     CHECK_INT(c.encoder[2].kernels[0], 3);
     CHECK_INT(c.encoder[2].act, TS_LAYER_SILU);
-    CHECK_INT(c.encoder[3].pad, 1);
-    CHECK_INT(c.decoder[0].pad, 1);
+    CHECK_INT(c.encoder[3].pad[0], 1);
+    CHECK_INT(c.decoder[0].pad[0], 1);
     CHECK_INT(c.decoder[1].out, 3);
     CHECK_NEAR(c.range[0], -1, 0);
     CHECK_INT(c.quantizer.gradient, 0);

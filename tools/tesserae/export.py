@@ -19,6 +19,7 @@ def load(path, live=False):
         for k, p in m.named_parameters():
             if not live and "ema." + k in t:
                 p.copy_(t["ema." + k])
+    m.quantizer.settle()
     return m.eval()
 
 

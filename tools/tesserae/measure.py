@@ -40,7 +40,7 @@ def point(model, images, latents, levels, lam, lpips, keep=None):
         if keep:
             a = ((torch.cat([x, y], 3)[0].permute(1, 2, 0) + 1) * 127.5).round().byte().numpy()
             Image.fromarray(a).save(keep % i)
-    size = model.config["quantizer"].get("size") or math.prod(model.config["quantizer"]["bins"])
+    size = model.config["quantizer"].get("size") or math.prod(model.config["quantizer"].get("bins", [1]))
     bits = sum(entropy(l, size) for l in torch.cat(tokens, 1))
     return (bits / model.factor ** 2,) + tuple(np.mean(rows, 0))
 

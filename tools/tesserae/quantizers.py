@@ -1,4 +1,4 @@
-"""Quantizers (ARCHITECTURE.md, "Quantizer maths"): residual VQ with EMA or gradient codes, and FSQ.
+"""Quantizers (ARCHITECTURE.md, "Quantizer maths"): residual VQ with EMA or gradient codes, FSQ, and none.
 
 A quantizer maps a latent [B,D,h,w] to a Result; in training mode it also updates its statistics.
 """
@@ -18,6 +18,8 @@ def make(q):
     """Build from a completed quantizer config."""
     if q["type"] == "fsq":
         return Fsq(q["bins"])
+    if q["type"] == "none":
+        return Continuous()
     if q["type"] != "vq" or q["update"] not in ("ema", "gradient"):
         raise ValueError("unknown quantizer %r" % (q,))
     return Vq(q)
@@ -38,6 +40,8 @@ class Vq(nn.Module):
         self.q = q
         book = torch.randn(q["levels"], q["size"], q["dim"]) / q["dim"] ** 0.5
         book[1:, 0] = 0
+        if q.get("normalize") and q["levels"] > 1:
+            raise ValueError("normalize works with one level only")
         if q["update"] == "gradient":
             self.codebook = nn.Parameter(book)
         else:
@@ -45,6 +49,13 @@ class Vq(nn.Module):
         self.register_buffer("count", torch.ones(q["levels"], q["size"]))
         self.register_buffer("sum", book.clone())
         self.register_buffer("bits", code_bits(self.count))
+        self.settle()
+
+    @torch.no_grad()
+    def settle(self):
+        """To be called after codes moved: with "normalize" they get length one."""
+        if self.q.get("normalize"):
+            self.codebook.data.copy_(F.normalize(self.codebook.data, dim=-1))
 
     def choose(self, r, level, lam):
         """argmin_k |r - e_k|^2 + lam bits_k; ties go to the lowest k. r [n,D] -> [n] int64."""
@@ -62,6 +73,8 @@ class Vq(nn.Module):
             if self.q["update"] == "gradient":
                 # the pinned zero code of levels >= 1 takes part in the value but gets no gradient
                 book = torch.cat([self.codebook[l, :1].detach(), self.codebook[l, 1:]]) if l else self.codebook[l]
+                if self.q.get("normalize"):
+                    book = F.normalize(book, dim=-1)
                 book_loss = book_loss + F.mse_loss(F.embedding(k, book), r)
             e = self.codebook[l].detach()[k]
             if self.training and bool(torch.isfinite(r.sum())):
@@ -85,6 +98,7 @@ class Vq(nn.Module):
             self._place(l)
         if q["restart"] > 0:
             self._restart(l, r)
+        self.settle()
         self.bits[l] = code_bits(self.count[l])
 
     def _place(self, l):
@@ -124,6 +138,8 @@ class Vq(nn.Module):
                 empty = n == 0
                 e = s / n.clamp(min=1)[:, None]
                 e[empty] = r[torch.randint(len(r), (int(empty.sum()),), device=r.device)]
+                if self.q.get("normalize"):
+                    e = F.normalize(e, dim=-1)
             if l:
                 e[0] = 0
             self.codebook.data[l] = e
@@ -164,6 +180,16 @@ def tree_order(codes, first=None):
     return walk(torch.arange(len(codes)))
 
 
+class Continuous(nn.Module):
+    """No quantizer: latents pass as they are."""
+
+    def settle(self):
+        pass
+
+    def forward(self, z, levels=None, lam=0.0):
+        return Result(z, z.new_zeros(()), z.new_zeros((0,) + z[:, 0].shape, dtype=torch.int64), {})
+
+
 class Fsq(nn.Module):
     """Finite scalar quantization (Mentzer et al. 2023): bounded, rounded channels; one token per position,
     index = sum_i digit_i * prod_{j<i} bins_j. Latent values are digits scaled to [-1,1]."""
@@ -178,6 +204,9 @@ class Fsq(nn.Module):
         self.register_buffer("shift", torch.atanh(offset / half), persistent=False)
         self.register_buffer("width", torch.div(b, 2, rounding_mode="floor"), persistent=False)
         self.register_buffer("basis", torch.tensor([math.prod(bins[:i]) for i in range(len(bins))]), persistent=False)
+
+    def settle(self):
+        pass
 
     def forward(self, z, levels=None, lam=0.0):
         x = z.permute(0, 2, 3, 1)

@@ -41,7 +41,7 @@ class Trainer:
     def draw(self):
         """(levels, lambda) of a step: level_weights; every other lambda is lambda[0], else uniform in the root."""
         q, t = self.c["quantizer"], self.t
-        if q["type"] == "fsq":
+        if q["type"] != "vq":
             return None, 0.0
         weights = t.get("level_weights") or [0] * (q["levels"] - 1) + [1]
         n = self.rng.choices(range(1, q["levels"] + 1), weights)[0]
@@ -80,6 +80,7 @@ class Trainer:
         norm = torch.nn.utils.clip_grad_norm_(self.params.values(), self.t["clip"] or math.inf)
         if torch.isfinite(total) and torch.isfinite(norm):
             self.opt.step()
+            self.model.quantizer.settle()
             d = min(self.t["ema"], (1 + self.step_no) / (10 + self.step_no))
             with torch.no_grad():
                 for k, v in self.params.items():
