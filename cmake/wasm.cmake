@@ -1,4 +1,5 @@
-# WebAssembly: the web core (one .wasm without glue), the command line for Node, and tests that run in Node.
+# WebAssembly: the web core (one .wasm without glue) and its form with shared memory, the command line for Node, and
+# tests that run in Node.
 #
 # Emscripten links at -O1 so that it runs no optimizer of its own (Debian's binaryen is older than it wants); the npm
 # package binaryen does that afterwards.
@@ -64,6 +65,33 @@ set_target_properties(web-core PROPERTIES SUFFIX .wasm)
 target_link_libraries(web-core PRIVATE core)
 target_link_options(web-core PRIVATE ${ts_link_flags} --no-entry -sSTANDALONE_WASM -sFILESYSTEM=0 -sEXPORTED_FUNCTIONS=${exports})
 ts_optimize(web-core ${CMAKE_BINARY_DIR}/web-core.wasm ${dist}/tesserae-${TESSERAE_SIMD}.wasm)
+
+# The threaded form: the same sources with atomics, on an imported shared memory. emcc has no glue-free link for that, so
+# wasm-ld is called as emcc would call it. Helpers (src/base/parallel_wasm.c) set __stack_pointer; a module with thread-local
+# storage would need more than that, and the link would show it as an export __wasm_init_tls.
+execute_process(COMMAND em-config CACHE OUTPUT_VARIABLE em_cache OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND em-config LLVM_ROOT OUTPUT_VARIABLE em_llvm OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+set(em_lib ${em_cache}/sysroot/lib/wasm32-emscripten)
+set(em_libraries standalonewasm-memgrow-pure c-ww dlmalloc-ww compiler_rt-ww)
+foreach(library ${em_libraries})
+  if(NOT EXISTS ${em_lib}/lib${library}.a)
+    execute_process(COMMAND embuilder build lib${library} COMMAND_ERROR_IS_FATAL ANY)
+  endif()
+endforeach()
+list(TRANSFORM em_libraries PREPEND -l)
+string(REPLACE "," ";" threads_exports "${exports},_ts_helper_run,_ts_helper_lost")
+list(TRANSFORM threads_exports REPLACE "^_(.*)" "--export=\\1")
+list(APPEND threads_exports --export=__stack_pointer)
+ts_add_core(core-threads ${TESSERAE_SIMD})
+target_compile_options(core-threads PRIVATE -matomics -mbulk-memory)
+set(threads_wasm ${CMAKE_BINARY_DIR}/web-core-threads.wasm)
+set(threads_dist ${dist}/tesserae-${TESSERAE_SIMD}-threads.wasm)
+add_custom_command(OUTPUT ${threads_dist} DEPENDS core-threads VERBATIM
+  COMMAND ${em_llvm}/wasm-ld ${em_lib}/crt1_reactor.o $<TARGET_FILE:core-threads> -L${em_lib} ${em_libraries} --entry=_initialize
+    --import-memory --shared-memory --initial-memory=4194304 --max-memory=2147483648 -z stack-size=524288 --strip-debug
+    ${threads_exports} -o ${threads_wasm}
+  COMMAND ${node} ${wasm_opt} -O3 ${wasm_features} --enable-threads --strip-debug --strip-producers ${threads_wasm} -o ${threads_dist})
+add_custom_target(web-core-threads ALL DEPENDS ${threads_dist})
 
 ts_add_cli(tesserae-cli core)
 if(TARGET tesserae-cli)

@@ -45,11 +45,11 @@ export function buildNative() {
     cmake('release', 'tesserae', 'tesserae-scalar');
 }
 
-/** dist/tesserae-simd.wasm, dist/tesserae-relaxed.wasm and the command line for Node, dist/cli. */
+/** dist/tesserae-{simd,relaxed}.wasm, their threaded forms, and the command line for Node, dist/cli. */
 export function buildWasm() {
     say('building WebAssembly (dist/*.wasm, dist/cli)');
-    cmake('wasm-simd', 'web-core', 'tesserae-cli');
-    cmake('wasm-relaxed', 'web-core');
+    cmake('wasm-simd', 'web-core', 'web-core-threads', 'tesserae-cli');
+    cmake('wasm-relaxed', 'web-core', 'web-core-threads');
 }
 
 /** True when `made` exists and is newer than everything under `from`. */

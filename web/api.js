@@ -9,6 +9,8 @@ import { startTrainer } from './trainer.js';
 const LOAD = [
   'model',
   'workers',
+  'threads',
+  'backend',
   'workerURL',
   'wasmURL',
   'wasmModule',
@@ -41,9 +43,9 @@ export function createApi(platform) {
   /** @type {Types['createCodec']} */
   async function createCodec(options = {}) {
     checkOptions('createCodec', options, LOAD);
-    const { workerURL, wasmURL, wasmModule, fetch: get, timeout } = options;
+    const { workerURL, wasmURL, wasmModule, fetch: get, timeout, threads, backend } = options;
     const codec = await Codec.create(platform, options, bytesOf(options.model ?? 'photo', options));
-    places = defined({ workerURL, wasmURL, wasmModule, fetch: get, timeout });
+    places = defined({ workerURL, wasmURL, wasmModule, fetch: get, timeout, threads, backend });
     return codec;
   }
 

@@ -5,6 +5,7 @@ import { abortError, checkOptions, TesseraeError, throwIfAborted } from './error
 import { rememberModel } from './format.js';
 import { toBytes, toImageData } from './pixels.js';
 import { fromCore, tokenGrid } from './tokens.js';
+import { BUILDS } from './wasm.js';
 
 /**
  * What index.js and node.js differ in.
@@ -86,6 +87,7 @@ export class Codec {
     model.catch(() => {}); // whoever waits for it hears of it
     if (!Number.isInteger(workers) || workers < 0 || workers > 64)
       throw new TesseraeError('ERR_OPTION', `workers is ${workers}; it must be a whole number from 0 to 64.`);
+    checkBackend(options);
     throwIfAborted(signal);
     const setup = async (/** @type {import('./channel.js').Channel} */ channel) =>
       channel.call('load', { bytes: await model });
@@ -227,6 +229,14 @@ async function ownBytes(file, { signal }) {
 function checkWhole(name, value, least) {
   if (Number.isInteger(value) && value >= least) return;
   throw new TesseraeError('ERR_OPTION', `${name} is ${value}; it must be a whole number from ${least} up.`);
+}
+
+/** @param {import('./types').LoadOptions} options */
+export function checkBackend({ threads = 'auto', backend = 'auto' }) {
+  if (threads !== 'auto' && !(Number.isInteger(threads) && threads >= 1 && threads <= 64))
+    throw new TesseraeError('ERR_OPTION', `threads is ${threads}; it must be "auto" or a whole number from 1 to 64.`);
+  if (backend !== 'auto' && !BUILDS.includes(backend))
+    throw new TesseraeError('ERR_OPTION', `backend is "${backend}"; it must be auto, ${BUILDS.join(', ')}.`);
 }
 
 /** @param {{x: number, y: number, width: number, height: number}} region */

@@ -5,6 +5,7 @@
  */
 import { TesseraeError } from './errors.js';
 import { Memory } from './memory.js';
+import { importsMemory, instantiate, sharedMemory } from './wasm.js';
 
 export const MORE = 1;
 export const DONE = 2;
@@ -24,17 +25,8 @@ export class Core extends Memory {
 
   /** @param {WebAssembly.Module} module @returns {Promise<Core>} */
   static async create(module) {
-    /** @type {Record<string, Record<string, Function>>} */
-    const imports = {};
-    for (const { module: space, name } of WebAssembly.Module.imports(module)) {
-      imports[space] ??= {};
-      imports[space][name] = () => {
-        if (name === 'emscripten_notify_memory_growth') return;
-        throw new WebAssembly.RuntimeError(`the core called ${space}.${name}, which is not there`);
-      };
-    }
-    const { exports } = await WebAssembly.instantiate(module, /** @type {any} */ (imports));
-    return new Core(exports);
+    const memory = importsMemory(module) ? sharedMemory() : undefined;
+    return new Core(await instantiate(module, memory), memory);
   }
 
   get build() {

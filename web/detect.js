@@ -1,5 +1,5 @@
 /** What this place can do, found out without loading anything. */
-import { hasRelaxed, hasSIMD } from './wasm.js';
+import { hasRelaxed, hasSIMD, whyAlone } from './wasm.js';
 
 /** @returns {ReturnType<typeof import('./types').detect>} */
 export function detect() {
@@ -7,6 +7,7 @@ export function detect() {
     wasm: typeof WebAssembly === 'object',
     simd: hasSIMD(),
     relaxed: hasRelaxed(),
+    threads: !whyAlone(),
     workers: typeof Worker === 'function' || Boolean(globalThis.process?.versions?.node),
     offscreenCanvas: typeof OffscreenCanvas === 'function',
     crossOriginIsolated: globalThis.crossOriginIsolated === true,

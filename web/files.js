@@ -11,6 +11,8 @@ export function wasmURLs() {
     return {
       simd: new URL('./tesserae-simd.wasm', import.meta.url).href,
       relaxed: new URL('./tesserae-relaxed.wasm', import.meta.url).href,
+      'simd-threads': new URL('./tesserae-simd-threads.wasm', import.meta.url).href,
+      'relaxed-threads': new URL('./tesserae-relaxed-threads.wasm', import.meta.url).href,
     };
   } catch {
     return {}; // no usable import.meta.url: a sandbox, or code that runs from a blob

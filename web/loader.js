@@ -117,8 +117,11 @@ function fromBase64(text) {
  * @param {LoadOptions} options @returns {Promise<import('./client.js').Started>}
  */
 export async function startWorker(options) {
-  const { wasmURL, wasmModule, fetch: get, timeout = TIMEOUT_MS } = options;
+  const { wasmURL, wasmModule, fetch: get, timeout = TIMEOUT_MS, backend, threads, workers = 1 } = options;
   const given = {
+    backend,
+    threads,
+    workers,
     module: wasmModule,
     wasmURL: wasmURL && new URL(wasmURL, globalThis.location?.href).href,
     fallback: wasmURLs(),
@@ -142,13 +145,13 @@ export async function startWorker(options) {
           `The worker at ${url} is of version ${found}, the package of ${version}. Clear the cache and reload.`,
           { url },
         );
-      const { build } = await within(
+      const made = await within(
         channel.call('init', { ...given, bytes: bytes ?? (wasmURL ? undefined : opened.bytes) }),
         timeout,
         'The core',
         given.wasmURL ?? url,
       );
-      return { channel, backend: { where, build, simd: true, workers: options.workers ?? 1, version } };
+      return { channel, backend: { where, ...made, simd: true, workers, version } };
     } catch (error) {
       channel?.close(error);
       if (error.code === 'ERR_CSP') throw error;

@@ -8,9 +8,15 @@ import { TesseraeError } from './errors.js';
 /** @typedef {'model' | 'encoder' | 'decoder' | 'trainer'} Kind */
 
 export class Memory {
-  /** @param {any} exports of a module built by the project's CMake */
-  constructor(exports) {
+  /** Of the core and its helpers, where the module has any: the size of its crew. */
+  threads = 1;
+
+  /** @param {any} exports of a module built by the project's CMake @param {WebAssembly.Memory} [memory] a shared one */
+  constructor(exports, memory) {
     this.c = exports;
+    this.shared = Boolean(memory);
+    /** @type {WebAssembly.Memory} */
+    this.memory = memory ?? exports.memory;
     this.c._initialize?.();
     this.out = this.alloc(64); // out-parameters: up to sixteen ints, or eight doubles
     /** @type {Map<string, number>} option names as C strings, kept for good */
@@ -26,6 +32,7 @@ export class Memory {
     this.drop(kind);
     this.handles[kind] = this.c[`tess_${kind}_new`](argument) >>> 0;
     if (!this.handles[kind]) throw new TesseraeError('ERR_MEMORY', `Memory is out: no room for a new ${kind}.`);
+    if (this.threads > 1 && kind !== 'model') this.set(kind, 'threads', this.threads);
   }
 
   /** @param {Kind} kind */
@@ -78,9 +85,8 @@ export class Memory {
 
   // ---- reading and writing
 
-  /** @returns {ArrayBuffer} */
   get heap() {
-    return this.c.memory.buffer;
+    return this.memory.buffer;
   }
 
   /** A view, good until the next call of the core. @param {number} pointer @param {number} length */

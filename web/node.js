@@ -55,7 +55,8 @@ function localPort() {
 }
 
 /** @param {import('./types').LoadOptions} options @returns {Promise<import('./client.js').Started>} */
-async function startWorker({ workers = 1, workerURL, wasmURL, wasmModule, fetch: get, timeout = 30000 }) {
+async function startWorker(options) {
+  const { workers = 1, workerURL, wasmURL, wasmModule, fetch: get, timeout = 30000, backend, threads } = options;
   const where = workers === 0 ? 'node' : 'node-worker';
   const name = String(workerURL ?? 'node-worker.js');
   const channel = new Channel(workers === 0 ? localPort() : workerPort(workerURL));
@@ -67,9 +68,10 @@ async function startWorker({ workers = 1, workerURL, wasmURL, wasmModule, fetch:
         url: name,
       });
     const bytes = get && wasmURL ? await readBytes(wasmURL, timeout, get) : undefined;
-    const init = { module: wasmModule, bytes, wasmURL: wasmURL && String(wasmURL), timeout };
-    const { build } = await within(channel.call('init', init), timeout, 'The core', init.wasmURL ?? name);
-    return { channel, backend: { where, build, simd: true, workers, version } };
+    const places = { module: wasmModule, bytes, wasmURL: wasmURL && String(wasmURL), timeout };
+    const init = { ...places, backend, threads, workers };
+    const made = await within(channel.call('init', init), timeout, 'The core', init.wasmURL ?? name);
+    return { channel, backend: { where, ...made, simd: true, workers, version } };
   } catch (error) {
     channel.close(error);
     if (error.code !== 'ERR_WORKER') throw error;

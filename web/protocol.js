@@ -3,6 +3,7 @@
  *
  *   to the core    { id, op, args }         a request; `op` is a key of OPS
  *                  { cancel: id }           stop that request between two steps; it is still answered
+ *                  { help }                 instead of anything else: be a helper of another core (crew.js)
  *   from the core  { hello: version }       once, when the other side listens
  *                  { id, progress }         any number, in order, before the answer
  *                  { id, value }            the answer, or
@@ -17,9 +18,9 @@
  * @typedef {{data: Uint8ClampedArray | Uint8Array, width: number, height: number, channels: 1 | 3 | 4}} Pixels
  * @typedef {{width: number, height: number, levels: number, size: number, data: Uint16Array,
  *   pixelWidth: number, pixelHeight: number}} Tokens
- * @typedef {{simd?: string, relaxed?: string}} WasmURLs
+ * @typedef {Partial<Record<import('./types').BuildName, string>>} WasmURLs
  * @typedef {{module?: WebAssembly.Module, bytes?: ArrayBuffer | Uint8Array, wasmURL?: string, fallback?: WasmURLs,
- *   timeout: number}} InitArgs
+ *   timeout: number, backend?: import('./types').LoadOptions['backend'], threads?: number | 'auto', workers?: number}} InitArgs
  */
 
 const pixels = (/** @type {any} */ a) => (a.transfer ? [a.pixels.data.buffer] : []);
@@ -31,7 +32,7 @@ const none = () => [];
  * @type {Record<string, {serial?: boolean, sends: (args: any) => any[], returns: (value: any) => any[]}>}
  */
 export const OPS = {
-  /** InitArgs -> { build, version } */
+  /** InitArgs -> { build, threads, note? } */
   init: { sends: none, returns: none },
   /** { bytes } -> { info, codebooks: Float32Array[] }; the core keeps one model, the last one loaded */
   load: { sends: none, returns: (v) => v.codebooks.map((/** @type {Float32Array} */ c) => c.buffer) },

@@ -3,20 +3,22 @@
  * caller's own thread. Long jobs let waiting messages in every few tens of milliseconds, so that a cancel is seen.
  */
 import { Core } from './core.js';
+import { hire } from './crew.js';
 import { TesseraeError, toWire } from './errors.js';
 import { OPS } from './protocol.js';
 import * as trainer from './trainer-core.js';
-import { compileCore } from './wasm.js';
+import { hasRelaxed, modules, whyAlone } from './wasm.js';
 
 const SLICE_MS = 30;
+const AUTO_THREADS = 8;
 
 /**
  * @param {{post: (message: any, transfer?: any[]) => void, readBytes: import('./wasm.js').ReadBytes,
- *   urls: () => import('./protocol.js').WasmURLs}} host
- *   `urls` names the builds that lie beside this file
+ *   urls: () => import('./protocol.js').WasmURLs, cores?: () => number, spawn?: import('./crew.js').Spawn}} host
+ *   `urls` names the builds that lie beside this file, `spawn` starts a helper where workers may have workers
  * @returns {(message: any) => void} to be called with every message that comes
  */
-export function serve({ post, readBytes, urls }) {
+export function serve({ post, readBytes, urls, cores, spawn }) {
   /** @type {Core | undefined} */
   let core;
   /** @type {Map<number, {cancelled: boolean}>} */
@@ -28,8 +30,27 @@ export function serve({ post, readBytes, urls }) {
   const handlers = {
     /** @param {import('./protocol.js').InitArgs} args */
     async init(args) {
-      core = await Core.create(await compileCore(args, urls, readBytes));
-      return { build: core.build, version: core.version };
+      const { threads = 'auto', workers = 1 } = args;
+      const most = threads === 'auto' ? Math.min(cores?.() ?? 1, AUTO_THREADS) / workers : threads;
+      const alone = most < 2 ? ' ' : spawn ? whyAlone() : 'one thread: workers cannot have workers here';
+      const notes = new Set(most < 2 ? [] : [alone]);
+      if (args.backend?.startsWith('relaxed') && !hasRelaxed()) notes.add('no relaxed SIMD here');
+      let failure;
+      for (const { build, module } of modules(args, urls, readBytes, alone)) {
+        try {
+          const compiled = await module();
+          const made = await Core.create(compiled);
+          if (spawn && !alone && made.shared) made.threads += await hire(made, compiled, Math.floor(most) - 1, spawn);
+          core = made;
+          break;
+        } catch (error) {
+          if (error.code === 'ERR_CSP') throw error;
+          failure = error;
+          notes.add(`${build}: ${error.message}`);
+        }
+      }
+      if (!core) throw failure;
+      return { build: core.build, threads: core.threads, note: [...notes].filter(Boolean).join('; ') || undefined };
     },
     ...Object.fromEntries(
       Object.entries(table).map(([op, run]) => [

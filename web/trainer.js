@@ -1,5 +1,5 @@
 /** A trainer: a worker of its own that steps, and can be paused, changed, looked at and saved between any two steps. */
-import { defined, sendable } from './codec.js';
+import { checkBackend, defined, sendable } from './codec.js';
 import { coreLoss, trainerConfig } from './config.js';
 import { abortError, checkOptions, TesseraeError, throwIfAborted } from './errors.js';
 import { toBytes, toImageData } from './pixels.js';
@@ -33,6 +33,8 @@ const OPTIONS = [
   'fetch',
   'timeout',
   'workers',
+  'threads',
+  'backend',
   'signal',
   'onProgress',
 ];
@@ -80,6 +82,7 @@ async function readAll(data, platform, { signal, fetch: get }, name) {
  */
 export async function startTrainer(platform, options, checkpoint, { makeModel, initBytes }) {
   checkOptions('createTrainer', options, OPTIONS);
+  checkBackend(options);
   const { signal, onProgress } = options;
   throwIfAborted(signal);
   const [data, validation, init, net, heads] = await Promise.all([

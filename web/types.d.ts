@@ -31,6 +31,10 @@ export interface Backend {
   build: 'relaxed' | 'simd128' | (string & {});
   simd: boolean;
   workers: number;
+  /** Threads of each worker, itself counted. */
+  threads: number;
+  /** Why it is not the build or the number of threads that would have been first choice. */
+  note?: string;
   version: string;
 }
 
@@ -38,8 +42,13 @@ export interface Backend {
 export interface LoadOptions extends TaskOptions {
   /** A bundled model's name, a URL, bytes, or a Model. Default 'photo'. */
   model?: ModelInput;
-  /** Worker threads to run (whole images are dealt out). 0 = same thread. Default 1. Never needs SharedArrayBuffer. */
+  /** Workers to run: pictures are dealt out, and a large one is cut into parts. 0 = same thread. Default 1. Never needs SharedArrayBuffer. */
   workers?: number;
+  /** Threads in each worker, on shared memory: in Node, and on pages that are cross-origin isolated. 'auto' (the default): the
+   * cores of this machine, at most 8, shared out among the workers. Results never depend on it. */
+  threads?: number | 'auto';
+  /** The build to run; one that cannot run here is replaced by the next best, and `Backend.note` says why. Default 'auto'. */
+  backend?: 'auto' | BuildName;
   /** Overrides for odd bundlers, CSPs and CDNs. */
   workerURL?: string | URL;
   wasmURL?: string | URL;
@@ -50,6 +59,7 @@ export interface LoadOptions extends TaskOptions {
   /** Give up loading when nothing has come for this many ms, with an error that names the URL. Default 30000. */
   timeout?: number;
 }
+export type BuildName = 'simd' | 'relaxed' | 'simd-threads' | 'relaxed-threads';
 export function createCodec(options?: LoadOptions): Promise<Codec>;
 
 export interface Codec extends AsyncDisposable {
@@ -168,7 +178,7 @@ export function loadModel(source: ModelInput, options?: Pick<LoadOptions, 'cache
 export const models: { list(): Promise<{ name: string; bytes: number; cached: boolean }[]>; clear(name?: string): Promise<void> };
 
 // ---------- training
-export interface TrainerOptions extends Pick<LoadOptions, 'workerURL' | 'wasmURL' | 'wasmModule' | 'fetch' | 'timeout' | 'workers' | 'signal' | 'onProgress'> {
+export interface TrainerOptions extends Pick<LoadOptions, 'workerURL' | 'wasmURL' | 'wasmModule' | 'fetch' | 'timeout' | 'workers' | 'threads' | 'backend' | 'signal' | 'onProgress'> {
   data: Dataset;
   /** Pictures for previews and PSNR; default: the first eight of `data`. */
   validation?: Dataset;
@@ -227,7 +237,7 @@ export type Dataset = Iterable<ImageInput> | AsyncIterable<ImageInput> | { lengt
 export function compare(a: ImageInput, b: ImageInput, options?: TaskOptions): Promise<{ mse: number; psnr: number; ssim: number; msSsim: number }>;
 
 // ---------- environment and errors
-export function detect(): { wasm: boolean; simd: boolean; relaxed: boolean; workers: boolean; offscreenCanvas: boolean; crossOriginIsolated: boolean; canvasReadable: Promise<boolean> };
+export function detect(): { wasm: boolean; simd: boolean; relaxed: boolean; threads: boolean; workers: boolean; offscreenCanvas: boolean; crossOriginIsolated: boolean; canvasReadable: Promise<boolean> };
 export type ErrorCode = 'ERR_LOAD' | 'ERR_CSP' | 'ERR_TIMEOUT' | 'ERR_WORKER' | 'ERR_FORMAT' | 'ERR_VERSION' | 'ERR_MODEL' | 'ERR_CHECKSUM'
   | 'ERR_TOO_LARGE' | 'ERR_MEMORY' | 'ERR_OPTION' | 'ERR_INPUT' | 'ERR_STATE' | 'ERR_NUMERIC' | 'ERR_DISPOSED';
 export class TesseraeError extends Error {

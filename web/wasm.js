@@ -1,4 +1,7 @@
-/** Finds, checks and compiles the right build of the core: relaxed SIMD where it compiles, plain SIMD otherwise. */
+/**
+ * Finds, checks and compiles the right build of the core: threads where memory can be shared, relaxed SIMD where it
+ * compiles, plain SIMD otherwise.
+ */
 import { TesseraeError } from './errors.js';
 
 /** Fetches a file whole; rejects with a TesseraeError that names the URL.
@@ -49,40 +52,85 @@ export const hasSIMD = () => typeof WebAssembly === 'object' && WebAssembly.vali
 /** Whether it compiles relaxed SIMD, by the op the core uses: f32x4.relaxed_madd. */
 export const hasRelaxed = () => typeof WebAssembly === 'object' && WebAssembly.validate(probe([0xfd, 0x85, 0x02]));
 
+/** Why memory cannot be shared between workers here; empty where it can. */
+export function whyAlone() {
+  if (globalThis.crossOriginIsolated === false)
+    return 'one thread a worker: the page is not cross-origin isolated (its server sends no COOP and COEP headers)';
+  try {
+    if (sharedMemory(1).buffer instanceof SharedArrayBuffer) return '';
+  } catch {}
+  return 'one thread a worker: memory cannot be shared here';
+}
+
+/** A shared memory for a threaded build, as large as this place allows: some reserve the maximum at once.
+ * @param {number} [pages] to begin with @returns {WebAssembly.Memory} */
+export function sharedMemory(pages = 64) {
+  for (let maximum = 32768; ; maximum /= 2) {
+    try {
+      return new WebAssembly.Memory({ initial: pages, maximum, shared: true });
+    } catch (error) {
+      if (maximum <= 4096) throw error;
+    }
+  }
+}
+
+/** Whether a module is a threaded build. @param {WebAssembly.Module} module */
+export const importsMemory = (module) => WebAssembly.Module.imports(module).some(({ kind }) => kind === 'memory');
+
+/** @param {WebAssembly.Module} module @param {WebAssembly.Memory} [memory] @returns {Promise<any>} its exports */
+export async function instantiate(module, memory) {
+  /** @type {any} */
+  const imports = {};
+  for (const { module: space, name, kind } of WebAssembly.Module.imports(module)) {
+    imports[space] ??= {};
+    imports[space][name] =
+      kind === 'memory'
+        ? memory
+        : () => {
+            if (name === 'emscripten_notify_memory_growth') return;
+            throw new WebAssembly.RuntimeError(`the core called ${space}.${name}, which is not there`);
+          };
+  }
+  return (await WebAssembly.instantiate(module, imports)).exports;
+}
+
+/** @typedef {import('./types').BuildName} BuildName */
+
+/** Every build, best first, and what may stand in for one that was asked for. @type {BuildName[]} */
+export const BUILDS = ['relaxed-threads', 'simd-threads', 'relaxed', 'simd'];
+const standsIn = (/** @type {string} */ build, /** @type {string} */ wanted) =>
+  wanted === 'auto' || wanted.startsWith(build) || build === 'simd' || wanted === BUILDS[0];
+
 /**
- * The module to run: the caller's own, the caller's bytes, the caller's URL; otherwise the file beside this script, or
- * else (when a bundler has moved only one of the two) the file beside the page's script.
- * @param {import('./protocol.js').InitArgs} args @param {() => import('./protocol.js').WasmURLs} own
+ * The modules to try, best first: the caller's own, the caller's bytes, the caller's URL; otherwise the builds beside this
+ * script, or else (when a bundler has moved only one of the two) beside the page's script. Each is fetched when it is tried.
+ * @param {import('./protocol.js').InitArgs} args
+ * @param {() => import('./protocol.js').WasmURLs} own
  * @param {ReadBytes} readBytes
- * @returns {Promise<WebAssembly.Module>}
+ * @param {string} alone why there are no threads; empty: there are
+ * @returns {{build: string, module: () => Promise<WebAssembly.Module>}[]}
  */
-export async function compileCore({ module, bytes, wasmURL, fallback, timeout }, own, readBytes) {
+export function modules({ module, bytes, wasmURL, fallback, timeout, backend = 'auto' }, own, readBytes, alone) {
   if (typeof WebAssembly !== 'object')
     throw new TesseraeError('ERR_LOAD', 'This browser has no WebAssembly; use a newer one.');
-  if (module) return module;
-  if (bytes) return compile(bytes, 'the bytes given');
+  if (module) return [{ build: 'given', module: async () => module }];
+  if (bytes) return [{ build: 'given', module: () => compile(bytes, 'the bytes given') }];
+  const fetched = (/** @type {string} */ url) => async () => compile(await readBytes(url, timeout), url);
   if (!hasSIMD())
     throw new TesseraeError(
       'ERR_LOAD',
       'This browser has no WebAssembly SIMD; it came with Chrome 91, Firefox 89 and Safari 16.4.',
     );
-  const places = wasmURL ? [{ simd: wasmURL }] : [own(), fallback ?? {}];
-  /** @type {('relaxed' | 'simd')[]} */
-  const wanted = hasRelaxed() ? ['relaxed', 'simd'] : ['simd'];
-  let failure;
-  for (const place of places) {
-    for (const build of wanted) {
-      const url = place[build];
-      if (!url) continue;
-      try {
-        return await compile(await readBytes(url, timeout), url);
-      } catch (error) {
-        if (error.code === 'ERR_CSP') throw error;
-        failure = error;
-      }
-    }
-  }
-  throw failure ?? new TesseraeError('ERR_LOAD', 'No WebAssembly file is known; pass wasmURL.');
+  if (wasmURL) return [{ build: 'given', module: fetched(wasmURL) }];
+  const wanted = BUILDS.filter(
+    (build) =>
+      standsIn(build, backend) && (hasRelaxed() || !build.startsWith('r')) && !(alone && build.endsWith('threads')),
+  );
+  const found = [own(), fallback ?? {}].flatMap((place) =>
+    wanted.flatMap((build) => (place[build] ? [{ build, module: fetched(place[build]) }] : [])),
+  );
+  if (!found.length) throw new TesseraeError('ERR_LOAD', 'No WebAssembly file is known; pass wasmURL.');
+  return found;
 }
 
 /** @param {ArrayBuffer | Uint8Array} bytes @param {string} url */

@@ -1,4 +1,5 @@
-/* parallel.c - a pool of pthreads that sleeps between jobs; a plain loop where there are no threads. */
+/* parallel.c - a pool of pthreads that sleeps between jobs; a plain loop where there are no threads. WebAssembly with
+ * shared memory has its own pool in parallel_wasm.c. */
 #include "base/parallel.h"
 
 #include "base/alloc.h"
@@ -116,7 +117,7 @@ void ts_parallel(ts_pool *pool, size_t count, size_t grain, ts_task *task, void 
     pthread_mutex_unlock(&pool->lock);
 }
 
-#else
+#elif !defined(__wasm_atomics__)
 
 struct ts_pool {
     int threads;

@@ -14,11 +14,14 @@ const types = {
   '.webmanifest': 'application/manifest+json', '.svg': 'image/svg+xml', '.png': 'image/png', '.jpg': 'image/jpeg',
 };
 
+/** What makes a page cross-origin isolated, so that memory may be shared between workers. */
+export const isolation = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
+
 /**
- * Serves a folder on a free port of this machine, below `prefix`. A plain server on purpose: no isolation headers.
+ * Serves a folder on a free port of this machine, below `prefix`. A plain server by default: no isolation headers.
  * @returns {Promise<{ url: string, close: () => Promise<void> }>} url ends in a slash
  */
-export async function serve(folder, prefix = '/') {
+export async function serve(folder, prefix = '/', headers = {}) {
   const server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url, 'http://host').pathname);
     const file = path.startsWith(prefix) && join(folder, normalize(`/${path.slice(prefix.length)}`), path.endsWith('/') ? 'index.html' : '');
@@ -27,7 +30,7 @@ export async function serve(folder, prefix = '/') {
       response.writeHead(404, { 'content-type': 'text/plain' }).end('not here');
       return;
     }
-    response.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream', 'content-length': found.size, 'cache-control': 'no-cache' });
+    response.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream', 'content-length': found.size, 'cache-control': 'no-cache', ...headers });
     createReadStream(file).pipe(response);
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -67,14 +70,14 @@ export async function launch(options = {}) {
 
 /**
  * The built page in a fresh Chromium, served from a folder below the server's root, as on a project site.
- * @param {{ hash?: string } & import('playwright-core').BrowserContextOptions} [options]
+ * @param {{ hash?: string, headers?: object } & import('playwright-core').BrowserContextOptions} [options]
  * @returns {Promise<{ page: import('playwright-core').Page, context: object, server: object, faults: string[], foreign: string[], close: () => Promise<void> }>}
  *   faults: uncaught errors; foreign: requests to anywhere but the server
  */
-export async function openPage({ hash = '', ...options } = {}) {
+export async function openPage({ hash = '', headers, ...options } = {}) {
   const folder = process.env.TESSERAE_PAGE ?? join(root, 'dist/page'); // another build of the page, if named
   if (!existsSync(join(folder, 'index.html'))) throw new Error(`${folder} holds no page: run "npm run build".`);
-  const server = await serve(folder, '/some/folder/');
+  const server = await serve(folder, '/some/folder/', headers);
   const { context, close } = await launch(options);
   const [page] = context.pages();
   page.setDefaultTimeout(60_000); // generous: nothing here is about speed;

@@ -139,7 +139,7 @@ test('the main thread stays free while the worker encodes', async () => {
 
 test('detect', async () => {
   const found = await page.evaluate(async () => ({ ...t.detect(), canvasReadable: await t.detect().canvasReadable }));
-  assert.deepEqual(found, { wasm: true, simd: true, relaxed: true, workers: true, offscreenCanvas: true, crossOriginIsolated: false, canvasReadable: true });
+  assert.deepEqual(found, { wasm: true, simd: true, relaxed: true, threads: false, workers: true, offscreenCanvas: true, crossOriginIsolated: false, canvasReadable: true });
 });
 
 test('a trainer in the page, from its steps to a codec', async () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { build } from 'esbuild';
-import { launch, root } from './browser.mjs';
+import { isolation, launch, root } from './browser.mjs';
 import { serving } from './ladder.mjs';
 
 let browser;
@@ -121,8 +121,40 @@ test('overrides are used, and named where they fail', () => on({ bend: (path) =>
   assert.match(lostWorker.message, /nowhere\/worker\.js/);
 }));
 
-test('cross-origin isolated pages', () => on({ headers: { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' } }, async (site) => {
-  assert.equal((await start(site)).where, 'worker');
+test('cross-origin isolated pages: the threaded build, with the same bytes as one thread', () => on({ headers: isolation }, async (site) => {
+  const alone = await start(site, undefined, { threads: 1 });
+  assert.deepEqual([alone.where, alone.build, alone.threads, alone.note], ['worker', 'relaxed', 1, undefined]);
+  assert.ok(!site.asked.some((path) => path.includes('threads.wasm')));
+  const two = await start(site, undefined, { threads: 2 });
+  assert.deepEqual([two.where, two.build, two.threads, two.note], ['worker', 'relaxed', 2, undefined]);
+  assert.ok(site.asked.includes('/dist/tesserae-relaxed-threads.wasm'));
+  assert.deepEqual(two.bytes, alone.bytes);
+}));
+
+test('helpers of a worker from another origin, which is a blob', () => on({ headers: { ...isolation, 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'cross-origin' } }, (cdn) => on({ headers: isolation }, async (site) => {
+  const { where, threads, works } = await start(site, `${cdn.url}dist/index.js`, { threads: 2 });
+  assert.deepEqual([where, threads, works], ['blob-worker', 2, true]);
+})));
+
+test('threaded builds lost by a bundler, and pages without isolation: one thread, and why', async () => {
+  await on({ headers: isolation, bend: lost(/threads\.wasm$/) }, async (site) => {
+    const { build: kind, threads, note } = await start(site, undefined, { threads: 2 });
+    assert.deepEqual([kind, threads], ['relaxed', 1]);
+    assert.match(note, /relaxed-threads: .*404/);
+  });
+  await on({}, async (site) => {
+    const { build: kind, threads, note } = await start(site, undefined, { threads: 2 });
+    assert.deepEqual([kind, threads], ['relaxed', 1]);
+    assert.match(note, /not cross-origin isolated/);
+  });
+});
+
+test('the build that is asked for', () => on({ headers: isolation }, async (site) => {
+  for (const [backend, kind, threads] of [['simd', 'simd128', 1], ['relaxed', 'relaxed', 1], ['simd-threads', 'simd128', 2], ['relaxed-threads', 'relaxed', 2]]) {
+    const found = await start(site, undefined, { backend, threads: 2 });
+    assert.deepEqual([found.build, found.threads, found.works], [kind, threads, true], backend);
+  }
+  assert.equal((await start(site, undefined, { backend: 'fast' })).code, 'ERR_OPTION');
 }));
 
 test('the plain build and the one inside the package write the same bytes', () => on({}, async (site) => {

@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { VitePWA } from 'vite-plugin-pwa';
 
+// Cross-origin isolation: memory may be shared, so the core runs threads. Without these headers the page works too.
+const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 export default defineConfig({
@@ -18,7 +20,8 @@ export default defineConfig({
     assetsInlineLimit: 0, // a model or a worker as a data: URL would be fetched twice
     rollupOptions: { output: { assetFileNames: 'assets/[name]-[hash][extname]' } },
   },
-  server: { fs: { allow: [at('../..')] } },
+  server: { headers, fs: { allow: [at('../..')] } },
+  preview: { headers },
   plugins: [
     VitePWA({
       registerType: 'prompt',

@@ -94,8 +94,9 @@ function Header() {
 function Engine() {
   if (loading.value !== null) return <span>loading model {loading.value > 0 && `${Math.round(100 * loading.value)} %`}</span>;
   if (!codec.value) return <span title="All work is done in this browser">runs on this machine only</span>;
-  const { build, where } = codec.value.backend;
-  return <span title="Which build of the codec runs, and where">{[build, where].filter(Boolean).join(' · ')}</span>;
+  const { build, threads, where, note } = codec.value.backend;
+  const parts = [build, threads > 1 && `${threads} threads`, where];
+  return <span data-engine title={note ?? 'Which build of the codec runs, and where'}>{parts.filter(Boolean).join(' · ')}</span>;
 }
 
 /** Nine tiles: the sign of the thing. */

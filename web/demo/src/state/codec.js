@@ -3,6 +3,13 @@ import { signal } from '@preact/signals';
 import { createCodec, loadModel } from 'tesserae';
 import { notify, say } from './notice.js';
 
+/** What the page's address asks of the core: ?backend=simd-threads&threads=2. */
+const asked = new URLSearchParams(location.search);
+export const engine = {
+  backend: asked.get('backend') ?? 'auto',
+  threads: Number(asked.get('threads')) || 'auto',
+};
+
 /** Models to choose from: [{ id, label, source }]; trained and opened ones are added at run time. */
 export const modelList = signal([{ id: 'photo', label: 'Photo (built in)', source: 'photo' }]);
 export const modelId = signal('photo');
@@ -31,6 +38,7 @@ async function open(id) {
   try {
     await former?.dispose();
     const made = await createCodec({
+      ...engine,
       cache: false, // the service worker keeps it
       model: modelList.peek().find((entry) => entry.id === id).source,
       onProgress: (p) => p.status === 'download-total' && p.total && (loading.value = p.loaded / p.total),

@@ -3,7 +3,7 @@ import { batch, computed, signal } from '@preact/signals';
 import { createTrainer, resumeTrainer } from 'tesserae';
 import { digits, digitsSheet, ownPictures } from '../lib/dataset.js';
 import { saveBlob } from '../lib/files.js';
-import { addModel } from './codec.js';
+import { addModel, engine } from './codec.js';
 import { notify, report, say } from './notice.js';
 import { openFile } from './session.js';
 import { settings, tab } from './settings.js';
@@ -58,7 +58,7 @@ async function build() {
   const pictures = await loadPictures(options.wanted, ownFiles.peek(), options.side);
   dataset.value = pictures;
   trainer = await createTrainer({
-    data: pictures.data, validation: pictures.validation,
+    ...engine, data: pictures.data, validation: pictures.validation,
     size: options.side, batch: options.batch, steps: options.steps, lr: options.lr, seed: options.seed,
     codebook: { size: options.codes }, augment: { flip: pictures.flip },
     name: `trained on ${pictures.name}`, trainedOn: pictures.label, licence: pictures.name === 'digits' ? 'CC BY-SA 3.0' : '',
@@ -208,7 +208,7 @@ export async function resumeSaved() {
     const [bytes, ...stored] = parts;
     const files = stored.map((part, i) => new File([part], value.names[i]));
     const pictures = await loadPictures(value.options.wanted, files, value.options.side);
-    const made = await resumeTrainer(new Uint8Array(await bytes.arrayBuffer()), { data: pictures.data, validation: pictures.validation });
+    const made = await resumeTrainer(new Uint8Array(await bytes.arrayBuffer()), { ...engine, data: pictures.data, validation: pictures.validation });
     trainer = made;
     options = value.options;
     const { wanted, ...rest } = options;
