@@ -5,6 +5,8 @@
  *     checksum()                                                           the sum of what it wrote
  *     flops()                                                              of one run, counted as the direct form
  *     peak(n)                                                              n rounds of multiply-adds in registers; flops
+ *     values(which), reweigh()                                             where x 0, y 1, weights 2 [kh][kw][in][out] and
+ *                                                                          bias 3 lie; the weights were written
  *
  * kind: 0 forward, 1 gradient to the input, 2 gradient to the weights, 3 packing. flags: 1 nearest-2x upsampling first
  * (height and width are those of the output), 2 group norm with SiLU while loading, 4 an addend, 8 SiLU while storing, 16 weights
@@ -89,6 +91,7 @@ EXPORT void run(int n);
 EXPORT double checksum(void);
 EXPORT double flops(void);
 EXPORT double peak(int n);
+static void repack(void);
 
 int setup(int kind, int in, int out, int height, int width, int kernel, int stride, int batch, int flags) {
     clear();
@@ -109,11 +112,8 @@ int setup(int kind, int in, int out, int height, int width, int kernel, int stri
                                  .pad_right = pad,
                                  .upsample = flags & UPSAMPLE ? 2 : 0};
     if (ts_conv_plan(&layer.plan, &shape, NULL) != TESS_OK || !fill_layer()) return 0;
-    for (size_t i = 0; i < layer.w_count; i++) {
-        layer.w[i] *= 0.1f;
-        layer.halves[i] = ts_f16_from_f32(layer.w[i]);
-    }
-    pack();
+    for (size_t i = 0; i < layer.w_count; i++) layer.w[i] *= 0.1f;
+    repack();
     layer.filter.panels = layer.panels;
     if (layer.plan.streams && flags & HALVES) layer.filter = (ts_filter){.halves = layer.halves};
     else if (layer.plan.streams) layer.filter = (ts_filter){.values = layer.w};
@@ -126,6 +126,11 @@ int setup(int kind, int in, int out, int height, int width, int kernel, int stri
         layer.fuse.load_act = TS_ACT_SILU;
     }
     return 1;
+}
+
+static void repack(void) {
+    for (size_t i = 0; i < layer.w_count; i++) layer.halves[i] = ts_f16_from_f32(layer.w[i]);
+    pack();
 }
 
 void run(int n) {
@@ -167,7 +172,17 @@ double peak(int n) {
     return (double)n * 24 * TS_VF + 1e-30 * (double)lanes[0];
 }
 
-#ifndef __EMSCRIPTEN__
+#ifdef __EMSCRIPTEN__
+EXPORT float *values(int which);
+EXPORT void reweigh(void);
+
+float *values(int which) {
+    float *const all[] = {layer.x, layer.y, layer.w, layer.bias};
+    return all[which & 3];
+}
+
+void reweigh(void) { repack(); }
+#else
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

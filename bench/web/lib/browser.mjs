@@ -1,11 +1,12 @@
-// Opens a page of bench/web in headless Chromium and calls its window.bench(options).
+// Pages of bench/web in headless Chromium.
 
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { delimiter, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { cpuWatch, descendants } from './cpu.mjs';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const types = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm', '.json': 'application/json' };
@@ -40,48 +41,36 @@ function findChromium() {
     throw new Error('no Chromium on the PATH: install it, or set CHROMIUM to the program');
 }
 
-/** CPU milliseconds so far of the page processes this process started (Linux; elsewhere 0): what other work disturbs least. */
-export function pageCpuMs() {
-    let processes;
-    try {
-        processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-    } catch {
-        return 0;
-    }
-    const stat = new Map();
-    for (const pid of processes) {
-        try {
-            const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-            const field = text.slice(text.lastIndexOf(')') + 2).split(' ');
-            stat.set(Number(pid), { parent: Number(field[1]), ms: (Number(field[11]) + Number(field[12])) * 10 });
-        } catch { /* it has ended */ }
-    }
-    let sum = 0;
-    for (const [pid, { ms }] of stat) {
-        let ancestor = pid;
-        while (stat.has(ancestor) && ancestor !== process.pid) ancestor = stat.get(ancestor).parent;
-        if (ancestor !== process.pid) continue;
-        try {
-            if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--type=renderer')) sum += ms;
-        } catch { /* it has ended */ }
-    }
-    return sum;
-}
-
-/** Opens pages/<page> and hands its tab to `use`; ends the browser and the server whatever happens. */
-export async function withPage(page, use) {
+/**
+ * Starts Chromium and a server of the checkout and hands open(page) to `use`; ends both whatever happens. open() gives the tab of
+ * pages/<page>, once it has set window.bench.
+ */
+export async function withBrowser(use) {
     const server = await serve();
     const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? findChromium(), args: flags });
-    try {
+    const open = async (page) => {
         const tab = await browser.newPage();
         tab.setDefaultTimeout(0);
         tab.on('pageerror', (error) => console.error(`page error: ${error.message}`));
         await tab.exposeFunction('pageCpuMs', pageCpuMs);
         await tab.goto(`${server.url}/bench/web/pages/${page}`);
-        await tab.waitForFunction(() => typeof window.bench === 'function');
-        return await use(tab);
+        await tab.waitForFunction(() => 'bench' in window);
+        return tab;
+    };
+    try {
+        return await use(open, browser.version());
     } finally {
         await browser.close();
         server.close();
     }
 }
+
+/** Opens pages/<page> alone and hands its tab to `use`. */
+export const withPage = (page, use) => withBrowser(async (open) => use(await open(page)));
+
+/** CPU milliseconds since the first call of the page processes this process started. */
+export function pageCpuMs() {
+    watch ??= cpuWatch(descendants('--type=renderer'));
+    return watch();
+}
+let watch;

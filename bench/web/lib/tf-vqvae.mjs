@@ -1,6 +1,6 @@
 // The peer of bench/web/train.mjs: one Adam step of the VQ-VAE of vqvae.mjs in TensorFlow.js.
 
-import { randomFloats } from './vqvae.mjs';
+import { randomFloats } from './numbers.mjs';
 
 /** Builds the model in `tf` (the backend is set already) and returns step(): Promise of the loss. */
 export function tfVqvae(tf, { size, batch, channels: ch, codes, lr, beta }) {

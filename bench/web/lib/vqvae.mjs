@@ -34,14 +34,3 @@ export function config({ size, batch, channels, codes, lr, beta }) {
         },
     };
 }
-
-/** Evenly spread numbers in -scale..scale, the same on every call. */
-export function randomFloats(count, scale) {
-    const values = new Float32Array(count);
-    let state = 7;
-    for (let i = 0; i < count; i++) {
-        state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-        values[i] = (state / 2 ** 31 - 1) * scale;
-    }
-    return values;
-}

@@ -1,0 +1,52 @@
+// CPU time of programs (Linux: /proc; elsewhere 0): what other work on the machine disturbs least.
+
+import { readdirSync, readFileSync } from 'node:fs';
+
+const numbers = (folder) => readdirSync(folder).filter((name) => /^\d+$/.test(name));
+const text = (file) => {
+    try {
+        return readFileSync(file, 'utf8');
+    } catch {
+        return ''; // it has ended
+    }
+};
+
+/** Processes that this one started, at any depth, whose command line contains `word`. */
+export function descendants(word) {
+    const parents = new Map();
+    try {
+        for (const pid of numbers('/proc')) {
+            const stat = text(`/proc/${pid}/stat`);
+            parents.set(Number(pid), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
+        }
+    } catch {
+        return [];
+    }
+    return [...parents.keys()].filter((pid) => {
+        let ancestor = pid;
+        while (parents.has(ancestor) && ancestor !== process.pid) ancestor = parents.get(ancestor);
+        return pid !== process.pid && ancestor === process.pid && text(`/proc/${pid}/cmdline`).includes(word);
+    });
+}
+
+/** Milliseconds so far of every thread of these processes: Map of thread to ms. */
+function threads(pids) {
+    const times = new Map();
+    for (const pid of pids) {
+        let tasks = [];
+        try {
+            tasks = numbers(`/proc/${pid}/task`);
+        } catch { /* it has ended */ }
+        for (const task of tasks) {
+            const ran = text(`/proc/${pid}/task/${task}/schedstat`);
+            if (ran) times.set(`${pid}/${task}`, Number(ran.split(' ')[0]) / 1e6); // nanoseconds
+        }
+    }
+    return times;
+}
+
+/** Starts a stop-watch over processes; the function returned gives the CPU ms that their threads took since. */
+export function cpuWatch(pids) {
+    const before = threads(pids);
+    return () => [...threads(pids)].reduce((sum, [thread, ms]) => sum + ms - (before.get(thread) ?? 0), 0);
+}

@@ -1,0 +1,109 @@
+// The benchmark's own parts: no peers, no timing.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { choose, parse } from '../bench/bench.mjs';
+import { exactSamples, prepare, rows } from '../bench/web/lib/cases.mjs';
+import { survey, taesd, vqgan } from '../bench/web/lib/nets.mjs';
+import { difference, filterLast, fromHalves, randomFloats, sample, samplePlaces, toHalves, transpose } from '../bench/web/lib/numbers.mjs';
+import { onnx } from '../bench/web/lib/onnx.mjs';
+import { fill, instantiate, outputOf } from '../bench/web/lib/our-layer.mjs';
+import { Message } from '../bench/web/lib/protobuf.mjs';
+import { verdicts } from '../bench/web/lib/report.mjs';
+import { median } from '../bench/web/lib/table.mjs';
+import { readTensors } from '../bench/web/lib/tensors.mjs';
+import { callsFor, compareSamples, takeTurns } from '../bench/web/lib/turns.mjs';
+import { safetensors } from '../bench/web/lib/weights.mjs';
+import { cmake } from '../scripts/build.mjs';
+import { root } from '../scripts/lib/run.mjs';
+
+test('median: middle one, or mean of the two', () => {
+    assert.equal(median([5, 1, 3]), 3);
+    assert.equal(median([4, 1, 3, 2]), 2.5);
+});
+
+test('arguments: defaults, quick, and mistakes that are told', () => {
+    assert.deepEqual({ ...parse([]) }, { only: '', quick: false, rounds: 3, slice: 250 });
+    assert.deepEqual({ ...parse(['--quick', '--only', 'VQGAN']) }, { only: 'VQGAN', quick: true, rounds: 1, slice: 100 });
+    assert.throws(() => parse(['--rounds', '0']), /whole number from 1/);
+    assert.throws(() => parse(['--round', '3']), /usage: npm run bench/);
+    assert.equal(choose(rows, 'vqgan').length, 2);
+    assert.throws(() => choose(rows, 'resnet50'), /there are 3x3 128->128/);
+});
+
+test('float16: every number goes to and fro, and ties go to even', () => {
+    const all = Uint16Array.from({ length: 65536 }, (_, i) => i).filter((half) => (half & 0x7c00) !== 0x7c00 || !(half & 0x3ff));
+    assert.deepEqual(toHalves(fromHalves(all)), all);
+    assert.deepEqual([...toHalves(Float32Array.of(1 + 2 ** -11, 1 + 3 * 2 ** -11, 1e6, 2 ** -25, 3 * 2 ** -25))], [0x3c00, 0x3c02, 0x7c00, 0, 2]);
+});
+
+test('orders: transposing, filters and samples agree between channels first and last', () => {
+    const last = randomFloats(3 * 5 * 7, 1), first = transpose(last, 5 * 7, 3);
+    assert.deepEqual(sample(first, 3, true), sample(last, 3));
+    assert.equal(filterLast(Float32Array.from({ length: 2 * 3 * 4 }, (_, i) => i), [2, 3, 2, 2])[(1 * 3 + 2) * 2 + 1], (1 * 3 + 2) * 4 + 1);
+    assert.ok(new Set(samplePlaces(1e6).map((place) => place % 64)).size === 64, 'samples reach every channel');
+    assert.deepEqual(difference([1, 5], [2, -3]), { most: 8, size: 3 });
+    assert.ok(Number.isNaN(difference([NaN], [1]).most));
+});
+
+test('nets: tensors and multiply-adds are those of the originals', () => {
+    const decoder = survey(vqgan.decoder, { channels: 256, height: 16, width: 16 }, 'decoder'), encoder = survey(vqgan.encoder, { channels: 3, height: 256, width: 256 }, 'encoder');
+    assert.deepEqual(decoder.output, { channels: 3, height: 256, width: 256 });
+    assert.deepEqual(encoder.output, { channels: 256, height: 16, width: 16 });
+    assert.ok(Math.abs(decoder.macs / 1e9 - 126.4) < 0.1, `${decoder.macs}`);
+    assert.equal(decoder.tensors.length + encoder.tensors.length + 1, 343); // and the codebook
+    const count = ({ tensors }) => tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+    assert.equal(count(survey(taesd.encoder, { channels: 3, height: 64, width: 64 }, 'e')), 1222532);
+    assert.equal(count(survey(taesd.decoder, { channels: 4, height: 8, width: 8 }, 'd')), 1222531);
+});
+
+test('model file: what is written is read', () => {
+    const values = randomFloats(24, 1), bytes = safetensors([{ name: 'a', shape: [4], halves: toHalves(values.slice(0, 4)) }, { name: 'b', shape: [2, 10], halves: toHalves(values.slice(4)) }], { x: '1' });
+    const read = readTensors(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+    assert.deepEqual(read('b').shape, [2, 10]);
+    assert.ok(difference([...read('b').values], [...values.slice(4)]).most < 2 ** -11);
+    assert.throws(() => read('c'), /no tensor c/);
+});
+
+test('ONNX: numbers and nested messages as Protocol Buffers spell them; a net has all its nodes', () => {
+    assert.deepEqual([...new Message().int(1, 300).bytes(2, new Message().int(1, 5)).bytes(3, 'ab').finish()], [8, 172, 2, 18, 2, 8, 5, 26, 2, 97, 98]);
+    const file = onnx([{ op: 'resnet', out: 32 }, { op: 'attention' }, { op: 'up', factor: 2 }], { channels: 64, height: 4, width: 4 }, 'd',
+        (name) => ({ shape: /norm/.test(name) ? [64] : [32, 64, 3, 3], values: new Float32Array(4) }));
+    const text = Buffer.from(file).toString('latin1');
+    for (const [type, times] of [['Conv', 7], ['InstanceNormalization', 3], ['Softmax', 1], ['Resize', 1]]) assert.equal(text.split(`"${String.fromCharCode(type.length)}${type}`).length - 1, times, type);
+});
+
+test('turns: one after the other, a failing contestant drops out, samples are compared', async () => {
+    const calls = [];
+    const fake = (name, fault) => ({
+        load() {}, free() {}, close() { calls.push(`${name} closes`); },
+        run(n) {
+            calls.push(name);
+            if (fault) throw new Error(`${name} broke\nat line 1`);
+            return { wall: Array(n).fill(name === 'a' ? 2 : 4), cpu: 3 };
+        },
+        sample: () => (name === 'a' ? [1, 2] : [1, 2.5]),
+    });
+    const results = compareSamples(await takeTurns({ a: fake('a'), b: fake('b'), c: fake('c', true) }, {}, { rounds: 2, slice: 8 }), [1, 2]);
+    assert.deepEqual(calls, ['a', 'a', 'b', 'b', 'c', 'c closes', 'a', 'b', 'a', 'b']);
+    assert.deepEqual(results, { a: { calls: 4, wall: 2, cpu: 3, least: 2, apart: 0 }, b: { calls: 2, wall: 4, cpu: 3, least: 4, apart: 0.25 }, c: { error: 'c broke' } });
+    assert.equal(callsFor(1e9, 250), 1);
+    const row = { bars: { peer: 2, ms: 100, threads: 1.8 }, results: { relaxed: { wall: 60, cpu: 50 }, 'ort-web': { wall: 1, cpu: 125 }, tfjs: { wall: 1, cpu: 90 } } };
+    assert.deepEqual(verdicts(row).map(({ got, met }) => [got, met]), [[1.8, false], [50, true], [null, null]]);
+});
+
+test('a layer of the benchmark module agrees with double precision', async () => {
+    cmake('wasm-simd', 'bench-layers');
+    const row = { kind: 'layer', name: 'small', list: [{ op: 'conv', out: 12, kernel: 3 }], prefix: 'layer', shape: { channels: 8, height: 10, width: 10 }, kernel: 3, out: 12 };
+    const task = prepare(row), bytes = (file) => { const data = readFileSync(path.join(root, file)); return data.buffer.slice(data.byteOffset, data.byteOffset + data.length); };
+    const core = await instantiate(readFileSync(path.join(root, 'build/wasm-simd/bench-layers.opt.wasm')));
+    fill(core, task, new Float32Array(bytes(task.input)), readTensors(bytes(task.model)));
+    core.run(1);
+    const exact = exactSamples(task), { most, size } = difference(sample(outputOf(core, task), 12), exact);
+    assert.ok(size > 0.5 && most < 1e-5 * size, `${most} of ${size}`);
+    new Float32Array(core.memory.buffer, core.values(3), 12).fill(9); // another bias must be seen
+    core.run(1);
+    assert.ok(difference(sample(outputOf(core, task), 12), exact).most > 1);
+});
