@@ -159,7 +159,7 @@ static void decode(net *n) {
         room = tess_decoder_begin_tokens(n->decoder, 1, height, width, n->height, n->width);
     } else if (!strcmp(n->verb, "unlatents")) {
         latent_size(n, n->size / sizeof(float) / (size_t)n->dim, &height, &width);
-        stop("latents are not to be had yet");
+        room = tess_decoder_begin_latents(n->decoder, height, width, n->dim, n->height, n->width);
     } else {
         room = tess_decoder_begin(n->decoder, n->size);
     }
@@ -181,7 +181,8 @@ static void save(const net *n, const char *path) {
         const uint8_t *pixels = tess_decoder_pixels(n->decoder, &a, &b, &c);
         write_file(path, pixels, (size_t)a * (size_t)b * (size_t)c);
     } else if (!strcmp(n->verb, "latents")) {
-        stop("latents are not to be had yet");
+        const float *latents = tess_encoder_latents(n->encoder, &a, &b, &c);
+        write_file(path, latents, (size_t)a * (size_t)b * (size_t)c * sizeof *latents);
     } else {
         size_t size;
         const uint8_t *bytes = tess_encoder_bytes(n->encoder, &size);
