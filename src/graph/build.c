@@ -65,7 +65,7 @@ static ts_tensor append(ts_graph *g, ts_node node) {
         }
     }
     if (g->count == g->capacity && !grow(g)) return TS_NONE;
-    node.act = node.sum = node.residual = TS_NONE;
+    node.act = node.sum = node.residual = node.norm = node.load = node.host = TS_NONE;
     node.panels[0] = node.panels[1] = -1;
     node.value = node.gradient = node.saved = -1;
     node.work[0] = node.work[1] = -1;

@@ -59,10 +59,15 @@ typedef struct ts_node {
     float seed;  /* losses: d total / d loss */
     bool start;  /* ts_graph_start */
     /* plan */
-    ts_tensor act;                       /* conv: the activation node applied while storing, or TS_NONE */
+    ts_tensor act;                       /* conv, norm: the activation node applied while storing, or TS_NONE */
     ts_tensor sum;                       /* conv: the add node applied while storing, or TS_NONE */
     ts_tensor residual;                  /* conv: what that add node adds, or TS_NONE */
-    bool skip;                           /* forward done by a fused predecessor */
+    ts_tensor norm;                      /* conv: the norm applied while loading, or TS_NONE */
+    ts_tensor load;                      /* conv: the activation node applied while loading, or TS_NONE */
+    ts_tensor host;                      /* the earlier node that makes this tensor while storing its own, or TS_NONE */
+    bool gone;                           /* nothing of this node is left: its reader does it while loading */
+    bool affine;                         /* norm: the value is scale [n][c] and shift [n][c] for its readers to apply */
+    int takers;                          /* norm: readers that could */
     int value, gradient, saved, work[2]; /* storage indices or -1; work[backward] */
     int spill[TS_INPUTS];                /* the same, per input */
     /* run state */
@@ -103,8 +108,9 @@ typedef struct ts_call {
     float *saved;
     float *work;
     const float *residual; /* conv: fused addend or NULL */
-    ts_act act;            /* conv: fused activation */
-    float slope;
+    const float *affine;   /* conv: scale and shift of the fused norm, or NULL */
+    ts_act act, load;      /* fused activations */
+    float slope;           /* of either */
     ts_pool *pool;
 } ts_call;
 
@@ -132,6 +138,9 @@ typedef struct ts_op_row {
 } ts_op_row;
 
 const ts_op_row *ts_op_row_of(ts_op op);
+unsigned ts_node_needs(const ts_node *node); /* what backward of this node will read, of TS_NEEDS_* */
+bool ts_node_trains(const ts_node *node);
+void ts_graph_fuse(ts_graph *g);
 ts_act ts_op_act(ts_op op); /* the kernel's name of an activation op, TS_ACT_NONE for others */
 
 static inline ts_shape ts_node_input(const ts_graph *g, const ts_node *node, int k) {

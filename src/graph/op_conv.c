@@ -51,8 +51,13 @@ static tess_status conv_infer(const ts_graph *g, ts_node *node, ts_error *err) {
 
 static void conv_forward(const ts_call *c) {
     const ts_node *n = c->node;
-    const ts_conv_fuse fuse = {
-        .bias = ts_weights_values(n->weights, n->b), .act = c->act, .slope = c->slope, .add = c->residual};
+    const ts_conv_fuse fuse = {.bias = ts_weights_values(n->weights, n->b),
+                               .act = c->act,
+                               .slope = c->slope,
+                               .add = c->residual,
+                               .scale = c->affine,
+                               .shift = c->affine ? c->affine + n->conv.shape.batch * n->conv.shape.in : NULL,
+                               .load_act = c->load};
     ts_conv_forward(&n->conv, c->y, c->x[0], ts_weights_filter(n->weights, n->panels[0], c->pool), &fuse, c->work,
                     c->pool);
 }
@@ -75,8 +80,9 @@ static size_t conv_work(const ts_graph *g, const ts_node *node, bool backward, i
 }
 
 static uint64_t conv_macs(const ts_graph *g, const ts_node *node) {
-    const int *dims = weight_dims(node);
-    return ts_shape_count(node->shape) * (uint64_t)ts_node_input(g, node, 0).c * (uint64_t)dims[2] * (uint64_t)dims[3];
+    const ts_conv_shape *s = &node->conv.shape;
+    (void)g;
+    return ts_shape_count(node->shape) * (uint64_t)s->in * (uint64_t)s->kernel_h * (uint64_t)s->kernel_w;
 }
 
 const ts_op_row ts_row_conv2d = {.name = "conv2d",
@@ -162,10 +168,17 @@ static tess_status norm_infer(const ts_graph *g, ts_node *node, ts_error *err) {
 
 static void norm_forward(const ts_call *c) {
     const ts_node *n = c->node;
-    float *mean = c->saved, *rstd = mean + c->ys.n * n->groups;
-    ts_group_norm_forward(c->y, mean, rstd, c->x[0], ts_weights_values(n->weights, n->w),
-                          ts_weights_values(n->weights, n->b), c->ys.n, (size_t)c->ys.h * (size_t)c->ys.w, c->ys.c,
-                          n->groups, n->eps, TS_ACT_NONE, 0, c->pool);
+    const int batch = c->ys.n, channels = c->ys.c;
+    const size_t pixels = (size_t)c->ys.h * (size_t)c->ys.w;
+    const float *gamma = ts_weights_values(n->weights, n->w), *beta = ts_weights_values(n->weights, n->b);
+    float *mean = c->saved, *rstd = mean + batch * n->groups;
+    if (n->affine) {
+        ts_group_norm_affine(c->y, c->y + batch * channels, mean, rstd, c->x[0], gamma, beta, batch, pixels, channels,
+                             n->groups, n->eps, c->pool);
+    } else {
+        ts_group_norm_forward(c->y, mean, rstd, c->x[0], gamma, beta, batch, pixels, channels, n->groups, n->eps,
+                              c->act, c->slope, c->pool);
+    }
 }
 
 /* dx is always computed: it is a by-product of what dgamma and dbeta need. */

@@ -22,7 +22,7 @@ static int inputs(const ts_node *n) { return ts_op_row_of(n->op)->inputs; }
 
 static bool is_conv(const ts_node *n) { return n->op == TS_OP_CONV2D || n->op == TS_OP_CONV_TRANSPOSE2D; }
 
-static bool trains(const ts_node *n) { return n->weights && n->op != TS_OP_LPIPS && !ts_weights_frozen(n->weights); }
+bool ts_node_trains(const ts_node *n) { return n->weights && n->op != TS_OP_LPIPS && !ts_weights_frozen(n->weights); }
 
 static bool is_loss(const ts_node *n) { return (row_flags(n) & TS_LOSS) != 0; }
 
@@ -31,11 +31,10 @@ static bool grad_to(const ts_graph *g, const ts_node *n, int k) {
     return n->grad && g->nodes[n->in[k]].grad && !(is_loss(n) && k == 1);
 }
 
-/* What backward of this node will read, of TS_NEEDS_*. */
-static unsigned needs(const ts_node *n) {
+unsigned ts_node_needs(const ts_node *n) {
     if (!n->grad || n->op == TS_OP_INPUT) return 0;
     unsigned flags = row_flags(n) & (TS_NEEDS_X | TS_NEEDS_X1 | TS_NEEDS_X2 | TS_NEEDS_Y);
-    return is_conv(n) && !trains(n) ? flags & ~(unsigned)TS_NEEDS_X : flags;
+    return is_conv(n) && !ts_node_trains(n) ? flags & ~(unsigned)TS_NEEDS_X : flags;
 }
 
 static void mark_gradients(ts_graph *g) {
@@ -43,45 +42,8 @@ static void mark_gradients(ts_graph *g) {
         ts_node *n = &g->nodes[i];
         if (g->mode == TS_GRAPH_INFERENCE) n->grad = false;
         if (n->op == TS_OP_INPUT || g->mode == TS_GRAPH_INFERENCE) continue;
-        n->grad = trains(n);
+        n->grad = ts_node_trains(n);
         for (int k = 0; k < inputs(n); k++) n->grad = n->grad || (g->nodes[n->in[k]].grad && !(is_loss(n) && k == 1));
-    }
-}
-
-/* ---- fusion ---------------------------------------------------------------------------------------------------- */
-
-/* The only node that reads tensor t, or TS_NONE if there are several or t must stay readable. */
-static ts_tensor sole_reader(const ts_graph *g, ts_tensor t) {
-    ts_tensor reader = TS_NONE;
-    if (g->nodes[t].output) return TS_NONE;
-    for (int i = t + 1; i < g->count; i++) {
-        for (int k = 0; k < inputs(&g->nodes[i]); k++) {
-            if (g->nodes[i].in[k] != t) continue;
-            if (reader != TS_NONE) return TS_NONE;
-            reader = i;
-        }
-    }
-    return reader;
-}
-
-/* conv -> activation and conv -> add run as one pass over the output. The followers keep their own backward, which is
- * possible when it does not need the tensor that is then never written. */
-static void fuse(ts_graph *g) {
-    for (int i = 0; i < g->count; i++) {
-        ts_node *conv = &g->nodes[i];
-        if (conv->op != TS_OP_CONV2D) continue;
-        ts_tensor tail = i, next = sole_reader(g, tail);
-        if (next != TS_NONE && ts_op_act(g->nodes[next].op) != TS_ACT_NONE && !(needs(&g->nodes[next]) & TS_NEEDS_X)) {
-            conv->act = tail = next;
-            g->nodes[tail].skip = true;
-            next = needs(&g->nodes[tail]) & TS_NEEDS_Y ? TS_NONE : sole_reader(g, tail);
-        }
-        if (next == TS_NONE || g->nodes[next].op != TS_OP_ADD) continue;
-        ts_tensor other = g->nodes[next].in[0] == tail ? g->nodes[next].in[1] : g->nodes[next].in[0];
-        if (other >= i || other == conv->in[0]) continue;
-        conv->sum = next;
-        conv->residual = other;
-        g->nodes[next].skip = true;
     }
 }
 
@@ -114,15 +76,15 @@ static int last_read(const ts_graph *g, ts_tensor t) {
     const ts_node *n = &g->nodes[t];
     int last = t;
     if (n->output || is_loss(n)) return FOREVER;
-    if (needs(n) & TS_NEEDS_Y) last = backward_step(g, t);
+    if (ts_node_needs(n) & TS_NEEDS_Y) last = backward_step(g, t);
     for (int i = 0; i < g->count; i++) {
         const ts_node *m = &g->nodes[i];
-        for (int k = 0; k < inputs(m); k++) {
+        for (int k = 0; k < inputs(m) && !m->gone; k++) {
             if (m->in[k] != t) continue;
-            int step = needs(m) & (unsigned)TS_NEEDS_X << k ? backward_step(g, i) : m->skip ? t : i;
+            int step = ts_node_needs(m) & (unsigned)TS_NEEDS_X << k ? backward_step(g, i) : m->host != TS_NONE ? t : i;
             if (step > last) last = step;
         }
-        if (m->residual == t && i > last) last = i;
+        if ((m->residual == t || m->norm == t) && i > last) last = i;
     }
     return last;
 }
@@ -135,21 +97,28 @@ static int over(const ts_graph *g, int node, ts_tensor x) {
     return g->storages[b->value].death <= node ? b->value : -1;
 }
 
+static size_t value_floats(const ts_node *n) {
+    return n->affine ? 2 * (size_t)n->shape.n * (size_t)n->shape.c : ts_shape_count(n->shape);
+}
+
+/* The storage of something that node i reads and may write over: an input if its row says so, a convolution's addend. */
+static int reusable(const ts_graph *g, int i) {
+    const ts_node *n = &g->nodes[i];
+    int found = -1;
+    for (int k = 0; k < inputs(n) && found < 0 && (row_flags(n) & TS_IN_PLACE) && !n->affine; k++)
+        found = over(g, i, n->in[k]);
+    if (n->residual != TS_NONE && n->residual != n->in[0]) found = over(g, i, n->residual);
+    return found;
+}
+
 static void place_values(ts_graph *g) {
     for (int i = 0; i < g->count && g->status >= 0; i++) {
         ts_node *n = &g->nodes[i];
-        if (n->skip) continue; /* its conv has placed it */
-        for (int k = 0; k < inputs(n) && n->value < 0 && (row_flags(n) & TS_IN_PLACE); k++)
-            n->value = over(g, i, n->in[k]);
-        if (n->value < 0) n->value = new_storage(g, ts_shape_count(n->shape), n->op == TS_OP_INPUT ? BEFORE : i, i);
+        if (n->gone) continue;
+        n->value = n->host != TS_NONE ? g->nodes[n->host].value : reusable(g, i);
+        if (n->value < 0) n->value = new_storage(g, value_floats(n), n->op == TS_OP_INPUT ? BEFORE : i, i);
         if (n->value < 0) return;
         extend(g, n->value, last_read(g, i));
-        const ts_tensor followers[2] = {n->act, n->sum};
-        for (int k = 0; k < 2; k++) {
-            if (followers[k] == TS_NONE) continue;
-            g->nodes[followers[k]].value = n->value;
-            extend(g, n->value, last_read(g, followers[k]));
-        }
     }
 }
 
@@ -241,10 +210,10 @@ static void place_work(ts_graph *g) {
     for (int i = 0; i < g->count && g->status >= 0; i++) {
         ts_node *n = &g->nodes[i];
         const ts_op_row *row = ts_op_row_of(n->op);
-        size_t saved = row->saved ? row->saved(g, n) : 0;
+        size_t saved = row->saved && !n->gone ? row->saved(g, n) : 0;
         if (saved) n->saved = new_storage(g, saved, i, n->grad ? backward_step(g, i) : i);
         for (int back = 0; back < (n->grad ? 2 : 1); back++) {
-            size_t work = row->work && !(n->skip && !back) ? row->work(g, n, back, g->threads) : 0;
+            size_t work = row->work && !n->gone && (n->host == TS_NONE || back) ? row->work(g, n, back, g->threads) : 0;
             int step = back ? backward_step(g, i) : i;
             if (work) n->work[back] = new_storage(g, work, step, step);
         }
@@ -318,7 +287,7 @@ tess_status ts_graph_plan(ts_graph *g, int threads, ts_error *err) {
     if (g->status >= 0) {
         g->threads = threads < 1 ? 1 : threads;
         mark_gradients(g);
-        fuse(g);
+        ts_graph_fuse(g);
         place_values(g);
     }
     if (g->status >= 0) place_gradients(g);

@@ -78,31 +78,44 @@ static void prepare_call(const ts_graph *g, const ts_node *n, ts_pool *pool, ts_
     }
 }
 
+/* What the node does for those that were joined to it. */
+static void prepare_fused(const ts_graph *g, const ts_node *n, ts_call *c) {
+    const ts_tensor acts[2] = {n->act, n->load};
+    ts_act *const to[2] = {&c->act, &c->load};
+    for (int k = 0; k < 2; k++) {
+        if (acts[k] == TS_NONE) continue;
+        const ts_node *act = &g->nodes[acts[k]];
+        *to[k] = ts_op_act(act->op);
+        if (act->op == TS_OP_LEAKY_RELU) c->slope = act->slope;
+    }
+    if (n->residual != TS_NONE) c->residual = memory(g, g->nodes[n->residual].value);
+    if (n->norm != TS_NONE) c->affine = memory(g, g->nodes[n->norm].value);
+}
+
 /* What the marked nodes are made from runs too. */
 static void spread_active(ts_graph *g) {
     for (int i = g->count - 1; i >= 0; i--) {
         const ts_node *n = &g->nodes[i];
         for (int k = 0; n->active && k < inputs(n); k++) g->nodes[n->in[k]].active = true;
+        if (n->active && n->norm != TS_NONE) g->nodes[n->norm].active = true;
     }
 }
 
 /* Runs marked nodes from `first` on until `macs` multiply-adds are done; the node to go on from. */
 static int run_active(ts_graph *g, ts_pool *pool, int first, uint64_t macs) {
     uint64_t done = 0;
+    bool ran = false;
     if (ts_pool_threads(pool) > g->threads) pool = NULL;
     for (int i = first; i < g->count; i++) {
         const ts_node *n = &g->nodes[i];
         const ts_op_row *row = ts_op_row_of(n->op);
         ts_call call;
-        if (!n->active || n->skip || !row->forward) continue;
-        if (done > 0 && done >= macs) return i;
+        if (!n->active || n->host != TS_NONE || !row->forward) continue;
+        if (ran && done >= macs) return i;
+        ran = true;
         prepare_call(g, n, pool, &call);
         call.work = memory(g, n->work[0]);
-        if (n->residual != TS_NONE) call.residual = memory(g, g->nodes[n->residual].value);
-        if (n->act != TS_NONE) {
-            call.act = ts_op_act(g->nodes[n->act].op);
-            call.slope = g->nodes[n->act].slope;
-        }
+        prepare_fused(g, n, &call);
         row->forward(&call);
         if (row->macs) done += row->macs(g, n);
     }
