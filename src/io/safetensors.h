@@ -4,10 +4,13 @@
 #ifndef TS_IO_SAFETENSORS_H
 #define TS_IO_SAFETENSORS_H
 
+#include "base/arena.h"
 #include "base/status.h"
 
 #include <stddef.h>
 #include <stdint.h>
+
+#define TS_METADATA "__metadata__" /* the header's member that is no tensor */
 
 enum {
     TS_TENSOR_RANK = 8,               /* dimensions at most */
@@ -62,6 +65,16 @@ const char *ts_safetensors_metadata_at(const ts_safetensors *file, size_t i, con
 /* Converts all elements to float32: out[tensor->count]. Any dtype (integers round to nearest). */
 void ts_file_tensor_floats(const ts_file_tensor *tensor, float *out);
 
+typedef struct ts_metadata {
+    const char *key, *value; /* terminated UTF-8 */
+} ts_metadata;
+
+/* A handle over tensors from elsewhere: another container, or another file's under other names. `tensors`, their names,
+ * metadata and whatever data is not borrowed lie in `arena`, which the handle takes over (it is left empty); on failure
+ * the arena stays the caller's. Errors: FORMAT (a name twice), MEMORY. */
+tess_status ts_safetensors_make(ts_safetensors **file, ts_arena *arena, ts_file_tensor *tensors, size_t count,
+                                ts_metadata *metadata, size_t metadata_count, ts_error *err);
+
 /* ---- writing ------------------------------------------------------------------------------------------------- */
 
 /* One tensor to write. tensor.data is in tensor.dtype, native (little) endian; or, with `from_float` set, points to
@@ -71,10 +84,6 @@ typedef struct ts_file_tensor_source {
     ts_file_tensor tensor;
     int from_float;
 } ts_file_tensor_source;
-
-typedef struct ts_metadata {
-    const char *key, *value; /* terminated UTF-8 */
-} ts_metadata;
 
 /* Writes a file: tensors in the order given, header padded with spaces so that data starts on 8 bytes. Sort the
  * tensors by dtype size, largest first, to have them all aligned. On success *bytes (free with ts_free) and *size. The
