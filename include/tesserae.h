@@ -52,13 +52,16 @@ typedef struct tess_model tess_model;
 tess_model *tess_model_new(void); /* an empty handle; NULL only if memory is out */
 void tess_model_free(tess_model *model);
 const char *tess_model_message(const tess_model *model);
-/* Reads a model file (docs/FORMAT.md). The bytes are copied and may be freed afterwards. */
+/* Reads a model file, or a checkpoint of the field (docs/FORMAT.md: VQGANs and TAESD, from safetensors or PyTorch's zip
+ * format). The bytes are copied and may be freed afterwards. */
 tess_status tess_model_load(tess_model *model, const void *bytes, size_t size);
+/* The same from two files, for nets whose encoder and decoder are kept apart (TAESD), in either order. `more` NULL: one. */
+tess_status tess_model_load_pair(tess_model *model, const void *bytes, size_t size, const void *more, size_t more_size);
 /* JSON: name, hash (16 hex digits), params, bytes, factor, levels, codebook {size, dim}, macsPerPixel
  * {encoder, decoder}, tasks, licence, trainedOn. tasks: "compress" (not for a model with quantizer type none, which has
  * 0 levels of 0 codes), "reconstruct". */
 const char *tess_model_info(const tess_model *model);
-/* Writes the model file into memory owned by the handle; half != 0 stores weights as f16. */
+/* Writes the model file into memory owned by the handle; half: 1 stores weights as f16, 0 as f32, -1 as loaded. */
 tess_status tess_model_save(tess_model *model, int half, const uint8_t **bytes, size_t *size);
 /* How many work tiles a width x height picture has in the encoder (encode != 0) or decoder, or a status < 0; rect gets the
  * pixels (x, y, width, height) of tile i if there is one. Tiles follow from the model and the picture's size alone: who

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "engine/engine.h"
+#include "engine/import.h"
 #include "engine/model_file.h"
 #include "nets/autoencoder.h"
 
@@ -134,21 +135,26 @@ static tess_status load(tess_model *model, const ts_safetensors *file, size_t si
     return status;
 }
 
-tess_status tess_model_load(tess_model *model, const void *bytes, size_t size) {
+tess_status tess_model_load_pair(tess_model *model, const void *bytes, size_t size, const void *more,
+                                 size_t more_size) {
     if (!model) return TESS_ERR_STATE;
     ts_clear(&model->error);
     unload(model);
     if (!bytes && size) return ts_fail(&model->error, TESS_ERR_INPUT, "There are no bytes to load a model from.");
-    ts_safetensors *file = NULL;
-    tess_status status = ts_safetensors_open(&file, bytes, size, &model->error);
-    if (!status) status = load(model, file, size);
-    ts_safetensors_close(file);
+    ts_import import;
+    tess_status status = ts_import_open(&import, bytes, size, more, more_size, &model->error);
+    if (!status) status = load(model, import.model, import.bytes);
+    ts_import_close(&import);
     if (status) {
         unload(model);
         return status;
     }
     model->loaded = true;
     return TESS_OK;
+}
+
+tess_status tess_model_load(tess_model *model, const void *bytes, size_t size) {
+    return tess_model_load_pair(model, bytes, size, NULL, 0);
 }
 
 const char *tess_model_info(const tess_model *model) {
@@ -167,7 +173,8 @@ tess_status tess_model_save(tess_model *model, int half, const uint8_t **bytes, 
                                       model->quantizer,
                                       (const uint8_t *const *)model->tables,
                                       model->table_bytes};
-    const tess_status status = ts_model_file_write(&content, half, &model->saved, size, &model->error);
+    const tess_status status = ts_model_file_write(&content, half < 0 ? model->halves != NULL : half, &model->saved,
+                                                   size, &model->error);
     if (!status) *bytes = model->saved;
     return status;
 }
