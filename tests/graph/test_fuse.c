@@ -225,8 +225,59 @@ static void test_joins(void) {
     }
 }
 
+/* ---- weights held as float16 -------------------------------------------------------------------------------------- */
+
+/* Convolutions, one of them transposed and one far larger than the others, over float16 and over the same values as
+ * floats: the same bits, again after another graph came along, and no room for widening is kept. */
+static void test_half_weights(void) {
+    small s = small_new(5);
+    ts_weights *floats = NULL, *halves = NULL;
+    float plain[256] = {0}, file[1024], y[2][2][1024];
+    uint16_t half[VALUES];
+    const int w[3] = {param(&s, TS_PARAM_CONV, 4, (int[]){16, CHANNELS, 1, 1}),
+                      param(&s, TS_PARAM_CONV, 4, (int[]){16, 4, 4, 4}),
+                      param(&s, TS_PARAM_CONV, 4, (int[]){5, 4, 3, 3})};
+    const int bias = param(&s, TS_PARAM_PLAIN, 1, (int[]){5});
+    for (int i = 0; i < ts_params_count(s.params); i++) {
+        const ts_param *p = ts_params_at(s.params, i);
+        ts_param_write(p, s.values, file);
+        ts_param_read_split(p, plain, half, file);
+        ts_param_write_store(p, (ts_store){plain, half}, file); /* rounded */
+        ts_param_read(p, s.values, file);
+    }
+    CHECK_INT(ts_weights_over(s.params, (ts_store){s.values, NULL}, &floats, NULL), TESS_OK);
+    CHECK_INT(ts_weights_over(s.params, (ts_store){plain, half}, &halves, NULL), TESS_OK);
+    for (int k = 0; k < 2; k++) {
+        ts_weights *weights = k ? halves : floats;
+        for (int round = 0; round < 2; round++) {
+            ts_graph *g = NULL;
+            CHECK_INT(ts_graph_new(TS_GRAPH_INFERENCE, &g, NULL), TESS_OK);
+            ts_tensor x = ts_graph_input(g, (ts_shape){1, 5 - round, 4, CHANNELS}, false);
+            ts_tensor h = ts_graph_conv2d(g, x, weights, w[0], -1, 1, 0);
+            h = ts_graph_conv_transpose2d(g, h, weights, w[1], -1, 2, 1);
+            h = ts_graph_conv2d(g, h, weights, w[2], bias, 1, 1);
+            ts_graph_output(g, h);
+            CHECK_INT(ts_graph_plan(g, 1, NULL), TESS_OK);
+            CHECK_INT(ts_graph_alloc(g, NULL), TESS_OK);
+            ts_rng rng = ts_rng_new(8, 2);
+            ts_rng_fill_normal(&rng, ts_graph_data(g, x), ts_shape_count(ts_graph_shape(g, x)), 1);
+            ts_graph_forward(g, NULL);
+            test_row("round %d", round);
+            memcpy(y[k][round], ts_graph_data(g, h), ts_shape_count(ts_graph_shape(g, h)) * sizeof(float));
+            if (k) CHECK_BYTES(y[0][round], y[1][round], ts_shape_count(ts_graph_shape(g, h)) * sizeof(float));
+            ts_graph_free(g);
+        }
+        CHECK(ts_weights_values(weights, bias) != NULL);
+        CHECK((ts_weights_values(weights, w[0]) == NULL) == (k == 1));
+    }
+    ts_weights_free(floats);
+    ts_weights_free(halves);
+    small_free(&s);
+}
+
 int main(void) {
     RUN(test_joins);
+    RUN(test_half_weights);
     RUN(test_taming_memory);
     return test_end();
 }
