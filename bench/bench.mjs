@@ -1,7 +1,7 @@
-// npm run bench -- [--only SUBSTR] [--rounds 3] [--quick] [--json FILE]
+// npm run bench -- [--only SUBSTR] [--with KEY,KEY] [--rounds 3] [--quick] [--json FILE]
 // Times Tesserae and its peers in one run and prints one table: layers, whole nets, the photo codec, a training step, memory. All
 // share one Chromium (onnxruntime-web, TensorFlow.js; the native ones run beside it), the same weights and inputs, and take turns.
-// Installs the peers (bench/web/package.json) and builds what is missing first.
+// --with: these columns only (such as relaxed,native). Installs the peers (bench/web/package.json) and builds what is missing first.
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { buildPackage, buildWasm, cmake } from '../scripts/build.mjs';
 import { Failure, isMain, main, root, run, say } from '../scripts/lib/run.mjs';
 
-const usage = 'npm run bench -- [--only SUBSTR] [--rounds N] [--quick] [--json FILE]';
+const usage = 'npm run bench -- [--only SUBSTR] [--with KEY,KEY] [--rounds N] [--quick] [--json FILE]';
 
 /** The command's options; throws a Failure that tells the usage. */
 export function parse(args) {
@@ -19,14 +19,14 @@ export function parse(args) {
     try {
         ({ values } = parseArgs({
             args,
-            options: { only: { type: 'string', default: '' }, rounds: { type: 'string' }, quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+            options: { only: { type: 'string', default: '' }, with: { type: 'string' }, rounds: { type: 'string' }, quick: { type: 'boolean', default: false }, json: { type: 'string' } },
         }));
     } catch (error) {
         throw new Failure(`${error.message}\nusage: ${usage}`);
     }
     const rounds = Number(values.rounds ?? (values.quick ? 1 : 3));
     if (!Number.isInteger(rounds) || rounds < 1) throw new Failure(`--rounds ${values.rounds}: take a whole number from 1`);
-    return { ...values, rounds, slice: values.quick ? 100 : 250 };
+    return { ...values, with: values.with?.split(','), rounds, slice: values.quick ? 100 : 250 };
 }
 
 /** Rows whose name contains the word; none is a mistake of the caller's. */
@@ -57,11 +57,10 @@ function machine(chromium) {
 }
 
 async function bench(options) {
-    const { rows, trainRow, memoryRow } = await import('./web/lib/rows.mjs');
+    const { rows, trainRow, memoryRow, runRows } = await import('./web/lib/rows.mjs');
     const chosen = choose([...rows, trainRow, memoryRow], options.only);
     install();
     build();
-    const { runRows } = await import('./web/lib/rows.mjs');
     const began = performance.now();
     const report = await runRows(chosen, { ...options, say: (text) => say(`${((performance.now() - began) / 1000).toFixed(0)} s: ${text}`) });
     Object.assign(report, { machine: machine(report.chromium), seconds: Math.round((performance.now() - began) / 1000) });

@@ -71,6 +71,6 @@ export const withPage = (page, use) => withBrowser(async (open) => use(await ope
 /** CPU milliseconds since the first call of the page processes this process started. */
 export function pageCpuMs() {
     watch ??= cpuWatch(descendants('--type=renderer'));
-    return watch();
+    return watch().all;
 }
 let watch;

@@ -17,27 +17,28 @@ const layers = [
     [256, 256, 64, 1, 1.5], [512, 512, 16, 1, 1.5],
 ].map(([channels, out, size, kernel, bar]) => ({
     kind: 'layer', name: `${kernel}x${kernel} ${channels}->${out} @${size}`, list: [{ op: 'conv', out, kernel }], prefix: 'layer',
-    shape: { channels, height: size, width: size }, kernel, out, bars: { peer: bar }, peers: true,
+    shape: { channels, height: size, width: size }, kernel, out, bars: { peer: bar, native: 1.8 },
 }));
 
 const nets = [
     {
         kind: 'net', name: 'VQGAN f16 decoder 256x256', verb: 'detokenize', config: vqgan, part: 'decoder', shape: { channels: 256, height: 16, width: 16 },
-        pixels: { width: 256, height: 256 }, bars: { 'ort-web': 4, tfjs: 3.5, 'ort-node': 1, 'simd:ort-web': 3, threads: 1.8 }, peers: true,
+        pixels: { width: 256, height: 256 }, bars: { 'ort-web': 4, tfjs: 3.5, 'ort-node': 1, 'simd:ort-web': 3, threads: 1.8 },
     },
     {
         kind: 'net', name: 'VQGAN f16 encoder 256x256', verb: 'encodeLatents', config: vqgan, part: 'encoder', shape: { channels: 3, height: 256, width: 256 },
-        pixels: { width: 256, height: 256 }, bars: {}, peers: true,
+        pixels: { width: 256, height: 256 }, bars: {},
     },
     {
         kind: 'net', name: 'TAESD decoder 256x256', verb: 'decodeLatents', config: taesd, part: 'decoder', shape: { channels: 4, height: 32, width: 32 },
-        pixels: { width: 256, height: 256 }, bars: { peer: 3.5 }, peers: true,
+        pixels: { width: 256, height: 256 }, bars: { peer: 3.5 },
     },
 ];
 
-const photo = ['encode', 'decode'].map((verb) => ({
-    kind: 'photo', name: `photo model ${verb} 768x512`, verb, pixels: { width: 768, height: 512 }, bars: { ms: verb === 'encode' ? 300 : 250 }, peers: false,
-}));
+const photo = ['encode', 'decode'].flatMap((verb) => [
+    { kind: 'photo', name: `photo model ${verb} 768x512`, verb, pixels: { width: 768, height: 512 }, bars: { ms: verb === 'encode' ? 300 : 250, native: 1.8 } },
+    { kind: 'pool', name: `photo model ${verb} 2048x1536`, verb, pixels: { width: 2048, height: 1536 }, bars: { pool: 1.75 } },
+]);
 
 export const rows = [...layers, ...nets, ...photo];
 
@@ -104,9 +105,9 @@ function netFiles({ config, part, verb, shape: { channels, height, width }, pixe
 
 /** Makes the files of a row that are not there yet; returns the task that contestants load (plain data, paths from the root). */
 export function prepare(row) {
-    if (row.kind === 'photo') {
+    if (row.kind === 'photo' || row.kind === 'pool') {
         const { width, height } = row.pixels;
-        return { ...row, model: 'models/photo.safetensors', rgb: once('photo.rgb', () => picture(width, height)), base: `photo-${row.verb}` };
+        return { ...row, model: 'models/photo.safetensors', rgb: once(`photo-${width}.rgb`, () => picture(width, height)), base: `photo-${row.verb}` };
     }
     const files = row.kind === 'layer' ? layerFiles(row) : netFiles(row);
     const { list = row.config[row.part], prefix = row.part, shape, config, ...rest } = row;

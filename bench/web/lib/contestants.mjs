@@ -1,5 +1,5 @@
 // Who is timed: tabs of Chromium and native programs behind one interface:
-//     load(task)   run(calls): { wall: [ms], cpu: ms per call }   sample(): numbers   free()   close()
+//     load(task)   run(calls): { wall: [ms], cpu, busiest (of its threads): CPU ms per call }   sample(): numbers   free()   close()
 
 import { fork, spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -25,7 +25,8 @@ export class Tab {
     async run(calls) {
         const cpu = cpuWatch(descendants('--type=renderer'));
         const wall = await this.tab.evaluate((n) => window.bench.run(n), calls);
-        return { wall, cpu: cpu() / calls };
+        const { all, busiest } = cpu();
+        return { wall, cpu: all / calls, busiest: busiest / calls };
     }
 
     sample = () => this.tab.evaluate(() => window.bench.sample());
@@ -128,18 +129,29 @@ export class Native {
 export const nativePeak = () => turn(['peak']);
 
 /** Every contestant by its key, in the order in which they take turns; `open`: of withBrowser. */
-export function contestants(open, { threaded }) {
+export function contestants(open) {
+    const ours = (options) => new Tab(open, 'ours.html', options);
     return {
-        relaxed: new Tab(open, 'ours.html', { build: 'relaxed', threads: 1 }),
+        relaxed: ours({ build: 'relaxed' }),
         'ort-web': new Tab(open, 'ort.html', { threads: 1 }),
         tfjs: new Tab(open, 'tfjs.html', { threads: 1 }),
         'ort-node': new OrtNode({ threads: 1 }),
-        simd: new Tab(open, 'ours.html', { build: 'simd', threads: 1 }),
+        simd: ours({ build: 'simd' }),
         native: new Native({ threads: 1 }),
-        ...(threaded && { 'relaxed 2T': new Tab(open, 'ours.html', { build: 'relaxed', threads: 2 }) }),
+        'relaxed 2T': ours({ build: 'relaxed', threads: 2 }),
+        'relaxed 2W': ours({ build: 'relaxed', workers: 2 }),
         'ort-web 2T': new Tab(open, 'ort.html', { threads: 2 }),
         'tfjs 2T': new Tab(open, 'tfjs.html', { threads: 2 }),
         'ort-node 2T': new OrtNode({ threads: 2 }),
         'native 2T': new Native({ threads: 2 }),
     };
 }
+
+/** Who takes part in which kind of row (T: threads, W: workers without shared memory; one layer alone runs on one thread in a page). */
+const part = {
+    layer: (key) => !/^relaxed 2/.test(key),
+    net: (key) => key !== 'relaxed 2W',
+    photo: (key) => /^(relaxed|simd|native)( 2T)?$/.test(key),
+    pool: (key) => /^relaxed( 2W)?$/.test(key),
+};
+export const chooseFor = (kind, all, wanted) => Object.fromEntries(Object.entries(all).filter(([key]) => part[kind](key) && (!wanted || wanted.includes(key))));

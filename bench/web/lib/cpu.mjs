@@ -45,8 +45,11 @@ function threads(pids) {
     return times;
 }
 
-/** Starts a stop-watch over processes; the function returned gives the CPU ms that their threads took since. */
+/** Starts a stop-watch over processes; the function returned gives the CPU ms of their threads since: of all, and of the busiest one. */
 export function cpuWatch(pids) {
     const before = threads(pids);
-    return () => [...threads(pids)].reduce((sum, [thread, ms]) => sum + ms - (before.get(thread) ?? 0), 0);
+    return () => {
+        const spent = [...threads(pids)].map(([thread, ms]) => ms - (before.get(thread) ?? 0));
+        return { all: spent.reduce((sum, ms) => sum + ms, 0), busiest: Math.max(0, ...spent) };
+    };
 }

@@ -6,11 +6,11 @@ import { bytes, floats } from './page.mjs';
 
 let codec, call, output;
 
-async function open({ model }, { build, threads }, more = {}) {
-    const where = threads > 1 ? { backend: `${build}-threads`, threads } : { wasmURL: new URL(`../../../dist/tesserae-${build}.wasm`, import.meta.url) };
-    const opened = await createCodec({ model: new Uint8Array(await bytes(model)), cache: false, ...where, ...more });
-    const name = build === 'simd' ? 'simd128' : build;
-    if (!opened.backend.build.startsWith(name)) throw new Error(`the package runs ${opened.backend.build}, not ${name}`);
+async function open({ model }, { build, threads = 1, workers = 1 }) {
+    const backend = threads > 1 ? `${build}-threads` : build, wanted = [build === 'simd' ? 'simd128' : build, threads, workers];
+    const opened = await createCodec({ model: new Uint8Array(await bytes(model)), cache: false, backend, threads, workers });
+    const got = opened.backend, found = [got.build, got.threads, got.workers];
+    if (String(found) !== String(wanted)) throw new Error(`the package runs ${found} (build, threads, workers), not ${wanted}: ${got.note}`);
     return opened;
 }
 
@@ -58,7 +58,7 @@ export async function memory(task, options) {
         return made;
     };
     try {
-        const made = await open(task, options, { workers: 0 });
+        const made = await open(task, { ...options, workers: 0 });
         await (await caller(made, task))();
         const size = Math.max(...found.filter(Boolean).map((one) => one.buffer.byteLength));
         await made.dispose();

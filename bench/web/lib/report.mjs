@@ -3,7 +3,7 @@
 import { table } from './table.mjs';
 
 /** The milliseconds that a contestant's figure stands for: CPU time with one thread, wall time with more (or where there is no CPU time). */
-export const msOf = (key, result) => (result && !result.error ? (key.endsWith('2T') || !result.cpu ? result.wall : result.cpu) : NaN);
+export const msOf = (key, result) => (result && !result.error ? (/ 2[TW]$/.test(key) || !result.cpu ? result.wall : result.cpu) : NaN);
 
 const ratio = (results, peer, key) => msOf(peer, results[peer]) / msOf(key, results[key]);
 const least = (...list) => Math.min(...list.filter((v) => !Number.isNaN(v)));
@@ -17,6 +17,7 @@ export function verdicts({ bars, results }) {
         'ort-node': ['relaxed, times onnxruntime-node', () => ratio(results, 'ort-node', 'relaxed')],
         'simd:ort-web': ['simd128, times onnxruntime-web', () => ratio(results, 'ort-web', 'simd')],
         threads: ['two threads, times one (wall)', () => results.relaxed?.wall / results['relaxed 2T']?.wall],
+        pool: ['two workers, times one (wall)', () => results.relaxed?.wall / results['relaxed 2W']?.wall],
         native: ['native, times its own relaxed build', () => ratio(results, 'relaxed', 'native')],
         ms: ['relaxed, ms', () => msOf('relaxed', results.relaxed)],
     };
@@ -42,10 +43,15 @@ export function print({ peaks, rows }) {
         console.log(`\nGFLOP/s of the direct form, and its share of the peak in registers (${Object.entries(peaks).map(([k, v]) => `${k} ${v.toFixed(1)}`).join(', ')})`);
         table(['', ...keys], timed.map(({ name, macs, results }) => [name, ...keys.map((key) => {
             const rate = (2 * macs) / msOf(key, results[key]) / 1e6, share = shareOf(key, results[key], macs, peaks);
-            return Number.isFinite(rate) ? `${rate.toFixed(0)}${!key.endsWith('2T') && Number.isFinite(share) ? ` ${(100 * share).toFixed(0)}%` : ''}` : '-';
+            return Number.isFinite(rate) ? `${rate.toFixed(0)}${!/ 2T$/.test(key) && Number.isFinite(share) ? ` ${(100 * share).toFixed(0)}%` : ''}` : '-';
         })]));
         console.log('\nLargest difference from the reference (layers: double precision; nets: onnxruntime-node), relative to its largest value');
         table(['', ...keys], timed.map(({ name, results }) => [name, ...keys.map((key) => results[key]?.apart?.toExponential(1) ?? '-')]));
+    }
+    const shared = rows.flatMap(({ name, results }) => Object.entries(results).filter(([key, { busiest }]) => / 2[TW]$/.test(key) && busiest).map(([key, { wall, cpu, busiest }]) => [name, key, wall, cpu, busiest]));
+    if (shared.length) {
+        console.log('\nTwo threads in a page: on a busy machine the CPU time of the busiest thread says more than the wall time');
+        table(['', '', 'wall ms', 'CPU ms', 'busiest thread'], shared);
     }
     const held = rows.flatMap((row) => verdicts(row).map((v) => [row.name, v.what, cell(v.got), String(v.bar), v.met === null ? '-' : v.met ? 'met' : 'MISSED']));
     if (held.length) {

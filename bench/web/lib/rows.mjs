@@ -2,7 +2,7 @@
 
 import { withBrowser } from './browser.mjs';
 import { exactSamples, prepare, rows } from './cases.mjs';
-import { contestants, nativePeak } from './contestants.mjs';
+import { chooseFor, contestants, nativePeak } from './contestants.mjs';
 import { median } from './table.mjs';
 import { compareSamples, takeTurns } from './turns.mjs';
 import { macs as trainMacs, shape as trainShape } from './vqvae.mjs';
@@ -12,22 +12,19 @@ export { rows };
 export const trainRow = { kind: 'train', name: 'training step 64x64 batch 8', bars: { tfjs: 5 } };
 export const memoryRow = { kind: 'memory', name: 'memory, VQGAN f16 decoder 512x512', bars: {}, limit: 700e6 };
 
-const ours = ['relaxed', 'simd', 'native', 'relaxed 2T', 'native 2T'];
-
-/** Pixels of ours are bytes; the peers' are what those bytes stand for. */
+/** Pixels of ours are bytes; the peers' stand for bytes. */
 const asBytes = (values) => values.map((v) => Math.max(0, Math.min(255, Math.round((v + 1) * 127.5))));
 
 async function runNet(row, all, options) {
     const task = prepare(row);
-    const chosen = row.peers ? all : Object.fromEntries(Object.entries(all).filter(([key]) => ours.includes(key)));
-    const results = await takeTurns(chosen, task, { ...options, say: (text) => options.say(`${row.name}, ${text}`) });
+    const results = await takeTurns(chooseFor(row.kind, all, options.with), task, { ...options, say: (text) => options.say(`${row.name}, ${text}`) });
     let reference = row.kind === 'layer' ? exactSamples(task) : results['ort-node']?.sample;
     if (row.kind === 'net' && row.part === 'decoder' && reference) {
-        for (const key in results) if (!ours.includes(key) && results[key].sample) results[key].sample = asBytes(results[key].sample);
+        for (const key in results) if (/ort|tfjs/.test(key) && results[key].sample) results[key].sample = asBytes(results[key].sample);
         reference = asBytes(reference);
     }
     compareSamples(results, reference);
-    return { name: row.name, kind: row.kind, macs: task.macs, bars: { ...row.bars, ...(row.peers && { native: 1.8 }) }, results };
+    return { name: row.name, kind: row.kind, macs: task.macs, bars: row.bars, results };
 }
 
 async function runTraining(row, open, { rounds, say }) {
@@ -59,7 +56,7 @@ export function runRows(chosen, options) {
         await tab.close();
         const peak = nativePeak();
         const report = { chromium, peaks: { ...peaks, native: peak.peak }, backend: peak.backend, rows: [] };
-        const all = contestants(open, options);
+        const all = contestants(open);
         try {
             for (const row of chosen) {
                 const how = { train: runTraining, memory: runMemory }[row.kind];

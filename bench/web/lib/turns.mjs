@@ -8,7 +8,7 @@ export const callsFor = (ms, slice) => Math.max(1, Math.min(200, Math.ceil(slice
 
 /**
  * Times every contestant on a task. A contestant that fails has { error } for its result and takes no further part; the others
- * { wall, cpu, least } (medians over turns of ms per call; least wall), { calls } per turn, and { sample } of its output.
+ * { wall, cpu, busiest } (medians of ms per call; CPU of all threads and, in pages, of the busiest), { least } wall, { calls } per turn, and { sample } of its output.
  * @param {Record<string, any>} contestants @param {any} task
  * @param {{ rounds?: number, slice?: number, say?: (text: string) => void }} [options]
  */
@@ -30,24 +30,25 @@ export async function takeTurns(contestants, task, { rounds = 3, slice = 250, sa
             await one.load(task);
             const [first] = (await one.run(1)).wall; // compilers still at work
             const { wall } = await one.run(callsFor(first, slice / 2));
-            turns[key] = { calls: callsFor(median(wall), slice), wall: [], cpu: [] };
+            turns[key] = { calls: callsFor(median(wall), slice), wall: [], cpu: [], busiest: [] };
             results[key] = { sample: await one.sample() };
         });
     }
     for (let round = 0; round < rounds; round++) {
         for (const key in contestants) {
             await attempt(key, async (one) => {
-                const { wall, cpu } = await one.run(turns[key].calls);
+                const { wall, cpu, busiest = NaN } = await one.run(turns[key].calls);
                 turns[key].wall.push(...wall);
                 turns[key].cpu.push(cpu);
+                turns[key].busiest.push(busiest);
                 say(`${key}: turn ${round + 1} of ${rounds}, ${median(wall).toFixed(1)} ms`);
             });
         }
     }
     for (const key in contestants) {
         await attempt(key, async (one) => {
-            const { calls, wall, cpu } = turns[key];
-            Object.assign(results[key], { calls, wall: median(wall), cpu: median(cpu), least: Math.min(...wall) });
+            const { calls, wall, cpu, busiest } = turns[key], some = Number.isFinite(busiest[0]);
+            Object.assign(results[key], { calls, wall: median(wall), cpu: median(cpu), least: Math.min(...wall), ...(some && { busiest: median(busiest) }) });
             await one.free();
         });
     }
