@@ -3,6 +3,7 @@ import { TesseraeError } from './errors.js';
 import { toImageData } from './pixels.js';
 
 const POWER_STEPS = 200;
+const SAMPLE = 1 << 26; // multiply-adds that a covariance may take: a tenth of a second
 
 /** @typedef {import('./types').Codebook} Shape */
 
@@ -23,8 +24,14 @@ export class Codebook {
     this.detokenize = detokenize;
   }
 
+  /** Throws where the model has no codebook (quantizer type none). */
+  there() {
+    if (!this.levels) throw new TesseraeError('ERR_MODEL', 'This model has continuous latents and no codebook.');
+  }
+
   /** @param {number} index */
   level(index) {
+    this.there();
     if (!Number.isInteger(index) || index < 0 || index >= this.levels)
       throw new TesseraeError('ERR_OPTION', `There is no level ${index}; the levels are 0 to ${this.levels - 1}.`);
     return new Codebook(this.all, this, this.detokenize, index);
@@ -32,6 +39,7 @@ export class Codebook {
 
   /** @param {number} i @returns {Float32Array} a copy */
   vector(i) {
+    this.there();
     if (!Number.isInteger(i) || i < 0 || i >= this.size)
       throw new TesseraeError('ERR_OPTION', `There is no code ${i}; the codes are 0 to ${this.size - 1}.`);
     return this.all[this.index].slice(i * this.dim, (i + 1) * this.dim);
@@ -72,6 +80,7 @@ export class Codebook {
    * @param {import('./types').TokenGrid | import('./types').TokenGrid[]} tokens
    */
   usage(tokens) {
+    this.there();
     const counts = new Uint32Array(this.size);
     for (const grid of [tokens].flat()) {
       const area = grid.width * grid.height;
@@ -87,6 +96,7 @@ export class Codebook {
    * @returns {Float32Array} [size][2]
    */
   project() {
+    this.there();
     const { size, dim } = this;
     const centred = Float64Array.from(this.all[this.index]);
     for (let d = 0; d < dim; d++) {
@@ -116,7 +126,8 @@ export class Codebook {
  */
 function principalAxis(rows, size, dim) {
   const covariance = new Float64Array(dim * dim); // made once: iterating over the rows would hold up a page
-  for (let i = 0; i < size * dim; i += dim) {
+  const stride = Math.ceil((size * dim * dim) / SAMPLE); // and of some rows, where they are many and long
+  for (let i = 0; i < size * dim; i += dim * stride) {
     for (let a = 0; a < dim; a++) {
       for (let b = 0; b < dim; b++) covariance[a * dim + b] += rows[i + a] * rows[i + b];
     }

@@ -21,6 +21,7 @@ const TASK = ['signal', 'onProgress', 'transfer'];
 const ENCODE = [...TASK, 'quality', 'bpp', 'targetSize', 'effort', 'alpha', 'measure', 'model'];
 const TOKENIZE = [...TASK, 'quality', 'effort'];
 const TOKENS = [...TASK, 'levels', 'strict'];
+const RENDER = [...TASK, 'region', 'onTile'];
 const DECODE = [...TASK, 'region', 'levels', 'strict', 'onTile', 'model'];
 
 /** Pixels ready to be sent: moved if they are ours or given away, and never with the rest of a larger buffer.
@@ -177,7 +178,19 @@ export class Codec {
     return this.#paint('detokenize', { tokens: this.#sized(tokens) }, options);
   }
 
-  /** @param {'decode' | 'detokenize'} op @param {any} input @param {import('./types').DecodeOptions} options */
+  /** @param {import('./types').ImageInput} image @param {import('./types').TaskOptions} [options] */
+  async encodeLatents(image, options = {}) {
+    checkOptions('encodeLatents', options, TASK);
+    return this.#call('encodeLatents', sendable(await this.#read(image, options), options.transfer), options);
+  }
+
+  /** @param {import('./types').LatentGrid} latents @param {import('./types').RenderOptions} [options] */
+  async decodeLatents(latents, options = {}) {
+    checkOptions('decodeLatents', options, RENDER);
+    return this.#paint('decodeLatents', { latents: checkLatents(latents) }, options);
+  }
+
+  /** @param {'decode' | 'detokenize' | 'decodeLatents'} op @param {any} input @param {import('./types').DecodeOptions} options */
   async #paint(op, input, options) {
     const { region, levels, strict, onTile } = options;
     if (region) checkRegion(region);
@@ -215,6 +228,20 @@ export class Codec {
   async [Symbol.asyncDispose]() {
     await this.dispose();
   }
+}
+
+/** Latents as the core wants them. @param {any} latents @returns {import('./protocol.js').Latents} */
+function checkLatents({ width, height, dim, data, pixelWidth, pixelHeight }) {
+  for (const [name, value] of Object.entries({ width, height, dim, pixelWidth, pixelHeight })) {
+    if (!Number.isInteger(value) || value < 1)
+      throw new TesseraeError('ERR_INPUT', `The latents' ${name} is ${value}; it must be a whole number from 1 up.`);
+  }
+  if (data?.length !== width * height * dim)
+    throw new TesseraeError(
+      'ERR_INPUT',
+      `Latents of ${width} x ${height} x ${dim} have ${width * height * dim} values, data has ${data?.length}.`,
+    );
+  return { width, height, dim, data: Float32Array.from(data), pixelWidth, pixelHeight };
 }
 
 /** A file's bytes in a buffer of their own: a clone would take a larger one along whole.

@@ -15,6 +15,7 @@ const ENCODE_DEFAULTS = { quality: 60, effort: 4 };
 
 /** @typedef {import('./protocol.js').Pixels} Pixels */
 /** @typedef {import('./protocol.js').Tokens} Tokens */
+/** @typedef {import('./protocol.js').Latents} Latents */
 
 export class Core extends Memory {
   /** Asks the trainer's run to end after its step. */
@@ -97,11 +98,11 @@ export class Core extends Memory {
 
   // ---- encoder
 
-  /** @param {{pixels: Pixels, options: any}} args @param {boolean} [tokensOnly] */
-  *encoding({ pixels, options }, tokensOnly = false) {
+  /** @param {{pixels: Pixels, options: any}} args @param {'tokens_only' | 'latents'} [only] no file, but this */
+  *encoding({ pixels, options }, only) {
     this.begin('encoder');
-    const { effort, quality, bpp, targetSize, alpha } = { ...(tokensOnly ? {} : ENCODE_DEFAULTS), ...options };
-    if (tokensOnly) this.set('encoder', 'tokens_only', 1); // the nearest codes, unless a quality is asked for
+    const { effort, quality, bpp, targetSize, alpha } = { ...(only ? {} : ENCODE_DEFAULTS), ...options };
+    if (only) this.set('encoder', only, 1); // tokens: the nearest codes, unless a quality is asked for
     if (alpha === 'drop') this.set('encoder', 'alpha', 0);
     for (const [option, value] of Object.entries({ effort, quality, bpp, size: targetSize })) {
       if (value !== undefined) this.set('encoder', option, value); // of the last three the last one set rules
@@ -136,10 +137,20 @@ export class Core extends Memory {
 
   /** @param {{pixels: Pixels, options: any}} args */
   *tokenize(args) {
-    yield* this.encoding(args, true);
+    yield* this.encoding(args, 'tokens_only');
     const tokens = this.grid('encoder', args.pixels);
     this.drop('encoder');
     return tokens;
+  }
+
+  /** @param {{pixels: Pixels}} args @returns {Generator<any, Latents>} */
+  *encodeLatents({ pixels }) {
+    yield* this.encoding({ pixels, options: { alpha: 'drop' } }, 'latents');
+    const at = this.ask('encoder', 'latents', this.out, this.out + 4, this.out + 8);
+    const [height, width, dim] = this.ints(3);
+    const data = this.copy(Float32Array, at, height * width * dim);
+    this.drop('encoder');
+    return { width, height, dim, data, pixelWidth: pixels.width, pixelHeight: pixels.height };
   }
 
   // ---- decoder
@@ -191,6 +202,12 @@ export class Core extends Memory {
     this.view(at, data.byteLength).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
 
+  /** @param {Latents} latents */
+  giveLatents({ height, width, dim, pixelHeight, pixelWidth, data }) {
+    const at = this.place('decoder', 'begin_latents', height, width, dim, pixelHeight, pixelWidth);
+    this.view(at, data.byteLength).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+
   /** @param {{bytes: Uint8Array, options: any, tiles?: boolean}} args */
   *decode({ bytes, options, tiles }) {
     yield* this.decoding(options, () => this.giveFile(bytes), tiles);
@@ -212,6 +229,12 @@ export class Core extends Memory {
   /** @param {{tokens: Tokens, options: any, tiles?: boolean}} args */
   *detokenize({ tokens, options, tiles }) {
     yield* this.decoding(options, () => this.giveTokens(tokens), tiles);
+    return this.decoded();
+  }
+
+  /** @param {{latents: Latents, options: any, tiles?: boolean}} args */
+  *decodeLatents({ latents, options, tiles }) {
+    yield* this.decoding(options, () => this.giveLatents(latents), tiles);
     return this.decoded();
   }
 

@@ -68,7 +68,7 @@ export class Memory {
     const pointer = this.ask(kind, verb, ...args) >>> 0;
     if (pointer) return pointer;
     const said = this.text(this.ask(kind, 'message'));
-    const code = /memory/i.test(said) ? 'ERR_MEMORY' : /too large/i.test(said) ? 'ERR_TOO_LARGE' : 'ERR_INPUT';
+    const code = /no codebook/.test(said) ? 'ERR_MODEL' : /memory/i.test(said) ? 'ERR_MEMORY' : /too large/i.test(said) ? 'ERR_TOO_LARGE' : 'ERR_INPUT';
     throw new TesseraeError(code, said);
   }
 

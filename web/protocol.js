@@ -18,6 +18,8 @@
  * @typedef {{data: Uint8ClampedArray | Uint8Array, width: number, height: number, channels: 1 | 3 | 4}} Pixels
  * @typedef {{width: number, height: number, levels: number, size: number, data: Uint16Array,
  *   pixelWidth: number, pixelHeight: number}} Tokens
+ * @typedef {{width: number, height: number, dim: number, data: Float32Array,
+ *   pixelWidth: number, pixelHeight: number}} Latents
  * @typedef {Partial<Record<import('./types').BuildName, string>>} WasmURLs
  * @typedef {{module?: WebAssembly.Module, bytes?: ArrayBuffer | Uint8Array, wasmURL?: string, fallback?: WasmURLs,
  *   timeout: number, backend?: import('./types').LoadOptions['backend'], threads?: number | 'auto', workers?: number}} InitArgs
@@ -48,6 +50,10 @@ export const OPS = {
   tokens: { serial: true, sends: none, returns: (v) => [v.data.buffer] },
   /** { tokens, options, tiles } -> Pixels */
   detokenize: { serial: true, sends: none, returns: (v) => [v.data.buffer] },
+  /** { pixels, transfer } -> Latents */
+  encodeLatents: { serial: true, sends: pixels, returns: (v) => [v.data.buffer] },
+  /** { latents, options, tiles } -> Pixels */
+  decodeLatents: { serial: true, sends: none, returns: (v) => [v.data.buffer] },
   /** { a, b } Pixels of one size -> { mse, psnr, ssim, msSsim } */
   compare: { sends: none, returns: none },
   /** { config } or { checkpoint }, { features? } -> { step, steps } */

@@ -72,6 +72,10 @@ export interface Codec extends AsyncDisposable {
   /** Tokens without entropy coding, for exploring, editing, priors. */
   tokenize(image: ImageInput, options?: TokenizeOptions): Promise<TokenGrid>;
   detokenize(tokens: TokenGrid, options?: DecodeOptions): Promise<DecodedImage>;
+  /** What the encoder makes of a picture, ahead of any quantizer. */
+  encodeLatents(image: ImageInput, options?: TaskOptions): Promise<LatentGrid>;
+  /** A picture of latents, also of changed or invented ones. */
+  decodeLatents(latents: LatentGrid, options?: RenderOptions): Promise<DecodedImage>;
   readonly codebook: Codebook;
   /** Frees WASM memory and ends the workers. Pending calls reject with AbortError. */
   dispose(): Promise<void>;
@@ -104,15 +108,17 @@ export interface EncodeResult {
 }
 /** `damaged`: tiles that had to be concealed. */
 export type DecodedImage = ImageData & { readonly damaged: number };
-export interface DecodeOptions extends TaskOptions {
+export interface RenderOptions extends TaskOptions {
   /** In pixels; the part of it that lies in the picture is decoded. */
   region?: { x: number; y: number; width: number; height: number };
+  /** Paint tiles as they come (progressive display). */
+  onTile?: (tile: ImageData, x: number, y: number) => void;
+}
+export interface DecodeOptions extends RenderOptions {
   /** Decode only the first levels of the quantizer: a coarser picture, sooner. */
   levels?: number;
   /** Refuse a file with a damaged tile (ERR_CHECKSUM) instead of concealing the tile. */
   strict?: boolean;
-  /** Paint tiles as they come (progressive display). */
-  onTile?: (tile: ImageData, x: number, y: number) => void;
 }
 
 /** Codebook indices, `data[(level * height + y) * width + x]`. */
@@ -124,6 +130,13 @@ export interface TokenGrid {
   /** The picture's own size: the grid may reach past its right and bottom edge. */
   readonly pixelWidth: number; readonly pixelHeight: number;
   toJSON(): object;
+}
+/** Continuous latents, `data[(y * width + x) * dim + channel]`: plain data, to be changed and made at will. */
+export interface LatentGrid {
+  readonly width: number; readonly height: number; readonly dim: number;
+  readonly data: Float32Array;
+  /** The picture's own size: the grid may reach past its right and bottom edge. */
+  readonly pixelWidth: number; readonly pixelHeight: number;
 }
 /** Makes a grid from plain parts, for instance from what toJSON gave. Checks lengths and ranges. */
 export function tokenGrid(parts: { width: number; height: number; levels?: number; size: number; data: ArrayLike<number>; pixelWidth?: number; pixelHeight?: number }): TokenGrid;
@@ -166,7 +179,9 @@ export type ModelInput = 'photo' | (string & {}) | URL | BytesInput | Model;
 export interface ModelInfo {
   name: string; hash: string; params: number; bytes: number;
   codebook: { size: number; dim: number };
-  factor: number; levels: number; tasks: 'compress'[]; licence: string; trainedOn: string;
+  factor: number; levels: number;
+  /** "compress": to tokens and .tess files; a model without a codebook (0 levels) only reconstructs, by its latents. */
+  tasks: ('compress' | 'reconstruct')[]; licence: string; trainedOn: string;
 }
 export interface Model {
   readonly info: ModelInfo;

@@ -62,12 +62,15 @@ static bool paint_code(tess_decoder *decoder, int factor, int level, int ground,
     return true;
 }
 
-static bool make_atlas(const tess_model *model, int level, int threads, const char *out, char fault[FAULT_SIZE]) {
+static bool make_atlas(const tess_model *model, int level, int most, const char *out, char fault[FAULT_SIZE]) {
     int size, dim;
     if (!tess_model_codebook(model, level, &size, &dim)) {
-        snprintf(fault, FAULT_SIZE, "the model has no level %d; levels count from 0", level);
+        if (tess_model_codebook(model, 0, &size, &dim))
+            snprintf(fault, FAULT_SIZE, "the model has no level %d; levels count from 0", level);
+        else snprintf(fault, FAULT_SIZE, "the model has continuous latents and no codebook");
         return false;
     }
+    if (size > most) size = most;
     const int factor = factor_of(model), cell = SHOWN * factor, across = (int)ceil(sqrt(size));
     const int down = (size + across - 1) / across, ground = level ? plainest_code(model) : 0;
     ts_image atlas = {NULL, across * cell, down * cell, 3};
@@ -76,7 +79,6 @@ static bool make_atlas(const tess_model *model, int level, int threads, const ch
     bool ok = atlas.pixels && decoder;
     if (!ok) snprintf(fault, FAULT_SIZE, "memory is out");
     progress bar = progress_new();
-    if (ok) tess_decoder_set(decoder, "threads", threads);
     for (int k = 0; ok && k < size; k++) {
         ok = paint_code(decoder, factor, level, ground, k, across, &atlas);
         if (!ok) snprintf(fault, FAULT_SIZE, "code %d: %s", k, tess_decoder_message(decoder));
@@ -91,18 +93,19 @@ static bool make_atlas(const tess_model *model, int level, int threads, const ch
 
 static int run(int argc, char **argv, const char *program) {
     const char *out = "-", *model_path = NULL;
-    int level = 0;
+    int level = 0, most = 2048;
     const option table[] = {
         {'m', "model", OPTION_TEXT, &model_path, 0, 0, "MODEL", "model file; the bundled photo model if left out"},
         {'o', "output", OPTION_TEXT, &out, 0, 0, "OUT", "the PNG to write; standard output if left out"},
         {'l', "level", OPTION_INT, &level, 0, 15, "L",
          "level of the codes; those above 0 are shown upon the plainest code"},
+        {'n', "codes", OPTION_INT, &most, 1, 65536, "N", "the first N codes; 2048 if left out"},
     };
-    const int count = options_parse(&VERB_CODEBOOK, table, 3, argc, argv);
+    const int count = options_parse(&VERB_CODEBOOK, table, sizeof table / sizeof *table, argc, argv);
     if (count < 0) return count == -2 ? EXIT_OK : EXIT_USAGE;
     char fault[FAULT_SIZE];
     tess_model *model = model_read(model_path, program, fault);
-    const bool ok = model && make_atlas(model, level, 1, out, fault);
+    const bool ok = model && make_atlas(model, level, most, out, fault);
     if (!ok) say_fault(fault);
     tess_model_free(model);
     return ok ? EXIT_OK : EXIT_FAILED;

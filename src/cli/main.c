@@ -5,15 +5,15 @@
 #include "cli/verbs.h"
 #include "tesserae.h"
 
-static const verb *const VERBS[] = {&VERB_ENCODE, &VERB_DECODE, &VERB_INFO,  &VERB_TOKENS, &VERB_CODEBOOK,
-                                    &VERB_TRAIN,  &VERB_EVAL,   &VERB_BENCH, &VERB_IMPORT};
+static const verb *const VERBS[] = {&VERB_ENCODE,   &VERB_DECODE, &VERB_RECONSTRUCT, &VERB_INFO,  &VERB_TOKENS,
+                                    &VERB_CODEBOOK, &VERB_TRAIN,  &VERB_EVAL,        &VERB_BENCH, &VERB_IMPORT};
 
 enum { VERB_COUNT = sizeof VERBS / sizeof *VERBS };
 
 static void print_usage(FILE *to) {
     fprintf(to, "tesserae %s (%s): images to tokens and back\n\n", tess_version(), tess_backend());
     for (int i = 0; i < VERB_COUNT; i++)
-        fprintf(to, "  tesserae %-8s %-24s %s\n", VERBS[i]->name, VERBS[i]->operands, VERBS[i]->summary);
+        fprintf(to, "  tesserae %-11s %-24s %s\n", VERBS[i]->name, VERBS[i]->operands, VERBS[i]->summary);
     fprintf(to, "\n`tesserae VERB --help` tells a verb's options. `-` stands for standard input or output.\n"
                 "Exit code: 0 all well, 1 a file failed (the others are done), 2 bad usage.\n");
 }

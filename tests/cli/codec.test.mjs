@@ -47,6 +47,21 @@ for (const program of Object.keys(programs)) {
             assert.equal(JSON.parse(tesserae(program, ['info', path.join(folder, 'a.tess'), '--json']).text).info.channels, 3);
         });
 
+        test('reconstructs a picture as decoding its tokens would', (t) => {
+            const folder = workFolder(t);
+            const picture = writePpm(path.join(folder, 'a.ppm'), 61, 45), out = path.join(folder, 'b.ppm'), plain = path.join(folder, 'c.ppm');
+            const made = tesserae(program, ['reconstruct', picture, out, '--json', ...model]);
+            assert.equal(made.code, 0, made.fault);
+            const report = JSON.parse(made.text);
+            const [before, after] = [picture, out].map((name) => readPpm(readFileSync(name)));
+            assert.deepEqual([after.width, after.height], [61, 45]);
+            assert.ok(Math.abs(report.psnr - psnr(before.pixels, after.pixels)) < 1e-3);
+            assert.equal(tesserae(program, ['reconstruct', picture, plain, '--latents', ...model]).code, 0);
+            assert.notDeepEqual(readFileSync(plain), readFileSync(out), 'the quantizer makes a difference');
+            assert.equal(tesserae(program, ['reconstruct', picture, ...model]).code, 2);
+            assert.equal(tesserae(program, ['reconstruct', path.join(folder, 'no.png'), out, ...model]).code, 1);
+        });
+
         test('pipes from standard input to standard output', (t) => {
             const folder = workFolder(t);
             const picture = readFileSync(writePpm(path.join(folder, 'a.ppm'), 48, 32));

@@ -63,6 +63,39 @@ static void test_values(void) {
     CHECK_NEAR(c.train.lambda[1], 0.2, 1e-7);
 }
 
+static void test_blocks(void) {
+    ts_config c;
+    const char *json =
+        "{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":32,\"kernel\":3,\"stride\":2,\"pad\":[0,0,1,1]},{\"op\":"
+        "\"resnet\",\"out\":64},{\"op\":\"attention\",\"groups\":8,\"eps\":1e-5},{\"op\":\"tiny\",\"out\":4,\"pool\":"
+        "16}],"
+        "\"decoder\":[{\"op\":\"soft_clamp\",\"limit\":2},{\"op\":\"tiny\"},{\"op\":\"conv\",\"out\":12,\"kernel\":1},{"
+        "\"op\":"
+        "\"shuffle\",\"factor\":2}],\"quantizer\":{\"type\":\"none\",\"dim\":4}}";
+    if (!CHECK_INT(parse(json, &c), TESS_OK)) printf("%s\n", error.text);
+    CHECK_INT(c.encoder[0].pad[0], 0);
+    CHECK_INT(c.encoder[0].pad[3], 1);
+    CHECK_INT(c.encoder[1].out, 64);
+    CHECK_INT(c.encoder[1].groups, 32);
+    CHECK_NEAR(c.encoder[1].eps, 1e-6, 1e-12);
+    CHECK_INT(c.encoder[2].out, 64);
+    CHECK_INT(c.encoder[2].groups, 8);
+    CHECK_NEAR(c.encoder[2].eps, 1e-5, 1e-11);
+    CHECK_INT(c.encoder[3].pool, 16);
+    CHECK_NEAR(c.decoder[0].limit, 2, 0);
+    CHECK_INT(c.decoder[1].out, 4);
+    CHECK_INT(c.decoder[1].pool, 0);
+    CHECK_INT(c.quantizer.type, TS_QUANTIZER_NONE);
+    CHECK_INT(c.quantizer.levels, 0);
+    CHECK_INT(c.quantizer.size, 0);
+    CHECK_INT(ts_config_factor(&c), 2);
+    CHECK_INT(parse("{\"format\":1," ENCODER "," DECODER
+                    ",\"quantizer\":{\"type\":\"vq\",\"size\":32,\"dim\":4,\"normalize\":true}}",
+                    &c),
+              TESS_OK);
+    CHECK(c.quantizer.normalize);
+}
+
 /* A refused config: what it says must contain `says`. */
 typedef struct refusal {
     const char *json, *says;
@@ -90,6 +123,28 @@ static void test_refusals(void) {
          "encoder[0].pad does not fit", TESS_ERR_INPUT},
         {"{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":8,\"kernel\":3,\"pad\":0}]," DECODER "," VQ "}",
          "encoder[0].pad does not fit", TESS_ERR_INPUT},
+        {"{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":8,\"kernel\":3,\"pad\":[1,1,1]}]," DECODER "," VQ "}",
+         "encoder[0].pad must be a list of 4", TESS_ERR_INPUT},
+        {"{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":8,\"kernel\":3,\"pad\":[1,0,1,1]}]," DECODER "," VQ "}",
+         "encoder[0].pad does not fit", TESS_ERR_INPUT},
+        {"{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":8,\"kernel\":3,\"pad\":[3,1,-1,1]}]," DECODER "," VQ "}",
+         "encoder[0].pad must be a list of 4", TESS_ERR_INPUT},
+        {"{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":8,\"kernel\":3,\"pad\":[1,0.5,1,1.5]}]," DECODER "," VQ
+         "}",
+         "encoder[0].pad must be whole", TESS_ERR_INPUT},
+        {"{\"format\":1,\"encoder\":[{\"op\":\"resnet\",\"out\":8}]," DECODER "," VQ "}",
+         "encoder[0].groups (32 if not given) must divide", TESS_ERR_INPUT},
+        {"{\"format\":1,\"encoder\":[{\"op\":\"attention\",\"out\":3,\"groups\":3}]," DECODER "," VQ "}",
+         "encoder[0].out is not a known key", TESS_ERR_INPUT},
+        {"{\"format\":1,\"encoder\":[{\"op\":\"tiny\",\"pool\":5}]," DECODER "," VQ "}",
+         "encoder[0].pool must divide four times", TESS_ERR_INPUT},
+        {"{\"format\":1,\"encoder\":[{\"op\":\"soft_clamp\",\"limit\":0}]," DECODER "," VQ "}",
+         "encoder[0].limit must be a number", TESS_ERR_INPUT},
+        {"{\"format\":1," ENCODER "," DECODER
+         ",\"quantizer\":{\"type\":\"vq\",\"levels\":2,\"size\":32,\"dim\":4,\"normalize\":true}}",
+         "quantizer.normalize works with one level", TESS_ERR_INPUT},
+        {"{\"format\":1," ENCODER "," DECODER ",\"quantizer\":{\"type\":\"none\",\"dim\":4,\"size\":32}}",
+         "quantizer.size is not a known key", TESS_ERR_INPUT},
         {"{\"format\":1,\"encoder\":[{\"op\":\"silu\",\"factor\":2}]," DECODER "," VQ "}",
          "encoder[0].factor is not a known key", TESS_ERR_INPUT},
         {"{\"format\":1,\"encoder\":[{\"op\":\"res\",\"kernels\":[3,2]}]," DECODER "," VQ "}",
@@ -159,6 +214,7 @@ static void test_macs(void) {
 int main(void) {
     RUN(test_defaults);
     RUN(test_values);
+    RUN(test_blocks);
     RUN(test_refusals);
     RUN(test_truncated);
     RUN(test_macs);

@@ -97,6 +97,40 @@ test('tokenize and detokenize round trip through JSON', async () => {
   await assert.rejects(codec.detokenize({ ...tokens, data: tokens.data.subarray(1) }), { code: 'ERR_INPUT' });
 });
 
+/** A model without weights or codebook: latents are the pixels of 2 x 2 blocks. */
+function identityModel() {
+  const config = { format: 1, name: 'blocks', encoder: [{ op: 'unshuffle', factor: 2 }], decoder: [{ op: 'shuffle', factor: 2 }], quantizer: { type: 'none', dim: 12 } };
+  const head = Buffer.from(JSON.stringify({ __metadata__: { tesserae: JSON.stringify(config) } }));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(head.length));
+  return new Uint8Array(Buffer.concat([length, head]));
+}
+
+test('latents go out and back in; a model without a codebook does that only', async () => {
+  const image = scene(61, 45);
+  const latents = await codec.encodeLatents(image);
+  const [columns, rows] = [61, 45].map((side) => Math.ceil(side / codec.model.factor));
+  assert.deepEqual([latents.width, latents.height, latents.dim, latents.pixelWidth, latents.pixelHeight], [columns, rows, codec.codebook.dim, 61, 45]);
+  assert.ok(latents.data instanceof Float32Array && latents.data.length === columns * rows * latents.dim && latents.data.some((v) => v !== 0));
+  const region = { x: 8, y: 3, width: 30, height: 20 };
+  const whole = await codec.decodeLatents(latents);
+  assert.deepEqual([whole.width, whole.height, whole.damaged], [61, 45, 0]);
+  assert.deepEqual((await codec.decodeLatents(latents, { region })).data, crop(whole, region));
+  await assert.rejects(codec.decodeLatents({ ...latents, data: latents.data.subarray(1) }), { code: 'ERR_INPUT' });
+  await assert.rejects(codec.decodeLatents({ ...latents, dim: 0 }), { code: 'ERR_INPUT' });
+  await assert.rejects(codec.decodeLatents(latents, { levels: 1 }), { code: 'ERR_OPTION' });
+
+  const blocks = await createCodec({ model: identityModel() });
+  assert.deepEqual([blocks.model.tasks, blocks.model.levels, blocks.model.codebook.size], [['reconstruct'], 0, 0]);
+  assert.deepEqual((await blocks.decodeLatents(await blocks.encodeLatents(image))).data, asRGBA(image));
+  const { bytes } = await codec.encode(image);
+  for (const refused of [() => blocks.encode(image), () => blocks.tokenize(image), () => blocks.decode(bytes)])
+    await assert.rejects(refused, { code: 'ERR_MODEL', message: /no codebook/ });
+  for (const ask of ['vector', 'level', 'nearest', 'project', 'usage'])
+    assert.throws(() => blocks.codebook[ask](0), { code: 'ERR_MODEL', message: /no codebook/ });
+  await blocks.dispose();
+});
+
 test('a region is the crop of the whole; tiles paint all of it', async () => {
   const { bytes } = await codec.encode(scene(300, 200));
   const whole = await codec.decode(bytes);

@@ -11,7 +11,7 @@ export const grid = computed(() => shown.value?.tokens ?? null);
 /** The level on view, within what the model has. */
 export const level = computed(() => Math.min(settings.level.value, (codec.value?.codebook.levels ?? 1) - 1));
 /** The Codebook of that level, or null. */
-export const book = computed(() => codec.value?.codebook.level(level.value) ?? null);
+export const book = computed(() => (codec.value?.codebook.levels ? codec.value.codebook.level(level.value) : null));
 /** This level's codes, [height][width], or null. */
 export const codes = computed(() => {
   if (!grid.value || level.value >= grid.value.levels) return null;
@@ -34,12 +34,18 @@ export const usage = computed(() => {
   return { counts, used, bits, perplexity: 2 ** bits };
 });
 
+/** Codes that an atlas shows at most: every patch takes a run of the decoder. Of a larger codebook, the most used. */
+const ATLAS_MOST = 2048;
+/** All codes, the most used ones first where there is a picture. */
+const byUse = computed(() => {
+  const all = Uint16Array.from({ length: book.value?.size ?? 0 }, (_, i) => i);
+  const counts = usage.value?.counts;
+  return counts ? all.sort((i, j) => counts[j] - counts[i] || i - j) : all;
+});
 /** Codes in the order of the atlas. */
 export const order = computed(() => {
-  const size = book.value?.size ?? 0;
-  const codes = Uint16Array.from({ length: size }, (_, i) => i);
-  const counts = usage.value?.counts;
-  return settings.order.value === 'use' && counts ? codes.sort((i, j) => counts[j] - counts[i] || i - j) : codes;
+  const most = byUse.value.slice(0, ATLAS_MOST);
+  return settings.order.value === 'use' ? most : most.sort();
 });
 
 /** Colour of each code by its place in the codebook, 0xAABBGGRR. */
@@ -114,10 +120,7 @@ async function fill(from, ranked) {
 effect(() => {
   const from = book.value;
   if (tab.value !== 'tokens' || !from) return stop?.abort();
-  const counts = usage.value?.counts;
-  const ranked = Array.from({ length: from.size }, (_, i) => i);
-  if (counts) ranked.sort((i, j) => counts[j] - counts[i]);
-  fill(from, ranked);
+  fill(from, Array.from(byUse.value.subarray(0, ATLAS_MOST)));
 });
 effect(() => {
   level.value;

@@ -106,7 +106,7 @@ function Patch({ code, ...rest }) {
   return image ? <Pixels image={image} {...rest} /> : <i {...rest} style={{ background: cssColour(placeColours.value[code]) }} />;
 }
 
-const ranked = computed(() => (usage.value ? Uint32Array.from(usage.value.counts).sort().reverse() : new Uint32Array(0)));
+const ranked = computed(() => (usage.value ? Uint32Array.from(usage.value.counts).sort().reverse().subarray(0, 2048) : new Uint32Array(0)));
 
 function Histogram() {
   const { used, counts } = usage.value;
