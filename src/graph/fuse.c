@@ -37,10 +37,11 @@ static ts_tensor sole_reader(const ts_graph *g, ts_tensor t) {
     return !g->nodes[t].output && readers(g, t, &reader) == 1 ? reader : TS_NONE;
 }
 
-/* The plan for another shape, if there is one. */
+/* The plan for another shape, if there is one and no faster algorithm is given up for it. */
 static bool replan(ts_conv *plan, const ts_conv_shape *shape) {
     ts_conv made;
     if (ts_conv_plan(&made, shape, NULL) < 0) return false;
+    if (plan->algorithm > TS_CONV_STRIP && made.algorithm != plan->algorithm) return false;
     *plan = made;
     return true;
 }
