@@ -67,6 +67,8 @@ tess_status tess_model_save(tess_model *model, int half, const uint8_t **bytes, 
  * pixels (x, y, width, height) of tile i if there is one. Tiles follow from the model and the picture's size alone: who
  * splits work along them computes nothing twice and gets the same bits. */
 int tess_model_tile(const tess_model *model, int encode, int width, int height, int i, int rect[4]);
+/* The same for the pixels that work tile i of the encoder looks at. */
+int tess_model_window(const tess_model *model, int width, int height, int i, int rect[4]);
 /* The code vectors of one level: [size][dim] floats. */
 const float *tess_model_codebook(const tess_model *model, int level, int *size, int *dim);
 
@@ -78,11 +80,18 @@ void tess_encoder_free(tess_encoder *encoder);
 const char *tess_encoder_message(const tess_encoder *encoder);
 /* Options: "quality" 0..100, "bpp" > 0, "size" bytes (the last one set of these three rules), "effort" 0..9,
  * "alpha" 0 drop / 1 keep, "threads" >= 1, "tokens_only" 0/1 (no file; nearest codes unless a rate was set), "latents"
- * 0/1 (no codes either: the job ends with the encoder's latents), "tile" side of the work tiles in latents (0, the default: by picture size and model alone, so that results are the same everywhere;
- * other sides may round the last bits otherwise). */
+ * 0/1 (no codes either: the job ends with the encoder's latents), "x" "y" "width" "height" (a region in pixels, for jobs
+ * with "latents" and for tokens of given latents: only the tiles that it touches are worked out, the rest is zero), "tile"
+ * side of the work tiles in latents (0, the default: by picture size and model alone, so that results are the same
+ * everywhere; other sides may round the last bits otherwise). */
 tess_status tess_encoder_set(tess_encoder *encoder, const char *option, double value);
 /* Starts a job: returns where to write width*height*channels bytes of pixels, or NULL (see message). */
 uint8_t *tess_encoder_begin(tess_encoder *encoder, int width, int height, int channels);
+/* Starts a job from latents, as of tess_encoder_latents: returns where to write height*width*dim floats, or NULL. */
+float *tess_encoder_begin_latents(tess_encoder *encoder, int height, int width, int dim, int height_px, int width_px);
+/* Starts a job that writes given tokens as a file; they are all zero at first. Returns where to write them,
+ * [levels of the model][height][width], or NULL. */
+uint16_t *tess_encoder_begin_tokens(tess_encoder *encoder, int height, int width, int height_px, int width_px);
 tess_status tess_encoder_step(tess_encoder *encoder);
 double tess_encoder_progress(const tess_encoder *encoder); /* 0..1 */
 const uint8_t *tess_encoder_bytes(const tess_encoder *encoder, size_t *size);

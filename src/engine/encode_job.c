@@ -43,70 +43,6 @@ void ts_encode_drop(tess_encoder *encoder) {
 
 /* ---- pixels to latents ---------------------------------------------------------------------------------------- */
 
-static bool has_transparency(const ts_pixels *picture) {
-    const size_t count = (size_t)picture->width * (size_t)picture->height;
-    for (size_t i = 0; i < count; i++)
-        if (picture->data[4 * i + 3] != 255) return true;
-    return false;
-}
-
-static tess_status make_pool(tess_encoder *encoder) {
-    const int threads = encoder->options.threads;
-    if (encoder->pool_threads == threads) return TESS_OK;
-    ts_pool_free(encoder->pool);
-    encoder->pool = NULL;
-    encoder->pool_threads = 0;
-    if (threads > 1) encoder->pool = ts_pool_new(threads);
-    if (threads > 1 && !encoder->pool) return ts_fail_memory(&encoder->error, 0);
-    encoder->pool_threads = threads;
-    return TESS_OK;
-}
-
-static size_t token_count(const tess_encoder *encoder) {
-    return (size_t)encoder->header.token_width * (size_t)encoder->header.token_height;
-}
-
-/* A job for tokens or a file needs codes. */
-static tess_status check_codes(tess_encoder *encoder) {
-    const ts_config *c = &encoder->model->config;
-    if (encoder->options.latents_only || c->quantizer.type != TS_QUANTIZER_NONE) return TESS_OK;
-    return ts_fail(
-        &encoder->error, TESS_ERR_MODEL,
-        "The model %.60s has continuous latents and no codebook, so it makes no tokens and no .tess file; ask "
-        "for latents, or reconstruct.",
-        c->name);
-}
-
-/* Decides on alpha, takes the memory for latents and tokens, cuts the picture into tiles. */
-static tess_status prepare(tess_encoder *encoder) {
-    const ts_quantizer_config *q = &encoder->model->config.quantizer;
-    ts_error *err = &encoder->error;
-    if (encoder->header.channels == 4) {
-        if (!encoder->options.keep_alpha || encoder->options.latents_only || !has_transparency(&encoder->picture))
-            encoder->header.channels = 3;
-        else ts_pixels_smooth_hidden(&encoder->picture, ts_config_factor(&encoder->model->config));
-    }
-    tess_status status = check_codes(encoder);
-    if (!status) status = make_pool(encoder);
-    if (!status) status = ts_net_init(&encoder->net, encoder->model, true, err);
-    const ts_span all = {0, 0, encoder->header.token_width, encoder->header.token_height};
-    if (!status)
-        status = ts_net_tile(&encoder->net, all.width, all.height, all, encoder->options.tile, encoder->options.threads,
-                             err);
-    if (status) return status;
-    const size_t floats = token_count(encoder) * (size_t)q->dim, tokens = token_count(encoder) * (size_t)q->levels;
-    encoder->latents = ts_alloc_floats(floats);
-    if (!encoder->latents) return ts_fail_memory(err, floats * sizeof(float));
-    if (!encoder->options.latents_only) {
-        encoder->masking = ts_alloc_floats(token_count(encoder));
-        encoder->tokens = ts_alloc(tokens * sizeof(uint16_t));
-        if (!encoder->masking || !encoder->tokens) return ts_fail_memory(err, floats * sizeof(float));
-    }
-    encoder->at = 0;
-    encoder->phase = TS_ENCODE_NET;
-    return TESS_OK;
-}
-
 /* Works on a tile of latents; moves on when it is complete. */
 static tess_status code_tile(tess_encoder *encoder) {
     const ts_span core = ts_net_core(&encoder->net, encoder->at), window = ts_net_window(&encoder->net, encoder->at);
@@ -168,6 +104,60 @@ static tess_status measure_overhead(tess_encoder *encoder) {
     return status;
 }
 
+/* What choosing and writing need for each entropy tile, and `workers` choosers. */
+static tess_status make_choosers(tess_encoder *encoder, int workers) {
+    ts_error *err = &encoder->error;
+    encoder->tiles = ts_tess_tiles(&encoder->header);
+    const size_t tiles = (size_t)encoder->tiles;
+    if (workers > encoder->tiles) workers = encoder->tiles;
+    encoder->tile_bytes = ts_calloc(tiles, sizeof *encoder->tile_bytes);
+    encoder->tile_status = ts_calloc(tiles, sizeof *encoder->tile_status);
+    encoder->tile_used = ts_calloc(tiles, sizeof *encoder->tile_used);
+    encoder->choosers = ts_calloc((size_t)workers, sizeof *encoder->choosers);
+    if (!encoder->tile_bytes || !encoder->tile_status || !encoder->tile_used || !encoder->choosers)
+        return ts_fail_memory(err, tiles * sizeof *encoder->tile_used);
+    const int longest = encoder->header.token_width > encoder->header.token_height ? encoder->header.token_width
+                                                                                   : encoder->header.token_height;
+    const int side = longest < encoder->header.tile ? longest : encoder->header.tile;
+    tess_status status = TESS_OK;
+    for (; encoder->chooser_count < workers && !status; encoder->chooser_count++)
+        status = ts_chooser_init(&encoder->choosers[encoder->chooser_count], encoder->model, side, err);
+    return status;
+}
+
+static ts_token_view tile_view(const tess_encoder *encoder, int tile, ts_tess_rect *rect) {
+    *rect = ts_tess_tile(&encoder->header, tile);
+    const size_t width = (size_t)encoder->header.token_width;
+    return (ts_token_view){encoder->tokens + (size_t)rect->y * width + (size_t)rect->x, width, ts_encode_area(encoder),
+                           rect->height, rect->width};
+}
+
+/* Given tokens: checks that they are codes, and finds the levels that each tile uses. */
+static tess_status begin_writing(tess_encoder *encoder) {
+    const tess_status status = make_choosers(encoder, 1);
+    const int size = encoder->model->config.quantizer.size;
+    for (int tile = 0; tile < encoder->tiles && !status; tile++) {
+        ts_tess_rect rect;
+        const ts_token_view view = tile_view(encoder, tile, &rect);
+        for (int level = 0; level < encoder->header.levels; level++) {
+            bool used = level == 0;
+            for (int i = 0; i < rect.width * rect.height; i++) {
+                const uint16_t k = view.tokens[(size_t)level * view.level_stride +
+                                               (size_t)(i / rect.width) * view.row_stride + (size_t)(i % rect.width)];
+                if (k >= size)
+                    return ts_fail(&encoder->error, TESS_ERR_INPUT,
+                                   "A token is %d; this model's codebooks have %d codes.", k, size);
+                used |= k != 0;
+            }
+            encoder->tile_used[tile][level] = used;
+        }
+    }
+    encoder->searching = false;
+    encoder->at = 0;
+    encoder->phase = TS_ENCODE_WRITE;
+    return status;
+}
+
 static tess_status begin_choice(tess_encoder *encoder) {
     ts_error *err = &encoder->error;
     ts_net_free(&encoder->net);
@@ -178,21 +168,8 @@ static tess_status begin_choice(tess_encoder *encoder) {
     }
     ts_masking(encoder->latents, encoder->header.token_height, encoder->header.token_width,
                encoder->model->config.quantizer.dim, encoder->masking);
-    encoder->tiles = ts_tess_tiles(&encoder->header);
-    const size_t tiles = (size_t)encoder->tiles;
-    const int workers = encoder->options.threads < encoder->tiles ? encoder->options.threads : encoder->tiles;
-    encoder->tile_bytes = ts_calloc(tiles, sizeof *encoder->tile_bytes);
-    encoder->tile_status = ts_calloc(tiles, sizeof *encoder->tile_status);
-    encoder->tile_used = ts_calloc(tiles, sizeof *encoder->tile_used);
-    encoder->choosers = ts_calloc((size_t)workers, sizeof *encoder->choosers);
-    if (!encoder->tile_bytes || !encoder->tile_status || !encoder->tile_used || !encoder->choosers)
-        return ts_fail_memory(err, tiles * sizeof *encoder->tile_used);
     tess_status status = ts_choice_books_init(&encoder->books, encoder->model, err);
-    const int longest = encoder->header.token_width > encoder->header.token_height ? encoder->header.token_width
-                                                                                   : encoder->header.token_height;
-    const int side = longest < encoder->header.tile ? longest : encoder->header.tile;
-    for (; encoder->chooser_count < workers && !status; encoder->chooser_count++)
-        status = ts_chooser_init(&encoder->choosers[encoder->chooser_count], encoder->model, side, err);
+    if (!status) status = make_choosers(encoder, encoder->options.threads);
     if (status) return status;
 
     const ts_encode_options *o = &encoder->options;
@@ -208,7 +185,7 @@ static tess_status begin_choice(tess_encoder *encoder) {
     if (encoder->searching) {
         status = measure_overhead(encoder);
         const double target = target_bytes(encoder);
-        const double guess = ts_ladder_rate(&ladder, 8 * target / (double)token_count(encoder));
+        const double guess = ts_ladder_rate(&ladder, 8 * target / (double)ts_encode_area(encoder));
         encoder->rough = candidates_for(o->effort) > 1;
         ts_rate_begin(&encoder->search, target, fmin(fmax(guess, 1e-9), 1e3),
                       encoder->rough ? ROUGH_TOLERANCE : TOLERANCE, SEARCH_TRIES);
@@ -219,13 +196,6 @@ static tess_status begin_choice(tess_encoder *encoder) {
     encoder->at = 0;
     encoder->phase = TS_ENCODE_CHOICE;
     return status;
-}
-
-static ts_token_view tile_view(const tess_encoder *encoder, int tile, ts_tess_rect *rect) {
-    *rect = ts_tess_tile(&encoder->header, tile);
-    const size_t width = (size_t)encoder->header.token_width;
-    return (ts_token_view){encoder->tokens + (size_t)rect->y * width + (size_t)rect->x, width, token_count(encoder),
-                           rect->height, rect->width};
 }
 
 /* What a section of this cost (1/256 bit) adds to a file: its bytes, their CRC, a longer entry in the directory. */
@@ -241,6 +211,10 @@ static void choose_tile(void *context, size_t begin, size_t end, int worker) {
         const int tile = encoder->at + (int)i * encoder->stride;
         ts_tess_rect rect;
         const ts_token_view view = tile_view(encoder, tile, &rect);
+        const ts_span *r = &encoder->region;
+        if (rect.x >= r->x + r->width || rect.y >= r->y + r->height || rect.x + rect.width <= r->x ||
+            rect.y + rect.height <= r->y)
+            continue;
         uint64_t cost[TS_LEVELS_MAX];
         const size_t first = (size_t)rect.y * width + (size_t)rect.x;
         encoder->tile_status[tile] = ts_choose(&encoder->choosers[worker], &encoder->books,
@@ -406,7 +380,11 @@ static double progress(const tess_encoder *encoder) {
 tess_status ts_encode_step(tess_encoder *encoder) {
     tess_status status = TESS_OK;
     switch (encoder->phase) {
-    case TS_ENCODE_PIXELS: status = prepare(encoder); break;
+    case TS_ENCODE_PIXELS:
+        status = ts_encode_start(encoder);
+        if (!status && encoder->from == TS_FROM_LATENTS) status = begin_choice(encoder);
+        if (!status && encoder->from == TS_FROM_TOKENS) status = begin_writing(encoder);
+        break;
     case TS_ENCODE_NET:
         status = code_tile(encoder);
         if (!status && encoder->options.latents_only && encoder->at == ts_net_tiles(&encoder->net)) {

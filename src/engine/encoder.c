@@ -51,9 +51,11 @@ typedef struct ts_encode_option {
 } ts_encode_option;
 
 static const ts_encode_option OPTIONS[] = {
-    {"quality", 0, 100, false},  {"bpp", 1e-6, 1e6, false}, {"size", 1, 1e12, true},
-    {"effort", 0, 9, true},      {"alpha", 0, 1, true},     {"threads", 1, TS_MAX_THREADS, true},
-    {"tokens_only", 0, 1, true}, {"latents", 0, 1, true},   {"tile", 0, TS_MAX_SIDE, true},
+    {"quality", 0, 100, false},       {"bpp", 1e-6, 1e6, false},   {"size", 1, 1e12, true},
+    {"effort", 0, 9, true},           {"alpha", 0, 1, true},       {"threads", 1, TS_MAX_THREADS, true},
+    {"tokens_only", 0, 1, true},      {"latents", 0, 1, true},     {"tile", 0, TS_MAX_SIDE, true},
+    {"x", 0, TS_MAX_SIDE, true},      {"y", 0, TS_MAX_SIDE, true}, {"width", 0, TS_MAX_SIDE, true},
+    {"height", 0, TS_MAX_SIDE, true},
 };
 
 static void apply(ts_encode_options *options, size_t which, double value) {
@@ -70,7 +72,11 @@ static void apply(ts_encode_options *options, size_t which, double value) {
     case 5: options->threads = (int)value; break;
     case 6: options->tokens_only = value != 0; break;
     case 7: options->latents_only = value != 0; break;
-    default: options->tile = (int)value;
+    case 8: options->tile = (int)value; break;
+    case 9: options->x = (int)value; break;
+    case 10: options->y = (int)value; break;
+    case 11: options->width = (int)value; break;
+    default: options->height = (int)value;
     }
 }
 
@@ -90,45 +96,84 @@ tess_status tess_encoder_set(tess_encoder *encoder, const char *option, double v
     }
     return ts_fail(&encoder->error, TESS_ERR_OPTION,
                    "There is no encoder option %.40s; there are quality, bpp, size, effort, alpha, threads, "
-                   "tokens_only, latents and "
-                   "tile.",
+                   "tokens_only, latents, x, y, width, height and tile.",
                    option);
 }
 
-uint8_t *tess_encoder_begin(tess_encoder *encoder, int width, int height, int channels) {
-    if (!encoder) return NULL;
+/* Begins a job: forgets the one before, checks sizes, makes the header. */
+static tess_status begin(tess_encoder *encoder, int width, int height, int channels) {
     drop_job(encoder);
     ts_clear(&encoder->error);
-    const ts_quantizer_config *q = &encoder->model->config.quantizer;
     const int factor = ts_config_factor(&encoder->model->config);
-    if (width < 1 || height < 1 || (channels != 1 && channels != 3 && channels != 4)) {
-        ts_fail(&encoder->error, TESS_ERR_INPUT,
-                "A picture of %d x %d with %d channels cannot be coded; it needs 1, 3 or 4 channels and a pixel.",
-                width, height, channels);
-        return NULL;
-    }
-    if (width > TS_MAX_SIDE || height > TS_MAX_SIDE || (size_t)width * (size_t)height > TS_MAX_PIXELS) {
-        ts_fail(&encoder->error, TESS_ERR_TOO_LARGE,
-                "A picture of %d x %d is too large; sides go to %d and pixels to %zu.", width, height, TS_MAX_SIDE,
-                TS_MAX_PIXELS);
-        return NULL;
-    }
-    const size_t bytes = (size_t)width * (size_t)height * (size_t)channels;
-    encoder->picture = (ts_pixels){ts_alloc(bytes), width, height, channels};
-    if (!encoder->picture.data) {
-        ts_fail_memory(&encoder->error, bytes);
-        return NULL;
-    }
+    if (width < 1 || height < 1 || (channels != 1 && channels != 3 && channels != 4))
+        return ts_fail(
+            &encoder->error, TESS_ERR_INPUT,
+            "A picture of %d x %d with %d channels cannot be coded; it needs 1, 3 or 4 channels and a pixel.", width,
+            height, channels);
+    if (width > TS_MAX_SIDE || height > TS_MAX_SIDE || (size_t)width * (size_t)height > TS_MAX_PIXELS)
+        return ts_fail(&encoder->error, TESS_ERR_TOO_LARGE,
+                       "A picture of %d x %d is too large; sides go to %d and pixels to %zu.", width, height,
+                       TS_MAX_SIDE, TS_MAX_PIXELS);
     encoder->header = (ts_tess_header){.model = encoder->model->hash,
                                        .width = width,
                                        .height = height,
                                        .channels = channels,
                                        .token_width = (width + factor - 1) / factor,
                                        .token_height = (height + factor - 1) / factor,
-                                       .levels = q->levels,
+                                       .levels = encoder->model->config.quantizer.levels,
                                        .tile = TS_TESS_TILE};
     encoder->phase = TS_ENCODE_PIXELS;
-    return encoder->picture.data;
+    return TESS_OK;
+}
+
+/* What begin has to say no to, once a buffer for the caller could not be had. */
+static void *no_room(tess_encoder *encoder, size_t bytes) {
+    encoder->phase = TS_ENCODE_IDLE;
+    ts_fail_memory(&encoder->error, bytes);
+    return NULL;
+}
+
+uint8_t *tess_encoder_begin(tess_encoder *encoder, int width, int height, int channels) {
+    if (!encoder || begin(encoder, width, height, channels)) return NULL;
+    const size_t bytes = (size_t)width * (size_t)height * (size_t)channels;
+    encoder->from = TS_FROM_PIXELS;
+    encoder->picture = (ts_pixels){ts_alloc(bytes), width, height, channels};
+    return encoder->picture.data ? encoder->picture.data : no_room(encoder, bytes);
+}
+
+/* Begins a job whose grid the caller gives. */
+static tess_status begin_grid(tess_encoder *encoder, int height, int width, int height_px, int width_px) {
+    const tess_status status = begin(encoder, width_px, height_px, 3);
+    if (status) return status;
+    const ts_tess_header *h = &encoder->header;
+    if (height == h->token_height && width == h->token_width) return TESS_OK;
+    encoder->phase = TS_ENCODE_IDLE;
+    return ts_fail(&encoder->error, TESS_ERR_INPUT,
+                   "A picture of %d x %d pixels has %d x %d latents in this model, not %d x %d.", width_px, height_px,
+                   h->token_width, h->token_height, width, height);
+}
+
+float *tess_encoder_begin_latents(tess_encoder *encoder, int height, int width, int dim, int height_px, int width_px) {
+    if (!encoder || begin_grid(encoder, height, width, height_px, width_px)) return NULL;
+    const int channels = encoder->model->config.quantizer.dim;
+    if (dim != channels) {
+        encoder->phase = TS_ENCODE_IDLE;
+        ts_fail(&encoder->error, TESS_ERR_INPUT, "Latents of %d channels do not fit this model, which has %d.", dim,
+                channels);
+        return NULL;
+    }
+    const size_t floats = (size_t)height * (size_t)width * (size_t)dim;
+    encoder->from = TS_FROM_LATENTS;
+    encoder->latents = ts_calloc(floats, sizeof(float));
+    return encoder->latents ? encoder->latents : no_room(encoder, floats * sizeof(float));
+}
+
+uint16_t *tess_encoder_begin_tokens(tess_encoder *encoder, int height, int width, int height_px, int width_px) {
+    if (!encoder || begin_grid(encoder, height, width, height_px, width_px)) return NULL;
+    const size_t bytes = (size_t)encoder->header.levels * (size_t)height * (size_t)width * sizeof(uint16_t);
+    encoder->from = TS_FROM_TOKENS;
+    encoder->tokens = ts_calloc(1, bytes ? bytes : 1);
+    return encoder->tokens ? encoder->tokens : no_room(encoder, bytes);
 }
 
 tess_status tess_encoder_step(tess_encoder *encoder) {

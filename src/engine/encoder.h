@@ -19,11 +19,12 @@ typedef struct ts_encode_options {
     bool rate_given; /* tokens_only codes to the nearest unless a rate was asked for */
     int effort, threads, tile;
     bool keep_alpha, tokens_only, latents_only;
+    int x, y, width, height; /* region in pixels; width or height 0: to the picture's end */
 } ts_encode_options;
 
 typedef enum ts_encode_phase {
     TS_ENCODE_IDLE,
-    TS_ENCODE_PIXELS, /* begun: the caller fills the pixels */
+    TS_ENCODE_PIXELS, /* begun: the caller fills the pixels, latents or tokens */
     TS_ENCODE_NET,    /* tiles of latents */
     TS_ENCODE_CHOICE, /* tiles of tokens, in one or more passes */
     TS_ENCODE_WRITE,  /* sections of the file, tile by tile */
@@ -36,7 +37,9 @@ struct tess_encoder {
     ts_error error;
     ts_encode_options options;
     ts_encode_phase phase;
+    enum { TS_FROM_PIXELS, TS_FROM_LATENTS, TS_FROM_TOKENS } from;
     ts_pixels picture;
+    ts_span region; /* in latents; whole unless an option says otherwise */
     ts_tess_header header;
     ts_net net;
     ts_pool *pool;
@@ -69,6 +72,12 @@ struct tess_encoder {
     double progress;
 };
 
+/* Latents of the picture. */
+static inline size_t ts_encode_area(const tess_encoder *encoder) {
+    return (size_t)encoder->header.token_width * (size_t)encoder->header.token_height;
+}
+/* Gets ready for what the job begins from: pixels (the phase becomes TS_ENCODE_NET), latents or tokens. */
+tess_status ts_encode_start(tess_encoder *encoder);
 /* Does one step of the job; sets the phase. */
 tess_status ts_encode_step(tess_encoder *encoder);
 /* Gives back what only a running job needs. */

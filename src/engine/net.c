@@ -144,21 +144,30 @@ double ts_net_fraction(const ts_net *net) {
     return fraction < 0.99 ? fraction : 0.99;
 }
 
-int tess_model_tile(const tess_model *model, int encode, int width, int height, int i, int rect[4]) {
+/* tess_model_tile and tess_model_window. */
+static int describe_tile(const tess_model *model, bool encode, int width, int height, int i, bool window, int rect[4]) {
     if (!model || !model->loaded) return TESS_ERR_STATE;
     if (width < 1 || height < 1 || width > TS_MAX_SIDE || height > TS_MAX_SIDE) return TESS_ERR_OPTION;
     ts_net net;
-    tess_status status = ts_net_init(&net, model, encode != 0, NULL);
+    tess_status status = ts_net_init(&net, model, encode, NULL);
     const int f = net.factor;
     const ts_span all = {0, 0, (width + f - 1) / f, (height + f - 1) / f};
     if (!status) status = ts_net_tile(&net, all.width, all.height, all, 0, 1, NULL);
     const int tiles = status ? status : ts_net_tiles(&net);
     if (i >= 0 && i < tiles) {
-        const ts_span core = ts_net_core(&net, i);
+        const ts_span core = window ? ts_net_window(&net, i) : ts_net_core(&net, i);
         const int x = core.x * f, y = core.y * f;
         rect[0] = x, rect[1] = y;
         rect[2] = least(core.width * f, width - x), rect[3] = least(core.height * f, height - y);
     }
     ts_net_free(&net);
     return tiles;
+}
+
+int tess_model_tile(const tess_model *model, int encode, int width, int height, int i, int rect[4]) {
+    return describe_tile(model, encode != 0, width, height, i, false, rect);
+}
+
+int tess_model_window(const tess_model *model, int width, int height, int i, int rect[4]) {
+    return describe_tile(model, true, width, height, i, true, rect);
 }
