@@ -17,24 +17,21 @@ typedef struct packing {
 typedef struct place {
     float *to;
     int first, columns, width;
-    size_t k; /* rows of the panel: taps x inputs */
+    int length; /* dots: of a row of taps; 0: no dots */
 } place;
 
-/* One tap's weights of a panel: rows (inputs) from `row` on. Dots keep a run of k for each output (ts_tile_dots). */
+/* One tap's weights of a panel: rows (inputs) from `row` on. */
 static void put_tap(const packing *w, const place *p, size_t row, size_t tap, bool add) {
     const float *from = w->weights + tap * (size_t)w->plan->shape.in * (size_t)w->plan->shape.out;
-    const bool dots = ts_conv_job_dots(&w->job);
-    const size_t row_step = dots ? 1 : (size_t)p->width, column_step = dots ? p->k : 1;
-    float *to = p->to + row * row_step;
     from += (size_t)p->first * w->out_step;
-    if (!add && !dots) {
-        ts_gemm_pack(to, from, w->job.in_c, p->columns, w->in_step, w->out_step);
+    if (!add && p->length == 0) {
+        ts_gemm_pack(p->to + row * (size_t)p->width, from, w->job.in_c, p->columns, w->in_step, w->out_step);
         return;
     }
     for (size_t i = 0; i < (size_t)w->job.in_c; i++)
         for (size_t j = 0; j < (size_t)p->columns; j++) {
             const float value = from[i * w->in_step + j * w->out_step];
-            float *at = to + i * row_step + j * column_step;
+            float *at = p->to + (p->length ? ts_dot_place(p->length, row + i, j) : (row + i) * (size_t)p->width + j);
             *at = add ? *at + value : value;
         }
 }
@@ -75,7 +72,8 @@ static void pack_task(void *context, size_t begin, size_t end, int worker) {
         for (size_t panel = begin; k > 0 && panel < end; panel++) {
             const int first = (int)panel * TS_NR, width = ts_panel_vectors(j->out_c, first) * TS_VF;
             const place p = {w->panels + phase->panels + (size_t)first * k, first,
-                             j->out_c - first < width ? j->out_c - first : width, width, k};
+                             j->out_c - first < width ? j->out_c - first : width, width,
+                             ts_conv_job_dots(j) ? phase->taps_w * j->in_c : 0};
             if (w->plan->shape.upsample == 2) {
                 put_enlarged(w, &p, i);
             } else {

@@ -2,7 +2,7 @@
  *
  * Per k a tile loads nv vectors of B and broadcasts TS_MR scalars of A straight from memory: TS_MR * nv accumulators,
  * nv of B and one of A have to fit the registers (15 usable XMM in V8: 6x8 with madd, 4x8 with a separate product).
- * k is unrolled by 4 with constant offsets, which spares wasm its address arithmetic.
+ * TS_STEPS steps of k are written out.
  */
 #include "kernels/tile.h"
 
@@ -16,6 +16,20 @@
         }                                                                                                              \
     } while (0)
 
+#if TS_STEPS == 4
+#define FOUR_STEPS(NV)                                                                                                 \
+    for (; left >= 4; left -= 4) {                                                                                     \
+        STEP(NV, 0);                                                                                                   \
+        STEP(NV, 1);                                                                                                   \
+        STEP(NV, 2);                                                                                                   \
+        STEP(NV, 3);                                                                                                   \
+        TS_UNROLL for (int i = 0; i < TS_MR; i++) row[i] += 4;                                                         \
+        panel += 4 * NV * TS_VF;                                                                                       \
+    }
+#else
+#define FOUR_STEPS(NV)
+#endif
+
 #define DEFINE_ROWS(NV)                                                                                                \
     static void rows_##NV(const ts_tile *tile, int segments, int length, size_t step, const float *panel,              \
                           const float *start) {                                                                        \
@@ -27,14 +41,7 @@
         }                                                                                                              \
         for (int s = 0; s < segments; s++) {                                                                           \
             int left = length;                                                                                         \
-            for (; left >= 4; left -= 4) {                                                                             \
-                STEP(NV, 0);                                                                                           \
-                STEP(NV, 1);                                                                                           \
-                STEP(NV, 2);                                                                                           \
-                STEP(NV, 3);                                                                                           \
-                TS_UNROLL for (int i = 0; i < TS_MR; i++) row[i] += 4;                                                 \
-                panel += 4 * NV * TS_VF;                                                                               \
-            }                                                                                                          \
+            FOUR_STEPS(NV)                                                                                             \
             for (; left > 0; left--) {                                                                                 \
                 STEP(NV, 0);                                                                                           \
                 TS_UNROLL for (int i = 0; i < TS_MR; i++) row[i]++;                                                    \
@@ -101,51 +108,57 @@ void ts_tile_rows(const ts_tile *tile, int nv, int segments, int length, size_t 
 
 /* ---- few columns -------------------------------------------------------------------------------------------- */
 enum {
-    DOT_LANES = TS_VF > 8 ? TS_VF : 8,
-    DOT_VECTORS = DOT_LANES / TS_VF,
-    DOT_ROWS = TS_VF > 8 ? TS_MR : (TS_VF > 4 ? 3 : 2) /* rows at a time: 3 * DOT_ROWS * DOT_VECTORS accumulators */
+    LANES = TS_VF > 8 ? TS_VF : 8, /* chains per output */
+    DOTS = TS_MR % 3 == 0 ? 3 : 2  /* rows at a time */
 };
 
-/* The chains of one output, joined. */
-static float dot_sum(const vf *chain) {
-    float lanes[DOT_LANES];
-    for (int v = 0; v < DOT_VECTORS; v++) vf_store(lanes + v * TS_VF, chain[v]);
-    for (int half = DOT_LANES / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
-    return lanes[0];
+/* The chains of lanes [part, part + TS_VF) of LANES, of DOTS rows and three outputs. */
+static void dots(vf chain[DOTS][3], const float *const *a, int part, int segments, int length, size_t step,
+                 const float *panel) {
+    vf acc[DOTS][3];
+    const float *row[DOTS];
+    TS_UNROLL for (int i = 0; i < DOTS; i++) {
+        row[i] = a[i] + part;
+        TS_UNROLL for (int o = 0; o < 3; o++) acc[i][o] = vf_zero();
+    }
+    panel += 3 * part;
+    for (int s = 0; s < segments; s++) {
+        for (int left = length; left > 0; left -= LANES) {
+            const size_t n = TS_VF > 8 && left < TS_VF ? 8 : TS_VF; /* a constant up to 8 lanes */
+            const size_t width = TS_VF > 8 ? n : LANES;
+            vf w[3];
+            TS_UNROLL for (int o = 0; o < 3; o++) w[o] = vf_load_upto(panel + o * (TS_VF > 8 ? n : TS_VF), n);
+            TS_UNROLL for (int i = 0; i < DOTS; i++) {
+                const vf x = vf_load_upto(row[i], n);
+                TS_UNROLL for (int o = 0; o < 3; o++) acc[i][o] = vf_madd(x, w[o], acc[i][o]);
+                row[i] += width;
+            }
+            panel += 3 * width;
+        }
+        TS_UNROLL for (int i = 0; i < DOTS; i++) row[i] += step - (size_t)length;
+    }
+    TS_UNROLL for (int i = 0; i < DOTS; i++) TS_UNROLL for (int o = 0; o < 3; o++) chain[i][o] = acc[i][o];
 }
 
-static void dots(const float *const *a, float *const *c, int segments, int length, size_t step, const float *panel,
-                 const float *start) {
-    const size_t k = (size_t)(segments * length);
-    vf acc[DOT_ROWS][3][DOT_VECTORS];
-    const float *row[DOT_ROWS];
-    TS_UNROLL for (int i = 0; i < DOT_ROWS; i++) {
-        row[i] = a[i];
-        TS_UNROLL for (int o = 0; o < 3; o++) TS_UNROLL for (int v = 0; v < DOT_VECTORS; v++) acc[i][o][v] = vf_zero();
-    }
-    for (int s = 0; s < segments; s++) {
-        for (int left = length; left > 0; left -= DOT_LANES) {
-            const size_t n = TS_VF > 8 && left < TS_VF ? 8 : TS_VF; /* mostly a constant */
-            TS_UNROLL for (int v = 0; v < DOT_VECTORS; v++) {
-                vf x[DOT_ROWS];
-                TS_UNROLL for (int i = 0; i < DOT_ROWS; i++) x[i] = vf_load_upto(row[i] + v * TS_VF, n);
-                TS_UNROLL for (int o = 0; o < 3; o++) {
-                    const vf w = vf_load_upto(panel + (size_t)o * k + v * TS_VF, n);
-                    TS_UNROLL for (int i = 0; i < DOT_ROWS; i++) acc[i][o][v] = vf_madd(x[i], w, acc[i][o][v]);
-                }
-            }
-            TS_UNROLL for (int i = 0; i < DOT_ROWS; i++) row[i] += DOT_VECTORS * n;
-            panel += DOT_VECTORS * n;
-        }
-        TS_UNROLL for (int i = 0; i < DOT_ROWS; i++) row[i] += step - (size_t)length;
-    }
-    TS_UNROLL for (int i = 0; i < DOT_ROWS; i++) TS_UNROLL for (int o = 0; o < 3; o++)
-        c[i][o] = start[o] + dot_sum(acc[i][o]);
+size_t ts_dot_place(int length, size_t k, size_t o) {
+    const size_t in_row = k % (size_t)length, group = in_row / LANES * LANES, lane = in_row - group;
+    const size_t left = (size_t)length - group, width = left < TS_VF ? left : TS_VF;
+    return (k - lane) * 3 + lane / width * width * 3 + o * width + lane % width;
 }
 
 void ts_tile_dots(const ts_tile *tile, int segments, int length, size_t step, const float *panel, const float *start) {
-    for (int i = 0; i < TS_MR; i += DOT_ROWS) dots(tile->a + i, tile->c + i, segments, length, step, panel, start);
+    for (int r = 0; r < TS_MR; r += DOTS) {
+        vf chain[LANES / TS_VF][DOTS][3];
+        float lanes[LANES];
+        for (int p = 0; p < LANES / TS_VF; p++) dots(chain[p], tile->a + r, p * TS_VF, segments, length, step, panel);
+        for (int i = 0; i < DOTS; i++)
+            for (int o = 0; o < 3; o++) {
+                for (int p = 0; p < LANES / TS_VF; p++) vf_store(lanes + p * TS_VF, chain[p][i][o]);
+                for (int half = LANES / 2; half > 0; half /= 2)
+                    for (int l = 0; l < half; l++) lanes[l] += lanes[l + half];
+                tile->c[r + i][o] = start[o] + lanes[0];
+            }
+    }
 }
 
 /* ---- A^T B -------------------------------------------------------------------------------------------------- */

@@ -18,9 +18,10 @@ typedef struct ts_tile {
 void ts_tile_rows(const ts_tile *tile, int nv, int segments, int length, size_t step, const float *panel,
                   const float *start);
 
-/* The same for up to three columns, with lanes along k: c[i][0 .. 2] = start + sum of a * panel, panel [3][segments *
- * length]; length is a multiple of 8. Eight chains (TS_VF if more), k % 8 each, joined by halves. */
+/* The same for up to three columns, with lanes along k: c[i][0 .. 2]. length is a multiple of 8. Eight chains (TS_VF if
+ * more), k % 8 each, joined by halves. Weight (k, o) lies at panel[ts_dot_place(length, k, o)]; 3 segments length in all. */
 void ts_tile_dots(const ts_tile *tile, int segments, int length, size_t step, const float *panel, const float *start);
+size_t ts_dot_place(int length, size_t k, size_t o);
 
 /* Panels: a packed matrix of k rows and n columns is cut into panels of TS_NR columns, each [k][width] (see gemm.h). */
 static inline int ts_panel_vectors(int n, int first) { /* vectors of the panel that starts at column `first` */

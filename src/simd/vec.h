@@ -307,6 +307,14 @@ static inline vf vi_bits(vi a) { return vreinterpretq_f32_s32(a); }
 /* ---- derived from the above ---------------------------------------------------------------------------------- */
 #define TS_NR (TS_VF * TS_NV) /* columns of a register tile; TS_MR its rows */
 
+/* Steps of a tile's inner loop that are written out. LLVM moves pure WebAssembly operations down to their use, so that
+ * unrolled steps hold all their operands at once, many more than there are registers: there the loop stays rolled. */
+#if defined(__wasm_simd128__)
+#define TS_STEPS 1
+#else
+#define TS_STEPS 4
+#endif
+
 #ifndef TS_HAS_MADD
 /* a * b + c */
 static inline vf vf_madd(vf a, vf b, vf c) { return vf_add(vf_mul(a, b), c); }
