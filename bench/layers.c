@@ -10,17 +10,17 @@
  *
  * kind: 0 forward, 1 gradient to the input, 2 gradient to the weights, 3 packing. flags: 1 nearest-2x upsampling first
  * (height and width are those of the output), 2 group norm with SiLU while loading, 4 an addend, 8 SiLU while storing, 16 weights
- * as float16 where the plan streams. Pads are (kernel - 1) / 2.
+ * as float16 where the plan streams, 32 the direct form whatever the plan would take. Pads are (kernel - 1) / 2.
  *
  * The program: layers [--seconds S] [--only WORD] prints a table, in CPU time of one thread.
  */
 #include "base/alloc.h"
 #include "base/f16.h"
-#include "kernels/conv.h"
+#include "kernels/conv_job.h"
 #include "simd/vec.h"
 
 enum { FORWARD, DATA, WEIGHT, PACK };
-enum { UPSAMPLE = 1, NORM = 2, ADD = 4, SILU = 8, HALVES = 16 };
+enum { UPSAMPLE = 1, NORM = 2, ADD = 4, SILU = 8, HALVES = 16, DIRECT = 32 };
 
 static struct {
     int kind, flags;
@@ -111,7 +111,8 @@ int setup(int kind, int in, int out, int height, int width, int kernel, int stri
                                  .pad_bottom = pad,
                                  .pad_right = pad,
                                  .upsample = flags & UPSAMPLE ? 2 : 0};
-    if (ts_conv_plan(&layer.plan, &shape, NULL) != TESS_OK || !fill_layer()) return 0;
+    const tess_status status = (flags & DIRECT ? ts_conv_plan_direct : ts_conv_plan)(&layer.plan, &shape, NULL);
+    if (status != TESS_OK || !fill_layer()) return 0;
     for (size_t i = 0; i < layer.w_count; i++) layer.w[i] *= 0.1f;
     repack();
     layer.filter.panels = layer.panels;

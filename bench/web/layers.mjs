@@ -7,7 +7,7 @@ import { withPage } from './lib/browser.mjs';
 import { median, table } from './lib/table.mjs';
 
 export const kinds = { forward: 0, data: 1, weight: 2, pack: 3 };
-export const flags = { upsample: 1, norm: 2, add: 4, silu: 8, halves: 16 };
+export const flags = { upsample: 1, norm: 2, add: 4, silu: 8, halves: 16, direct: 32 };
 
 /** [name, kind, in, out, height, width, kernel, stride, batch, flags] */
 export const rows = [

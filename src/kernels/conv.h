@@ -59,8 +59,9 @@ typedef struct ts_conv_fuse {
 } ts_conv_fuse;
 
 typedef enum ts_conv_algorithm {
-    TS_CONV_DIRECT, /* rows of x are used in place: 1x1, or no padding */
-    TS_CONV_STRIP   /* bands of x are copied into a zero-bordered strip first */
+    TS_CONV_DIRECT,  /* rows of x are used in place: 1x1, or no padding */
+    TS_CONV_STRIP,   /* bands of x are copied into a zero-bordered strip first */
+    TS_CONV_WINOGRAD /* 3x3, stride 1: tiles of outputs with fewer multiplications, see winograd.h */
 } ts_conv_algorithm;
 
 typedef struct ts_conv {
@@ -69,8 +70,9 @@ typedef struct ts_conv {
     ts_conv_algorithm algorithm; /* of the forward pass */
     bool streams;                /* the forward pass takes values or halves; panels is 0 */
     int band;                    /* output rows per task, forward; depends on the shape alone */
-    size_t panels;               /* floats of ts_conv_pack's result */
-    size_t panels_back;          /* floats of ts_conv_pack_back's result */
+    int tile, tile_back; /* outputs along a side of a Winograd tile, forward and back: 4 or 2; 0: not Winograd */
+    size_t panels;       /* floats of ts_conv_pack's result */
+    size_t panels_back;  /* floats of ts_conv_pack_back's result */
 } ts_conv;
 
 /* Fills the plan. TESS_ERR_INPUT for sizes below 1, kernels larger than the padded input or anything out of the ranges

@@ -39,6 +39,8 @@ typedef struct ts_conv_job {
     ts_conv_fuse fuse;
 } ts_conv_job;
 
+/* ts_conv_plan without Winograd's passes. */
+tess_status ts_conv_plan_direct(ts_conv *plan, const ts_conv_shape *shape, ts_error *err);
 ts_conv_job ts_conv_job_forward(const ts_conv *plan);
 ts_conv_job ts_conv_job_back(const ts_conv *plan);
 /* No tap ever leaves the picture: rows of the input are used where they lie, unless something is done while loading. */

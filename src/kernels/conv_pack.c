@@ -3,6 +3,7 @@
 
 #include "base/size.h"
 #include "kernels/gemm.h"
+#include "kernels/winograd.h"
 
 typedef struct packing {
     const ts_conv *plan;
@@ -84,11 +85,19 @@ static void pack_task(void *context, size_t begin, size_t end, int worker) {
 }
 
 void ts_conv_pack(const ts_conv *plan, float *panels, const float *weights, ts_pool *pool) {
+    if (plan->tile) {
+        if (!plan->streams) ts_winograd_pack(plan, TS_WINOGRAD_FORWARD, panels, weights, pool);
+        return;
+    }
     packing w = {plan, ts_conv_job_forward(plan), panels, weights, (size_t)plan->shape.out, 1, false};
     ts_parallel(pool, ts_div_up((size_t)plan->shape.out, TS_NR), 1, pack_task, &w);
 }
 
 void ts_conv_pack_back(const ts_conv *plan, float *panels, const float *weights, ts_pool *pool) {
+    if (plan->tile_back) {
+        ts_winograd_pack(plan, TS_WINOGRAD_BACK, panels, weights, pool);
+        return;
+    }
     packing w = {plan, ts_conv_job_back(plan), panels, weights, 1, (size_t)plan->shape.out, true};
     ts_parallel(pool, ts_div_up((size_t)plan->shape.in, TS_NR), 1, pack_task, &w);
 }

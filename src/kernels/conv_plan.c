@@ -1,5 +1,6 @@
 /* conv_plan.c - checks of a convolution's shape, and the jobs that its passes are. */
 #include "kernels/conv_job.h"
+#include "kernels/winograd.h"
 
 #include "base/size.h"
 
@@ -43,7 +44,7 @@ static bool too_large(const ts_conv *p) {
     return over || ts_mul(ts_mul((size_t)s->in + TS_NR, (size_t)s->out + TS_NR, &over), taps, &over) > limit || over;
 }
 
-tess_status ts_conv_plan(ts_conv *plan, const ts_conv_shape *shape, ts_error *err) {
+tess_status ts_conv_plan_direct(ts_conv *plan, const ts_conv_shape *shape, ts_error *err) {
     const ts_conv_shape *s = shape;
     if (!shape_valid(s) || !joins_valid(s))
         return ts_fail(err, TESS_ERR_INPUT,
@@ -64,6 +65,24 @@ tess_status ts_conv_plan(ts_conv *plan, const ts_conv_shape *shape, ts_error *er
     if (is_none(s->upsample) && is_none(s->unshuffle) && is_none(s->shuffle))
         plan->panels_back = ts_panel_floats(taps * (size_t)s->out, s->in);
     return TESS_OK;
+}
+
+/* The passes that Winograd does faster. */
+static void plan_winograd(ts_conv *plan) {
+    plan->tile = ts_winograd_tile(&plan->shape, TS_WINOGRAD_FORWARD);
+    plan->tile_back = ts_winograd_tile(&plan->shape, TS_WINOGRAD_BACK);
+    if (plan->tile) {
+        plan->algorithm = TS_CONV_WINOGRAD;
+        plan->streams = ts_winograd_streams(&plan->shape, plan->tile);
+        plan->panels = plan->streams ? 0 : ts_winograd_panels(&plan->shape, plan->tile, TS_WINOGRAD_FORWARD);
+    }
+    if (plan->tile_back) plan->panels_back = ts_winograd_panels(&plan->shape, plan->tile_back, TS_WINOGRAD_BACK);
+}
+
+tess_status ts_conv_plan(ts_conv *plan, const ts_conv_shape *shape, ts_error *err) {
+    const tess_status status = ts_conv_plan_direct(plan, shape, err);
+    if (status >= 0) plan_winograd(plan);
+    return status;
 }
 
 /* What all phases read: off and reach. */

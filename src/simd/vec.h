@@ -70,6 +70,8 @@ static inline vi vi_and(vi a, vi b) { TS_EACH(vi, a.v[i] & b.v[i]); }
 static inline vi vi_or(vi a, vi b) { TS_EACH(vi, a.v[i] | b.v[i]); }
 static inline vi vi_shl23(vi a) { TS_EACH(vi, (int32_t)((uint32_t)a.v[i] << 23)); }
 static inline vi vi_shr23(vi a) { TS_EACH(vi, (int32_t)((uint32_t)a.v[i] >> 23)); }
+static inline vi vi_shr3(vi a) { TS_EACH(vi, (int32_t)((uint32_t)a.v[i] >> 3)); }
+static inline vi vi_load_high(const uint16_t *p) { TS_EACH(vi, (int32_t)((uint32_t)p[i] << 16)); }
 static inline vi vf_to_i(vf a) { TS_EACH(vi, a.v[i] >= -0x1p31f && a.v[i] < 0x1p31f ? (int32_t)a.v[i] : INT32_MIN); }
 static inline vf vi_to_f(vi a) { TS_EACH(vf, (float)a.v[i]); }
 static inline vi vf_bits(vf a) {
@@ -88,6 +90,7 @@ static inline vf vi_bits(vi a) {
 #include <wasm_simd128.h>
 #define TS_VF 4
 #define TS_NV 2
+#define TS_STREAM 1
 typedef v128_t vf;
 typedef v128_t vi;
 typedef v128_t vm;
@@ -129,6 +132,33 @@ static inline vi vf_to_i(vf a) { return wasm_i32x4_trunc_sat_f32x4(a); }
 static inline vf vi_to_f(vi a) { return wasm_f32x4_convert_i32x4(a); }
 static inline vi vf_bits(vf a) { return a; }
 static inline vf vi_bits(vi a) { return a; }
+static inline vi vi_shr3(vi a) { return wasm_u32x4_shr(a, 3); }
+static inline vi vi_load_high(const uint16_t *p) {
+    return wasm_i16x8_shuffle(wasm_i32x4_const_splat(0), wasm_v128_load64_zero(p), 0, 8, 1, 9, 2, 10, 3, 11);
+}
+/* to[lane * TS_MR + i] = from[i * TS_VF + lane] */
+static inline void vf_interleave(float *to, const float *from) {
+    enum { PAIRS = TS_MR / 2 };
+    vf low[PAIRS], high[PAIRS]; /* lanes 0 and 1, and 2 and 3, of two rows: a0 b0 a1 b1 */
+    TS_UNROLL for (int i = 0; i < PAIRS; i++) {
+        const vf a = vf_load(from + 8 * i), b = vf_load(from + 8 * i + 4);
+        low[i] = wasm_i32x4_shuffle(a, b, 0, 4, 1, 5);
+        high[i] = wasm_i32x4_shuffle(a, b, 2, 6, 3, 7);
+    }
+#if TS_MR == 6
+    vf_store(to, wasm_i32x4_shuffle(low[0], low[1], 0, 1, 4, 5));
+    vf_store(to + 4, wasm_i32x4_shuffle(low[2], low[0], 0, 1, 6, 7));
+    vf_store(to + 8, wasm_i32x4_shuffle(low[1], low[2], 2, 3, 6, 7));
+    vf_store(to + 12, wasm_i32x4_shuffle(high[0], high[1], 0, 1, 4, 5));
+    vf_store(to + 16, wasm_i32x4_shuffle(high[2], high[0], 0, 1, 6, 7));
+    vf_store(to + 20, wasm_i32x4_shuffle(high[1], high[2], 2, 3, 6, 7));
+#else
+    vf_store(to, wasm_i32x4_shuffle(low[0], low[1], 0, 1, 4, 5));
+    vf_store(to + 4, wasm_i32x4_shuffle(low[0], low[1], 2, 3, 6, 7));
+    vf_store(to + 8, wasm_i32x4_shuffle(high[0], high[1], 0, 1, 4, 5));
+    vf_store(to + 12, wasm_i32x4_shuffle(high[0], high[1], 2, 3, 6, 7));
+#endif
+}
 
 #elif defined(__AVX512F__) && defined(__AVX512DQ__)
 /* ---- AVX-512 ------------------------------------------------------------------------------------------------- */
@@ -174,6 +204,8 @@ static inline vi vf_to_i(vf a) { return _mm512_cvttps_epi32(a); }
 static inline vf vi_to_f(vi a) { return _mm512_cvtepi32_ps(a); }
 static inline vi vf_bits(vf a) { return _mm512_castps_si512(a); }
 static inline vf vi_bits(vi a) { return _mm512_castsi512_ps(a); }
+#define TS_HAS_HALF
+static inline vf vf_load_half(const uint16_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)p)); }
 
 #elif defined(__AVX2__)
 /* ---- AVX2, with or without FMA ------------------------------------------------------------------------------- */
@@ -220,6 +252,15 @@ static inline vi vf_to_i(vf a) { return _mm256_cvttps_epi32(a); }
 static inline vf vi_to_f(vi a) { return _mm256_cvtepi32_ps(a); }
 static inline vi vf_bits(vf a) { return _mm256_castps_si256(a); }
 static inline vf vi_bits(vi a) { return _mm256_castsi256_ps(a); }
+#if defined(__F16C__)
+#define TS_HAS_HALF
+static inline vf vf_load_half(const uint16_t *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const void *)p)); }
+#else
+static inline vi vi_shr3(vi a) { return _mm256_srli_epi32(a, 3); }
+static inline vi vi_load_high(const uint16_t *p) {
+    return _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)p)), 16);
+}
+#endif
 
 #elif defined(__SSE4_1__)
 /* ---- SSE4.1 -------------------------------------------------------------------------------------------------- */
@@ -258,6 +299,10 @@ static inline vi vf_to_i(vf a) { return _mm_cvttps_epi32(a); }
 static inline vf vi_to_f(vi a) { return _mm_cvtepi32_ps(a); }
 static inline vi vf_bits(vf a) { return _mm_castps_si128(a); }
 static inline vf vi_bits(vi a) { return _mm_castsi128_ps(a); }
+static inline vi vi_shr3(vi a) { return _mm_srli_epi32(a, 3); }
+static inline vi vi_load_high(const uint16_t *p) {
+    return _mm_unpacklo_epi16(_mm_setzero_si128(), _mm_loadl_epi64((const void *)p));
+}
 
 #elif defined(__aarch64__) && defined(__ARM_NEON)
 /* ---- NEON (64-bit) ------------------------------------------------------------------------------------------- */
@@ -299,6 +344,8 @@ static inline vi vf_to_i(vf a) { return vcvtq_s32_f32(a); }
 static inline vf vi_to_f(vi a) { return vcvtq_f32_s32(a); }
 static inline vi vf_bits(vf a) { return vreinterpretq_s32_f32(a); }
 static inline vf vi_bits(vi a) { return vreinterpretq_f32_s32(a); }
+#define TS_HAS_HALF
+static inline vf vf_load_half(const uint16_t *p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
 
 #else
 #error "No vector back end for these compiler flags: add -msse4.1 (or better), -msimd128, or -DTS_SIMD_SCALAR=1"
@@ -334,6 +381,32 @@ static inline void vf_store_part(float *p, vf a, size_t n) {
     float room[TS_VF];
     vf_store(room, a);
     memcpy(p, room, n * sizeof(float));
+}
+#endif
+
+#ifndef TS_HAS_HALF
+/* TS_VF halves at p, exactly (infinities and NaN too): the exponent is set right by a product with 2^112. */
+static inline vf vf_load_half(const uint16_t *p) {
+    const vi high = vi_load_high(p); /* in the upper half of each lane */
+    const vf size = vf_mul(vi_bits(vi_shr3(vi_and(high, vi_set1(0x7fffffff)))), vf_set1(0x1p112f));
+    const vi bits = vf_bits(size), all = vi_or(bits, vi_set1(0x7f800000)); /* of infinities: exponent 31 of a half */
+    const vi finite = vf_bits(vf_select(vf_lt(size, vf_set1(0x1p16f)), size, vi_bits(all)));
+    return vi_bits(vi_or(finite, vi_and(high, vi_set1((int32_t)0x80000000))));
+}
+#endif
+/* Loads `left` halves when fewer than TS_VF are left (zeros after them), TS_VF otherwise. */
+static inline vf vf_load_half_upto(const uint16_t *p, size_t left) {
+    uint16_t room[TS_VF] = {0};
+    if (left >= TS_VF) return vf_load_half(p);
+    memcpy(room, p, left * sizeof *p);
+    return vf_load_half(room);
+}
+
+#ifndef TS_STREAM
+#define TS_STREAM 0 /* 1: register tiles want their scalars in one stream */
+static inline void vf_interleave(float *to, const float *from) {
+    for (int i = 0; i < TS_MR; i++)
+        for (int lane = 0; lane < TS_VF; lane++) to[lane * TS_MR + i] = from[i * TS_VF + lane];
 }
 #endif
 

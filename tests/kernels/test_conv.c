@@ -1,5 +1,5 @@
 /* test_conv.c - convolution passes against double precision, at odd sizes, and their bit-level promises. */
-#include "kernels/conv.h"
+#include "kernels/conv_job.h"
 #include "support.h"
 
 static const ts_conv_shape SHAPES[] = {
@@ -30,7 +30,7 @@ static sizes sizes_of(const ts_conv *p) {
 static ts_conv plan_of(const ts_conv_shape *s) {
     ts_conv plan = {0};
     ts_error err = {""};
-    if (!CHECK(ts_conv_plan(&plan, s, &err) == TESS_OK)) printf("%s\n", err.text);
+    if (!CHECK(ts_conv_plan_direct(&plan, s, &err) == TESS_OK)) printf("%s\n", err.text);
     return plan;
 }
 

@@ -1,5 +1,5 @@
 /* test_conv_fuse.c - what a convolution does while it loads and stores is what separate passes do. */
-#include "kernels/conv.h"
+#include "kernels/conv_job.h"
 #include "kernels/pointwise.h"
 #include "kernels/resample.h"
 #include "support.h"
@@ -35,7 +35,7 @@ static int at_least_1(int factor) { return factor > 1 ? factor : 1; }
 static pass pass_of(const ts_conv_shape *s, const fuse_case *k, int threads) {
     pass p = {.nx = (size_t)(s->batch * s->height * s->width * s->in)};
     ts_error err = {""};
-    if (!CHECK(ts_conv_plan(&p.plan, s, &err) == TESS_OK)) printf("%s\n", err.text);
+    if (!CHECK(ts_conv_plan_direct(&p.plan, s, &err) == TESS_OK)) printf("%s\n", err.text);
     if (s->upsample == 2) p.nx /= 4;
     p.ny = (size_t)(s->batch * p.plan.out_h * p.plan.out_w * s->out);
     p.x = make_random(p.nx, 1);
@@ -65,7 +65,7 @@ static const float *separately(const pass *p) {
     ts_conv_shape plain = *s;
     ts_conv plan;
     plain.unshuffle = plain.shuffle = 0;
-    CHECK_INT(ts_conv_plan(&plan, &plain, NULL), TESS_OK);
+    CHECK_INT(ts_conv_plan_direct(&plan, &plain, NULL), TESS_OK);
     memcpy(x, p->x, p->nx * sizeof(float));
     if (f > 1) ts_pixel_unshuffle(x, p->x, s->batch, s->height, s->width, s->in / (f * f), f, NULL);
     for (int n = 0; n < s->batch && p->fuse.scale; n++)
@@ -162,7 +162,7 @@ static void test_transposed(void) {
         const ts_conv_shape *s = &SHAPES[i];
         ts_conv plan;
         test_row("shape %d", i);
-        CHECK_INT(ts_conv_plan(&plan, s, NULL), TESS_OK);
+        CHECK_INT(ts_conv_plan_direct(&plan, s, NULL), TESS_OK);
         const size_t nx = (size_t)(s->batch * plan.out_h * plan.out_w * s->out),
                      ny = (size_t)(s->batch * s->height * s->width * s->in);
         float *x = make_random(nx, 1), *y = make(ny), *want = make(ny), *panels = make(plan.panels_back);
@@ -197,7 +197,7 @@ static void test_bad_joins(void) {
     for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
         ts_conv plan;
         test_row("bad shape %d", (int)i);
-        CHECK_INT(ts_conv_plan(&plan, &BAD[i], NULL), TESS_ERR_INPUT);
+        CHECK_INT(ts_conv_plan_direct(&plan, &BAD[i], NULL), TESS_ERR_INPUT);
     }
 }
 

@@ -1,6 +1,7 @@
 /* test_vec.c - every vector operation, lane by lane, against the C expression that defines it, special values included. */
 #include "simd/vec.h"
 
+#include "base/f16.h"
 #include "base/hash.h"
 #include "test.h"
 
@@ -103,10 +104,40 @@ static void test_partial(void) {
     }
 }
 
+/* Every half, and partial loads of halves. */
+static void test_half(void) {
+    for (uint32_t bits = 0; bits < 65536; bits += TS_VF) {
+        uint16_t from[TS_VF];
+        float out[TS_VF];
+        for (int i = 0; i < TS_VF; i++) from[i] = (uint16_t)(bits + (uint32_t)i);
+        vf_store(out, vf_load_half(from));
+        int same = 1;
+        for (int i = 0; i < TS_VF; i++) same &= same_bits(out[i], ts_f32_from_f16(from[i]));
+        test_check(same, __FILE__, __LINE__, "halves from 0x%04x on", bits);
+    }
+    const uint16_t ones[TS_VF + 1] = {0x3c00, 0x4000, 0xc200};
+    for (size_t n = 0; n <= TS_VF; n++) {
+        float out[TS_VF];
+        vf_store(out, vf_load_half_upto(ones, n));
+        for (size_t i = 0; i < TS_VF; i++) CHECK(out[i] == (i < n ? ts_f32_from_f16(ones[i]) : 0));
+    }
+}
+
+/* vf_interleave is a transposition. */
+static void test_interleave(void) {
+    float from[TS_MR * TS_VF], to[TS_MR * TS_VF];
+    for (int i = 0; i < TS_MR * TS_VF; i++) from[i] = (float)i;
+    vf_interleave(to, from);
+    for (int i = 0; i < TS_MR; i++)
+        for (int lane = 0; lane < TS_VF; lane++) CHECK(to[lane * TS_MR + i] == from[i * TS_VF + lane]);
+}
+
 int main(void) {
     printf("back end %s, %d lanes, %s class\n", TS_SIMD_NAME, TS_VF, TS_SIMD_FUSED ? "fused" : "exact");
     RUN(test_operations);
     RUN(test_madd);
     RUN(test_partial);
+    RUN(test_half);
+    RUN(test_interleave);
     return test_end();
 }

@@ -1,0 +1,45 @@
+/* winograd.h - 3x3 convolution of stride 1 by Winograd's minimal filtering F(m x m, 3x3), m = 4 or 2. Internal.
+ *
+ * A tile is m x m outputs; they depend on (m+2) x (m+2) inputs d. With g the 3x3 filter of an input and output channel
+ *     Y = A^T [ (G g G^T) * (B^T d B) ] A,    * element by element, summed over input channels,
+ * so that (m+2)^2 / m^2 multiplications make an output instead of 9: 2.25 for m = 4, 4 for m = 2 (Lavin and Gray, Fast
+ * Algorithms for Convolutional Neural Networks, 2015). Each of the (m+2)^2 frequencies is a matrix product, tiles x
+ * input channels by input channels x output channels. Interpolation points: 0, +-sqrt(1/2), +-sqrt(2), infinity for
+ * m = 4 (Barabasz et al., Error analysis and improving the accuracy of Winograd convolution, 2018: points a and 1/a
+ * balance the matrices), 0, +-1, infinity for m = 2.
+ *
+ * Nearest-2x upsampling before the convolution: each of the four phases of the output is a convolution of the small
+ * plane with the taps (w0, w1 + w2, 0) or (0, w0 + w1, w2) along each axis. All four share one transform of the input,
+ * and the filter's value at infinity, or at 0, is zero: 25 of the 36 frequencies are multiplied.
+ *
+ * Error. Let u = 2^-24, K the input channels, and E = |A^T| [sum over k of (|G| |g| |G^T|) * (|B^T| |d| |B|)] |A| >= the
+ * sum of all the absolute values that meet in an output. Every value passes through at most 6 roundings of a line of
+ * B^T and 4 of G (their constants' included), twice each for two axes, the K - 1 of the chain (one more for the product), and 2 x 7 of A^T:
+ *     |error| <= (K + 36) u E to first order, plus 2^-149 E' for results below the normal range.
+ * E <= c^2 max|d| sum|g| with c = 12.54 for m = 4 and 4 for m = 2 (the largest row sum of |A^T| |G| |B^T|), against 1
+ * for the direct form, whose chain of 9 K has |error| <= (9 K + 2) u sum|d||g|. So in the worst case m = 2 is about as
+ * accurate as the direct form and m = 4 loses a factor of 17; on ordinary data their errors are like the direct form's. m = 4 is
+ * taken as long as its bound, 157 (K + 36) u, is at most 1/64 of max|d| sum|g|: up to 1600 channels; above, m = 2.
+ */
+#ifndef TS_KERNELS_WINOGRAD_H
+#define TS_KERNELS_WINOGRAD_H
+
+#include "kernels/conv.h"
+
+enum { TS_WINOGRAD_DEPTH = 1600 }; /* channels summed up, at most, by F(4x4) */
+
+typedef enum ts_winograd_pass { TS_WINOGRAD_FORWARD, TS_WINOGRAD_BACK } ts_winograd_pass;
+
+/* m: outputs along a tile's side, 4 or 2; 0 where the direct form is faster or the shape is none of ours. */
+int ts_winograd_tile(const ts_conv_shape *shape, ts_winograd_pass pass);
+/* Does the forward pass make its panels as it goes? So it does where the panels would be read about once per pass. */
+bool ts_winograd_streams(const ts_conv_shape *shape, int m);
+/* Floats of the panels, and of scratch for this number of threads. */
+size_t ts_winograd_panels(const ts_conv_shape *shape, int m, ts_winograd_pass pass);
+size_t ts_winograd_scratch(const ts_conv *plan, ts_winograd_pass pass, int threads);
+void ts_winograd_pack(const ts_conv *plan, ts_winograd_pass pass, float *panels, const float *weights, ts_pool *pool);
+/* y = the forward pass of x, or (BACK) the gradient with respect to the input from x := dy. */
+void ts_winograd_run(const ts_conv *plan, ts_winograd_pass pass, float *y, const float *x, ts_filter filter,
+                     const ts_conv_fuse *fuse, float *scratch, ts_pool *pool);
+
+#endif

@@ -1,0 +1,72 @@
+/* winograd_job.h - the parts of a Winograd convolution: geometry, transforms, products. Internal. */
+#ifndef TS_KERNELS_WINOGRAD_JOB_H
+#define TS_KERNELS_WINOGRAD_JOB_H
+
+#include "kernels/tile.h"
+#include "kernels/winograd.h"
+
+enum { TS_WINOGRAD_CHUNK = 16 }; /* channels of a strip */
+
+typedef struct ts_winograd_job {
+    int m;
+    int batch, in_h, in_w, in_c, out_c;
+    int plane_h, plane_w;                 /* outputs (of one phase) */
+    int off_y, off_x;                     /* input coordinates of the first window */
+    int phases;                           /* 1, or 4 of an upsampled input */
+    size_t out_pixel, out_row, out_image; /* floats between neighbours of the plane, rows, images */
+    bool back;                            /* filters are turned by 180 degrees, their channels exchanged */
+    int depth;                            /* in_c in whole vectors; what is added is zero */
+    int tiles_y, tiles_x;                 /* of an image */
+    int images, rows, columns;            /* of a block: whole images, or rows x columns tiles of one */
+    int blocks_n, blocks_y, blocks_x;
+    int tiles;     /* of a block, in whole groups of TS_MR */
+    size_t v_step; /* floats between the frequencies of V, which holds [tiles][depth] each */
+    const float *in;
+    ts_filter filter;
+    float *out;
+    ts_conv_fuse fuse;
+} ts_winograd_job;
+
+/* A block: where it lies in the grid of tiles, and how many tiles it has. */
+typedef struct ts_winograd_block {
+    int image, images;
+    int row, rows, column, columns;
+} ts_winograd_block;
+
+static inline int ts_winograd_frequencies(const ts_winograd_job *j) { return (j->m + 2) * (j->m + 2); }
+
+/* Is the filter's transform zero at this frequency (of phase > 0)? Phases are numbered 2 y + x; -1: no upsampling. */
+static inline bool ts_winograd_zero(int m, int phase, int frequency) {
+    if (phase < 0) return false;
+    const int i = frequency / (m + 2), k = frequency % (m + 2);
+    return i == (phase & 2 ? 0 : m + 1) || k == (phase & 1 ? 0 : m + 1);
+}
+
+/* The transformed filters of one panel and phase: [frequency that is not zero][depth][width], frequencies this many
+ * floats apart; 64 bytes more than they need, so that they do not all fall on the same lines of a cache. */
+static inline size_t ts_winograd_step(const ts_winograd_job *j, int vectors) {
+    return (size_t)j->depth * (size_t)(vectors * TS_VF) + 16;
+}
+static inline size_t ts_winograd_panel(const ts_winograd_job *j, int vectors) {
+    const int side = j->phases > 1 ? j->m + 1 : j->m + 2;
+    return (size_t)j->phases * (size_t)(side * side) * ts_winograd_step(j, vectors);
+}
+
+/* Floats of a strip of one chunk of channels for a block. */
+size_t ts_winograd_strip(const ts_winograd_job *j);
+/* Reads the channels [chunk, chunk + TS_WINOGRAD_CHUNK) of a block's input and transforms them into V. */
+void ts_winograd_input(const ts_winograd_job *j, const ts_winograd_block *b, int chunk, float *v, float *strip);
+/* Transforms the filters of the panel that starts at output channel `first`, of one phase (-1: none). */
+void ts_winograd_filter(const ts_winograd_job *j, int first, int phase, float *u);
+/* m[frequency][tiles][width] = V u. */
+void ts_winograd_product(const ts_winograd_job *j, int tiles, int vectors, int phase, float *m, const float *v,
+                         const float *u);
+/* Transforms products back and stores them, with bias, activation and addend. */
+void ts_winograd_output(const ts_winograd_job *j, const ts_winograd_block *b, int first, int phase, const float *m);
+
+/* Floats between the frequencies of the products of a block. */
+static inline size_t ts_winograd_product_step(const ts_winograd_job *j, int vectors) {
+    return (size_t)j->tiles * (size_t)(vectors * TS_VF) + 16;
+}
+
+#endif
