@@ -41,6 +41,14 @@ typedef struct ts_conv_job {
 
 /* ts_conv_plan without Winograd's passes. */
 tess_status ts_conv_plan_direct(ts_conv *plan, const ts_conv_shape *shape, ts_error *err);
+
+/* The output channel in column `column` of the panels. With depth to space they are in the order in which they are
+ * stored, fy f + fx slowest, so that what a pixel stores in one row lies together. */
+static inline size_t ts_conv_job_channel(const ts_conv_job *job, size_t column) {
+    const size_t square = (size_t)(job->shuffle * job->shuffle), each = (size_t)job->out_c / square;
+    return square > 1 ? column % each * square + column / each : column;
+}
+
 ts_conv_job ts_conv_job_forward(const ts_conv *plan);
 ts_conv_job ts_conv_job_back(const ts_conv *plan);
 /* No tap ever leaves the picture: rows of the input are used where they lie, unless something is done while loading. */

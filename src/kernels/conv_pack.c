@@ -24,17 +24,19 @@ typedef struct place {
 /* One tap's weights of a panel: rows (inputs) from `row` on. */
 static void put_tap(const packing *w, const place *p, size_t row, size_t tap, bool add) {
     const float *from = w->weights + tap * (size_t)w->plan->shape.in * (size_t)w->plan->shape.out;
-    from += (size_t)p->first * w->out_step;
-    if (!add && p->length == 0) {
+    if (!add && p->length == 0 && w->job.shuffle == 1) {
+        from += (size_t)p->first * w->out_step;
         ts_gemm_pack(p->to + row * (size_t)p->width, from, w->job.in_c, p->columns, w->in_step, w->out_step);
         return;
     }
-    for (size_t i = 0; i < (size_t)w->job.in_c; i++)
-        for (size_t j = 0; j < (size_t)p->columns; j++) {
-            const float value = from[i * w->in_step + j * w->out_step];
+    for (size_t j = 0; j < (size_t)p->columns; j++) {
+        const size_t column = ts_conv_job_channel(&w->job, (size_t)p->first + j) * w->out_step;
+        for (size_t i = 0; i < (size_t)w->job.in_c; i++) {
+            const float value = from[i * w->in_step + column];
             float *at = p->to + (p->length ? ts_dot_place(p->length, row + i, j) : (row + i) * (size_t)p->width + j);
             *at = add ? *at + value : value;
         }
+    }
 }
 
 /* Taps ky, kx of the plan that reach tap (ty, tx) of a phase, one for every `add`: see set_enlarged and phase_of in

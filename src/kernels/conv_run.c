@@ -101,11 +101,23 @@ static void aim(const piece *b, ts_tile *tile, float **targets, int count, int *
     }
 }
 
-/* Depth to space: where channel `o` of a pixel goes, from its channel 0. */
-static size_t shuffled(const ts_conv_job *j, size_t o) {
-    const size_t f = (size_t)j->shuffle, square = f * f, in_square = o % square;
-    const size_t row = j->out_row / (size_t)j->step / f;
-    return in_square / f * row + in_square % f * ((size_t)j->out_c / square) + o / square;
+/* y = x [+ add], n values. */
+static void store_run(float *y, const float *x, const float *add, size_t n) {
+    for (size_t i = 0; i < n; i += TS_VF) {
+        vf v = vf_load_upto(x + i, n - i);
+        if (add) v = vf_add(v, vf_load_upto(add + i, n - i));
+        vf_store_upto(y + i, v, n - i);
+    }
+}
+
+/* Depth to space: columns first .. first + columns - 1 of a pixel, in runs that go to one row each. */
+static void store_shuffled(const ts_conv_job *j, float *to, const float *x, const float *add, size_t first,
+                           size_t columns) {
+    const size_t f = (size_t)j->shuffle, length = (size_t)j->out_c / f, row = j->out_row / (size_t)j->step / f;
+    for (size_t fy = first / length, at = first % length, n; columns > 0; columns -= n, x += n, fy++, at = 0) {
+        n = ts_min_size(columns, length - at);
+        store_run(to + fy * row + at, x, add ? add + fy * row + at : NULL, n);
+    }
 }
 
 /* Stores a tile of channels first .. first + columns - 1 from room [TS_MR][width]: activation, addition, depth to space. */
@@ -115,20 +127,18 @@ static void finish_tile(const ts_conv_job *j, float *room, int width, float *con
     if (fuse->act != TS_ACT_NONE) ts_act_affine(room, room, NULL, NULL, 1, count * width, fuse->act, fuse->slope);
     for (int i = 0; i < count; i++, room += width) {
         const float *add = fuse->add ? fuse->add + (targets[i] - j->out) : NULL;
-        if (j->shuffle > 1) {
-            for (int o = 0; o < columns; o++) {
-                const size_t at = shuffled(j, (size_t)(first + o));
-                targets[i][at] = add ? room[o] + add[at] : room[o];
-            }
-            continue;
-        }
-        float *to = targets[i] + first;
-        for (int o = 0; o < columns; o += TS_VF) {
-            const size_t left = (size_t)(columns - o);
-            vf v = vf_load(room + o);
-            if (add) v = vf_add(v, vf_load_upto(add + first + o, left));
-            vf_store_upto(to + o, v, left);
-        }
+        if (j->shuffle > 1) store_shuffled(j, targets[i], room, add, (size_t)first, (size_t)columns);
+        else store_run(targets[i] + first, room, add ? add + first : NULL, (size_t)columns);
+    }
+}
+
+static void shuffled_bias(const ts_conv_job *j, float *start, size_t first, size_t columns) {
+    const size_t square = (size_t)(j->shuffle * j->shuffle);
+    for (size_t o = 0, at = ts_conv_job_channel(j, first); o < columns; o++) {
+        start[o] = j->fuse.bias[at];
+        at += square;
+        if (at >= (size_t)j->out_c)
+            at -= (size_t)j->out_c - 1; /* from the last channel of one place to the next place */
     }
 }
 
@@ -142,7 +152,8 @@ static void run_tile(const piece *b, ts_tile *tile, float *const *targets, int c
     const int length = phase->taps_w * j->in_c;
     const float *panel = j->panels + phase->panels + (size_t)first * (size_t)(phase->taps_h * length);
     const bool straight = b->plain && columns == width;
-    if (j->fuse.bias) memcpy(start, j->fuse.bias + first, (size_t)columns * sizeof(float));
+    if (j->fuse.bias && j->shuffle == 1) memcpy(start, j->fuse.bias + first, (size_t)columns * sizeof(float));
+    else if (j->fuse.bias) shuffled_bias(j, start, (size_t)first, (size_t)columns);
     for (int i = 0; i < TS_MR; i++) tile->c[i] = straight && i < count ? targets[i] + first : room + i * width;
     if (b->run->dots) {
         ts_tile_dots(tile, phase->taps_h, length, b->line, panel, start);

@@ -26,7 +26,7 @@ enum { CASE_COUNT = sizeof CASES / sizeof CASES[0] };
 typedef struct pass {
     ts_conv plan;
     size_t nx, ny;
-    float *x, *panels, *scratch, *y;
+    float *x, *weights, *panels, *scratch, *y;
     ts_conv_fuse fuse;
 } pass;
 
@@ -41,8 +41,8 @@ static pass pass_of(const ts_conv_shape *s, const fuse_case *k, int threads) {
     p.x = make_random(p.nx, 1);
     p.panels = make(p.plan.panels);
     p.scratch = make(ts_conv_scratch_forward(&p.plan, threads));
-    float *w = make_random((size_t)(s->kernel_h * s->kernel_w * s->in * s->out), 0.3f);
-    ts_conv_pack(&p.plan, p.panels, w, NULL);
+    p.weights = make_random((size_t)(s->kernel_h * s->kernel_w * s->in * s->out), 0.3f);
+    ts_conv_pack(&p.plan, p.panels, p.weights, NULL);
     p.fuse.bias = make_random((size_t)s->out, 1);
     p.fuse.slope = 0.3f;
     p.fuse.act = k->act;
@@ -72,7 +72,9 @@ static const float *separately(const pass *p) {
         ts_act_affine(x + (size_t)n * image, x + (size_t)n * image, p->fuse.scale + n * s->in,
                       p->fuse.shift + n * s->in, image / (size_t)s->in, s->in, TS_ACT_NONE, 0);
     ts_act_forward(x, x, p->nx, p->fuse.load_act, p->fuse.slope, NULL);
-    ts_conv_forward(&plan, y, x, (ts_filter){.panels = p->panels}, &(ts_conv_fuse){.bias = p->fuse.bias}, p->scratch,
+    float *panels = make(plan.panels); /* a shuffle's panels are in another order */
+    ts_conv_pack(&plan, panels, p->weights, NULL);
+    ts_conv_forward(&plan, y, x, (ts_filter){.panels = panels}, &(ts_conv_fuse){.bias = p->fuse.bias}, p->scratch,
                     NULL);
     ts_act_forward(y, y, p->ny, p->fuse.act, p->fuse.slope, NULL);
     memcpy(out, y, p->ny * sizeof(float));
