@@ -2,7 +2,7 @@
 import { Client } from './client.js';
 import { Codec, defined, sendable } from './codec.js';
 import { checkOptions, TesseraeError } from './errors.js';
-import { Model, modelBytes, modelShelf } from './model.js';
+import { isForeign, Model, modelBytes, modelShelf } from './model.js';
 import { toBytes } from './pixels.js';
 import { startTrainer } from './trainer.js';
 
@@ -105,14 +105,26 @@ export function createApi(platform) {
     return worker().call('compare', { a: sendable(first).pixels, b: sendable(second).pixels }, options);
   }
 
-  /** @param {Uint8Array<ArrayBuffer>} bytes @param {AbortSignal} [signal] */
-  const makeModel = async (bytes, signal) => new Model(await worker().call('inspect', { bytes }, { signal }), bytes);
+  /**
+   * A checkpoint of the field becomes a model file here, in a worker of its own: the memory that takes goes with it.
+   * @param {Uint8Array<ArrayBuffer>} bytes
+   * @param {AbortSignal} [signal]
+   * @param {Uint8Array<ArrayBuffer>} [more] a pair's other half
+   */
+  const makeModel = async (bytes, signal, more) => {
+    const convert = Boolean(more) || isForeign(bytes);
+    const own = convert ? new Client(() => platform.startWorker(places)) : undefined;
+    const asked = (own ?? worker()).call('inspect', { bytes, more, convert }, { signal });
+    const { info, file } = await asked.finally(() => own?.dispose());
+    return new Model(info, file ?? bytes);
+  };
 
   /** @type {Types['loadModel']} */
   async function loadModel(source, options = {}) {
     checkOptions('loadModel', options, ['cache', 'fetch', 'onProgress', 'signal', 'timeout']);
     if (source instanceof Model) return source;
-    return makeModel(await bytesOf(source, options), options.signal);
+    const [bytes, more] = await Promise.all([source].flat().map((one) => bytesOf(one, options)));
+    return makeModel(bytes, options.signal, more);
   }
 
   /** @type {Types['createTrainer']} */

@@ -40,12 +40,16 @@ export class Core extends Memory {
 
   // ---- model
 
-  /** Loads a model in place of the one before. @param {Uint8Array} bytes */
-  load(bytes) {
+  /** Loads a model in place of the one before. @param {Uint8Array} bytes @param {Uint8Array} [more] a pair's other half */
+  load(bytes, more) {
     this.unload();
     this.renew('model');
     try {
-      this.lend(bytes, (at, size) => this.must('model', 'load', at, size));
+      this.lend(bytes, (at, size) =>
+        more
+          ? this.lend(more, (place, length) => this.must('model', 'load_pair', at, size, place, length))
+          : this.must('model', 'load', at, size),
+      );
     } catch (error) {
       this.drop('model');
       throw error;
@@ -60,11 +64,21 @@ export class Core extends Memory {
     return { info, codebooks };
   }
 
-  /** What a model is, without keeping it. @param {Uint8Array} bytes */
-  inspect(bytes) {
-    const { info } = this.load(bytes);
-    this.unload();
-    return info;
+  /**
+   * What a model is, without keeping it; with `convert` also its model file, and `bytes` may be a foreign checkpoint.
+   * @param {{bytes: Uint8Array, more?: Uint8Array, convert?: boolean}} args
+   */
+  inspect({ bytes, more, convert }) {
+    const { info } = this.load(bytes, more);
+    try {
+      if (!convert) return { info };
+      this.must('model', 'save', -1, this.out, this.out + 4);
+      const [at, size] = this.ints(2);
+      const file = this.copy(Uint8Array, at, size >>> 0);
+      return { info: { ...info, bytes: file.length }, file };
+    } finally {
+      this.unload();
+    }
   }
 
   unload() {

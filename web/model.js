@@ -87,9 +87,19 @@ export async function modelBytes(source, options, readFile) {
   return cachedDownload(address, options);
 }
 
+/** "PK": an archive by torch.save; 128: what it wrote before. @param {Bytes} bytes */
+const isTorch = (bytes) => (bytes[0] === 80 && bytes[1] === 75) || bytes[0] === 128;
+
+/** Is it another program's checkpoint, without a config of ours? @param {Bytes} bytes */
+export function isForeign(bytes) {
+  if (isTorch(bytes)) return true;
+  const header = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  return !new TextDecoder('latin1').decode(bytes.subarray(8, 8 + header)).includes('"tesserae"');
+}
+
 /** Tells a model file from an error page before anything is made of it. @param {Bytes} bytes @param {string} url */
 function checkModel(bytes, url) {
-  if (bytes[8] === 123) return bytes; // "{": the header of a safetensors file, after its 8-byte length
+  if (bytes[8] === 123 || isTorch(bytes)) return bytes; // "{": the header of safetensors, after its 8-byte length
   const got = bytes[0] === 60 ? 'an HTML page' : bytes.length ? 'something else' : 'nothing';
   throw new TesseraeError(
     'ERR_MODEL',

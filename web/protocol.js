@@ -38,8 +38,8 @@ export const OPS = {
   init: { sends: none, returns: none },
   /** { bytes } -> { info, codebooks: Float32Array[] }; the core keeps one model, the last one loaded */
   load: { sends: none, returns: (v) => v.codebooks.map((/** @type {Float32Array} */ c) => c.buffer) },
-  /** { bytes } -> info; keeps nothing */
-  inspect: { sends: none, returns: none },
+  /** { bytes, more?, convert? } -> { info, file? }; keeps nothing */
+  inspect: { sends: none, returns: (v) => (v.file ? [v.file.buffer] : []) },
   /** { pixels, transfer, options, measure } -> { bytes, tokens, ms, measures? } */
   encode: { serial: true, sends: pixels, returns: (v) => [v.bytes.buffer, v.tokens.data.buffer] },
   /** { pixels, transfer, options } -> Tokens */

@@ -119,7 +119,7 @@ export function serve({ post, readBytes, urls, cores, spawn }) {
 /** @type {Record<string, (core: Core, args: any) => any>} */
 const table = {
   load: (core, { bytes }) => core.load(bytes),
-  inspect: (core, { bytes }) => core.inspect(bytes),
+  inspect: (core, args) => core.inspect(args),
   encode: (core, args) => core.encode(args),
   tokenize: (core, args) => core.tokenize(args),
   decode: (core, args) => core.decode(args),

@@ -189,7 +189,8 @@ export interface Model {
   toBlob(): Promise<Blob>;
   dispose(): void;
 }
-export function loadModel(source: ModelInput, options?: Pick<LoadOptions, 'cache' | 'fetch' | 'onProgress' | 'signal' | 'timeout'>): Promise<Model>;
+/** A model file, or a checkpoint of the field (docs/FORMAT.md, section 7), which becomes one; a pair where encoder and decoder are two files. */
+export function loadModel(source: ModelInput | [ModelInput, ModelInput], options?: Pick<LoadOptions, 'cache' | 'fetch' | 'onProgress' | 'signal' | 'timeout'>): Promise<Model>;
 export const models: { list(): Promise<{ name: string; bytes: number; cached: boolean }[]>; clear(name?: string): Promise<void> };
 
 // ---------- training
