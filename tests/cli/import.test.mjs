@@ -41,3 +41,22 @@ test('says what is wrong with a checkpoint', (t) => {
         assert.ok(!existsSync(out));
     }
 });
+
+test('the pretrained pair taef2 reconstructs photos at 30 dB', (t) => {
+    const shared = process.env.TESSERAE_SHARED ?? path.join(root, '../shared');
+    const halves = ['encoder', 'decoder'].map((half) => path.join(shared, `weights/taef2-${half}.safetensors`));
+    const photos = ['1001682', '1089930', '1200348', '1391487'].map((name) => path.join(shared, `data/photos-dev/${name}.png`));
+    const missing = [...halves, ...photos].find((file) => !existsSync(file));
+    if (missing) return t.skip(`${path.relative(shared, missing)} is not at hand (TESSERAE_SHARED names its folder)`);
+    const folder = workFolder(t);
+    const model = path.join(folder, 'taef2.safetensors');
+    const made = tesserae('native', ['import', ...halves, model]);
+    assert.equal(made.code, 0, made.fault);
+    const psnr = photos.map((photo) => {
+        const result = tesserae('native', ['reconstruct', photo, path.join(folder, 'out.png'), '--model', model, '--json']);
+        assert.equal(result.code, 0, result.fault);
+        return JSON.parse(result.text).psnr;
+    });
+    const mean = psnr.reduce((a, b) => a + b) / psnr.length;
+    assert.ok(mean >= 30, `mean PSNR ${mean}`);
+});
