@@ -34,10 +34,11 @@ export const shareOf = (key, result, macs, peaks) => (2 * macs) / msOf(key, resu
 const cell = (value, digits) => (Number.isFinite(value) ? value.toFixed(digits ?? (value < 10 ? 2 : value < 100 ? 1 : 0)) : '-');
 
 /** Prints a run: one line per row and contestant's ms as columns, then what the bars say, then what was wrong. */
-export function print({ peaks, rows }) {
+export function print({ peaks, rows: all }) {
+    const rows = all.filter(({ kind }) => kind !== 'memory');
     const keys = [...new Set(rows.flatMap(({ results }) => Object.keys(results)))];
-    console.log('\nMilliseconds per call: CPU time with one thread, wall time with two');
-    table(['', ...keys], rows.map(({ name, results }) => [name, ...keys.map((key) => cell(msOf(key, results[key])))]));
+    if (rows.length) console.log('\nMilliseconds per call: CPU time with one thread, wall time with two');
+    if (rows.length) table(['', ...keys], rows.map(({ name, results }) => [name, ...keys.map((key) => cell(msOf(key, results[key])))]));
     const timed = rows.filter(({ macs }) => macs);
     if (timed.length) {
         console.log(`\nGFLOP/s of the direct form, and its share of the peak in registers (${Object.entries(peaks).map(([k, v]) => `${k} ${v.toFixed(1)}`).join(', ')})`);
@@ -58,5 +59,8 @@ export function print({ peaks, rows }) {
         console.log('\nBars');
         table(['', 'what', 'got', 'bar', ''], held);
     }
-    for (const { name, results } of rows) for (const [key, { error }] of Object.entries(results)) if (error) console.log(`${name}, ${key}: ${error}`);
+    for (const { name, limit, results } of all) {
+        for (const [key, { bytes }] of Object.entries(results)) if (bytes) console.log(`\n${name}, ${key}: ${(bytes / 1e6).toFixed(0)} MB of WebAssembly memory (bar ${limit / 1e6} MB: ${bytes <= limit ? 'met' : 'MISSED'})`);
+    }
+    for (const { name, results } of all) for (const [key, { error }] of Object.entries(results)) if (error) console.log(`${name}, ${key}: ${error}`);
 }
