@@ -15,9 +15,11 @@ import { verdicts } from '../bench/web/lib/report.mjs';
 import { median } from '../bench/web/lib/table.mjs';
 import { readTensors } from '../bench/web/lib/tensors.mjs';
 import { callsFor, compareSamples, takeTurns } from '../bench/web/lib/turns.mjs';
+import { tamingName } from '../bench/web/lib/taming.mjs';
 import { safetensors } from '../bench/web/lib/weights.mjs';
 import { cmake } from '../scripts/build.mjs';
 import { root } from '../scripts/lib/run.mjs';
+import { between, brief, whole } from '../scripts/speed.mjs';
 
 test('median: middle one, or mean of the two', () => {
     assert.equal(median([5, 1, 3]), 3);
@@ -54,6 +56,9 @@ test('nets: tensors and multiply-adds are those of the originals', () => {
     assert.deepEqual(encoder.output, { channels: 256, height: 16, width: 16 });
     assert.ok(Math.abs(decoder.macs / 1e9 - 126.4) < 0.1, `${decoder.macs}`);
     assert.equal(decoder.tensors.length + encoder.tensors.length + 1, 343); // and the codebook
+    assert.equal(tamingName('decoder.2.shortcut.weight'), 'decoder.mid.block_1.nin_shortcut.weight');
+    assert.equal(tamingName(decoder.tensors.at(-1).name), 'decoder.conv_out.bias');
+    assert.equal(tamingName(encoder.tensors.at(-1).name), 'quant_conv.bias');
     const count = ({ tensors }) => tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
     assert.equal(count(survey(taesd.encoder, { channels: 3, height: 64, width: 64 }, 'e')), 1222532);
     assert.equal(count(survey(taesd.decoder, { channels: 4, height: 8, width: 8 }, 'd')), 1222531);
@@ -92,6 +97,20 @@ test('turns: one after the other, a failing contestant drops out, samples are co
     assert.equal(callsFor(1e9, 250), 1);
     const row = { bars: { peer: 2, ms: 100, threads: 1.8 }, results: { relaxed: { wall: 60, cpu: 50 }, 'ort-web': { wall: 1, cpu: 125 }, tfjs: { wall: 1, cpu: 90 } } };
     assert.deepEqual(verdicts(row).map(({ got, met }) => [got, met]), [[1.8, false], [50, true], [null, null]]);
+});
+
+test('figures: a run becomes tables between the marks', () => {
+    const one = (ms) => ({ wall: ms, cpu: ms, least: ms });
+    const row = { name: 'net', kind: 'net', macs: 1e9, bars: { peer: 2 }, results: { relaxed: one(40), 'ort-web': one(200), tfjs: one(100), 'relaxed 2T': one(20), 'ort-node': { error: 'no' } } };
+    const report = {
+        machine: { cpu: 'X', cores: 2, chromium: '1', commit: 'abc', date: 'today' }, peaks: { relaxed: 50, simd: 40, native: 200 }, backend: 'avx512',
+        rows: [row, { name: 'room', kind: 'memory', limit: 7e8, results: { relaxed: { bytes: 6e8 } } }],
+    };
+    const text = between('a\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nz', whole(report));
+    for (const line of ['| net | 40.0 | - | 200 | 100 | - | - | 2.50 |', '| net | 100 % | - | 25 % | 50 % | - | - |', '| net | 20.0 |', '| net | relaxed, times the faster WebAssembly peer | 2.50 | 2 | met |', 'room: 600 MB']) assert.ok(text.includes(line), `${line}\n${text}`);
+    assert.ok(!text.includes('old') && text.endsWith('z'));
+    assert.ok(brief(report).includes('| net | 40.0 | 200 | 100 | 2.50 |'));
+    assert.throws(() => between('no marks', []), /marks/);
 });
 
 test('a layer of the benchmark module agrees with double precision', async () => {

@@ -22,11 +22,11 @@ const layers = [
 
 const nets = [
     {
-        kind: 'net', name: 'VQGAN f16 decoder 256x256', verb: 'detokenize', config: vqgan, part: 'decoder', shape: { channels: 256, height: 16, width: 16 },
+        kind: 'net', name: 'VQGAN f16 decoder 256x256', verb: 'detokenize', config: vqgan, family: 'taming', part: 'decoder', shape: { channels: 256, height: 16, width: 16 },
         pixels: { width: 256, height: 256 }, bars: { 'ort-web': 4, tfjs: 3.5, 'ort-node': 1, 'simd:ort-web': 3, threads: 1.8 },
     },
     {
-        kind: 'net', name: 'VQGAN f16 encoder 256x256', verb: 'encodeLatents', config: vqgan, part: 'encoder', shape: { channels: 3, height: 256, width: 256 },
+        kind: 'net', name: 'VQGAN f16 encoder 256x256', verb: 'encodeLatents', config: vqgan, family: 'taming', part: 'encoder', shape: { channels: 3, height: 256, width: 256 },
         pixels: { width: 256, height: 256 }, bars: {},
     },
     {
@@ -86,9 +86,9 @@ function layerFiles(row) {
 }
 
 /** The input of a net, as its runtimes take it: tokens or pixels for ours, and the floats that those stand for. */
-function netFiles({ config, part, verb, shape: { channels, height, width }, pixels, name }) {
+function netFiles({ config, family, part, verb, shape: { channels, height, width }, pixels, name }) {
     const base = name.replaceAll(' ', '-').toLowerCase(), count = channels * height * width;
-    const model = path.relative(root, makeModel(folder, config.name, config, gains[config.name]));
+    const model = path.relative(root, makeModel(folder, config, gains[config.name], family));
     if (part === 'encoder') {
         const rgb = once(`${base}.rgb`, () => picture(pixels.width, pixels.height));
         return { base, model, rgb, input: once(`${base}.input`, () => raw(Float32Array.from(readFileSync(path.join(root, rgb)), (v) => v / 127.5 - 1))) };
@@ -97,7 +97,7 @@ function netFiles({ config, part, verb, shape: { channels, height, width }, pixe
     const { size } = config.quantizer;
     const tokens = Uint16Array.from(randomFloats(height * width, 0.5, 3), (v) => Math.min(size - 1, Math.floor((v + 0.5) * size)));
     const latents = () => {
-        const { values } = readTensors(bufferOf(model))('quantizer.codebook');
+        const { values } = readTensors(bufferOf(model), family)('quantizer.codebook');
         return raw(Float32Array.from({ length: count }, (_, i) => values[tokens[Math.floor(i / channels)] * channels + (i % channels)]));
     };
     return { base, model, tokens: once(`${base}.tokens`, () => raw(tokens)), input: once(`${base}.input`, latents) };
@@ -111,7 +111,7 @@ export function prepare(row) {
     }
     const files = row.kind === 'layer' ? layerFiles(row) : netFiles(row);
     const { list = row.config[row.part], prefix = row.part, shape, config, ...rest } = row;
-    const weights = () => readTensors(bufferOf(files.model));
+    const weights = () => readTensors(bufferOf(files.model), row.family);
     const made = once(`${files.base}.onnx`, () => onnx(list, shape, prefix, weights()));
     const { macs, output } = survey(list, shape, prefix);
     return { ...rest, ...files, list, prefix, shape, onnx: made, macs, output, dim: config?.quantizer.dim };

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { randomFloats, seedOf, toHalves } from './numbers.mjs';
 import { survey } from './nets.mjs';
+import { names } from './tensors.mjs';
 
 /** Values of one tensor: filters keep their input's variance, norms scale by about 1. */
 function values({ name, shape, kind, gain = 1 }) {
@@ -23,18 +24,22 @@ export function safetensors(tensors, metadata) {
     return Buffer.concat([length, text, Buffer.alloc(pad, ' '), ...tensors.map(({ halves }) => Buffer.from(halves.buffer))]);
 }
 
-/** Writes build/bench/<name>.safetensors for a config unless it is there; `gains`: by tensor name. Returns the path. */
-export function makeModel(folder, name, config, gains = {}) {
-    const file = path.join(folder, `${name}.safetensors`);
+/**
+ * Writes build/bench/<name>.safetensors for a config unless it is there, as a model of ours or as a checkpoint of another family;
+ * `gains`: by tensor name. Returns the path.
+ */
+export function makeModel(folder, config, gains = {}, family = 'ours') {
+    const { name } = config, file = path.join(folder, `${name}.safetensors`);
     if (existsSync(file)) return file;
     const { dim, size, type } = config.quantizer;
     const encoder = survey(config.encoder, { channels: 3, height: 256, width: 256 }, 'encoder');
     const decoder = survey(config.decoder, { channels: dim, ...size2(encoder.output) }, 'decoder');
     const list = [...encoder.tensors, ...decoder.tensors];
-    if (type === 'vq') list.push({ name: 'quantizer.codebook', shape: [1, size, dim], kind: 'codes' });
+    if (type === 'vq') list.push({ name: 'quantizer.codebook', shape: family === 'ours' ? [1, size, dim] : [size, dim], kind: 'codes' });
     const tensors = list.map((t) => ({ ...t, halves: toHalves(values({ ...t, gain: gains[t.name] ?? gains[t.name.split('.').at(-2)] })) }));
     mkdirSync(folder, { recursive: true });
-    writeFileSync(`${file}.part`, safetensors(tensors, { tesserae: JSON.stringify(config) }));
+    const metadata = family === 'ours' ? { tesserae: JSON.stringify(config) } : { format: 'pt' };
+    writeFileSync(`${file}.part`, safetensors(tensors.map((t) => ({ ...t, name: names[family](t.name) })), metadata));
     renameSync(`${file}.part`, file);
     return file;
 }
