@@ -55,8 +55,13 @@ ts_conv_job ts_conv_job_back(const ts_conv *plan);
 bool ts_conv_job_direct(const ts_conv_job *job);
 /* Up to three outputs of many inputs: lanes run along inputs (ts_tile_dots). */
 bool ts_conv_job_dots(const ts_conv_job *job);
-/* Output rows per task: a strip of about 192 KiB and at least 128 pixels where the picture has them. */
-int ts_conv_job_band(const ts_conv_job *job);
+/* The outputs of a task, rows x columns, evenly cut; a matter of the shape alone. Whole rows and a strip of about 192 KiB,
+ * at least 128 pixels where the picture has them; where that makes fewer than 8 rows of taps that overlap, 8 rows cut
+ * across, so that little is loaded twice. */
+typedef struct ts_conv_window {
+    int rows, columns;
+} ts_conv_window;
+ts_conv_window ts_conv_job_window(const ts_conv_job *job);
 /* Floats of scratch per worker: one strip. */
 size_t ts_conv_job_scratch(const ts_conv_job *job);
 void ts_conv_job_run(const ts_conv_job *job, float *scratch, ts_pool *pool);

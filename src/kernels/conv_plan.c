@@ -60,7 +60,7 @@ tess_status ts_conv_plan_direct(ts_conv *plan, const ts_conv_shape *shape, ts_er
     const ts_conv_job job = ts_conv_job_forward(plan);
     const size_t taps = (size_t)(s->upsample == 2 ? 16 : s->kernel_h * s->kernel_w);
     plan->algorithm = ts_conv_job_direct(&job) ? TS_CONV_DIRECT : TS_CONV_STRIP;
-    plan->band = ts_conv_job_band(&job);
+    plan->band = ts_conv_job_window(&job).rows;
     plan->panels = ts_panel_floats(taps * (size_t)s->in, s->out);
     if (is_none(s->upsample) && is_none(s->unshuffle) && is_none(s->shuffle))
         plan->panels_back = ts_panel_floats(taps * (size_t)s->out, s->in);

@@ -9,9 +9,9 @@
  * tile pass by, in floats. Neither changes bits. */
 enum { TASKS = 4, NEAR = 4096 };
 
-static int strip_columns(const ts_conv_job *job) { return (job->out_w - 1) * job->stride + job->reach_w; }
+static int strip_columns(const ts_conv_job *job, int columns) { return (columns - 1) * job->stride + job->reach_w; }
 
-static int strip_rows(const ts_conv_job *job, int band) { return (band - 1) * job->stride + job->reach_h; }
+static int strip_rows(const ts_conv_job *job, int rows) { return (rows - 1) * job->stride + job->reach_h; }
 
 static bool loads_as_is(const ts_conv_job *job) {
     return job->unshuffle == 1 && !job->fuse.scale && job->fuse.load_act == TS_ACT_NONE;
@@ -19,73 +19,93 @@ static bool loads_as_is(const ts_conv_job *job) {
 
 bool ts_conv_job_direct(const ts_conv_job *job) {
     return loads_as_is(job) && job->off_y >= 0 && job->off_x >= 0 &&
-           job->off_y + strip_rows(job, job->out_h) <= job->in_h && job->off_x + strip_columns(job) <= job->in_w;
+           job->off_y + strip_rows(job, job->out_h) <= job->in_h &&
+           job->off_x + strip_columns(job, job->out_w) <= job->in_w;
 }
 
 bool ts_conv_job_dots(const ts_conv_job *job) { return job->out_c <= 3 && job->in_c % 8 == 0; }
 
-int ts_conv_job_band(const ts_conv_job *job) {
-    const size_t row = (size_t)strip_columns(job) * (size_t)job->in_c * sizeof(float);
-    int band = 1;
-    while (band < job->out_h && (size_t)band * (size_t)job->out_w < 512 &&
-           ((size_t)band * (size_t)job->out_w < 128 || row * (size_t)strip_rows(job, band + 1) < (size_t)192 << 10))
-        band++;
-    const int bands = (job->out_h + band - 1) / band; /* the same number of bands, evenly filled */
-    return (job->out_h + bands - 1) / bands;
+/* `extent` in the fewest equal parts of at most `most`. */
+static int evenly(int extent, int most) {
+    const int parts = (extent + most - 1) / most;
+    return (extent + parts - 1) / parts;
+}
+
+ts_conv_window ts_conv_job_window(const ts_conv_job *job) {
+    enum { ROWS = 8, COLUMNS = 16, PIXELS = 1024, STRIP = 96 << 10 };
+    const size_t row = (size_t)strip_columns(job, job->out_w) * (size_t)job->in_c * sizeof(float);
+    int rows = 1;
+    while (rows < job->out_h && (size_t)rows * (size_t)job->out_w < 512 &&
+           ((size_t)rows * (size_t)job->out_w < 128 || row * (size_t)strip_rows(job, rows + 1) < (size_t)192 << 10))
+        rows++;
+    if (rows >= ROWS || rows == job->out_h || job->reach_h <= job->stride)
+        return (ts_conv_window){evenly(job->out_h, rows), job->out_w};
+    rows = evenly(job->out_h, ROWS);
+    int columns = (STRIP / job->in_c / strip_rows(job, rows) - job->reach_w) / job->stride;
+    columns = columns < COLUMNS ? COLUMNS : columns > PIXELS / rows ? PIXELS / rows : columns;
+    return (ts_conv_window){rows, evenly(job->out_w, columns)};
 }
 
 size_t ts_conv_job_scratch(const ts_conv_job *job) {
     if (job->reach_h < 1) return 0;
-    const size_t rows = (size_t)strip_rows(job, ts_conv_job_band(job));
-    return ts_div_up(rows * (size_t)strip_columns(job) * (size_t)job->in_c, 16) * 16;
+    const ts_conv_window window = ts_conv_job_window(job);
+    const size_t rows = (size_t)strip_rows(job, window.rows), columns = (size_t)strip_columns(job, window.columns);
+    return ts_div_up(rows * columns * (size_t)job->in_c, 16) * 16;
 }
 
 typedef struct run {
     const ts_conv_job *job;
     float *scratch;
     size_t scratch_each;
-    int band, bands, parts; /* parts of the output channels */
+    ts_conv_window window;
+    int bands, spans, parts; /* windows down and across; parts of the output channels */
     bool direct, dots;
 } run;
 
-/* What a task reads: the place of the job's off for the band's first output. */
+/* A window of an image's outputs, the same for every phase. */
+typedef struct window {
+    size_t image;
+    int y, x, rows, columns;
+} window;
+
+/* What a task reads: the place of the job's off for the window's first output. */
 typedef struct source {
     const float *a;
     size_t line; /* floats between rows */
 } source;
 
-static source band_source(const run *r, size_t image, int first, int rows, float *strip) {
+static source window_source(const run *r, const window *w, float *strip) {
     const ts_conv_job *j = r->job;
     const ts_conv_fuse *fuse = &j->fuse;
     const size_t c = (size_t)j->in_c, floats = (size_t)j->in_h * (size_t)j->in_w * c;
-    const int y = first * j->stride + j->off_y, columns = strip_columns(j);
+    const int y = w->y * j->stride + j->off_y, x = w->x * j->stride + j->off_x, columns = strip_columns(j, w->columns);
     if (r->direct) {
         const size_t line = (size_t)j->in_w * c;
-        return (source){j->in + image * floats + (size_t)y * line + (size_t)j->off_x * c, line};
+        return (source){j->in + w->image * floats + (size_t)y * line + (size_t)x * c, line};
     }
-    const ts_conv_picture picture = {.x = j->in + image * floats,
+    const ts_conv_picture picture = {.x = j->in + w->image * floats,
                                      .height = j->in_h,
                                      .width = j->in_w,
                                      .channels = j->in_c,
                                      .unshuffle = j->unshuffle,
-                                     .scale = fuse->scale ? fuse->scale + image * c : NULL,
-                                     .shift = fuse->scale ? fuse->shift + image * c : NULL,
+                                     .scale = fuse->scale ? fuse->scale + w->image * c : NULL,
+                                     .shift = fuse->scale ? fuse->shift + w->image * c : NULL,
                                      .act = fuse->load_act,
                                      .slope = fuse->slope};
-    ts_conv_load_strip(strip, &picture, y, strip_rows(j, rows), j->off_x, columns);
+    ts_conv_load_strip(strip, &picture, y, strip_rows(j, w->rows), x, columns);
     return (source){strip, (size_t)columns * c};
 }
 
-/* One phase over a band, ready to run. */
+/* One phase over a window, ready to run. */
 typedef struct piece {
     const run *run;
     const ts_conv_phase *phase;
-    const float *a;    /* the first tap of the band's first output */
-    size_t row, pixel; /* floats from there to the next output row's, the next pixel's */
-    size_t line;       /* floats from tap row to tap row */
-    float *out;        /* the first pixel */
-    int pixels;        /* outputs */
-    bool plain;        /* nothing but storing is left to do */
+    const float *a;      /* the first tap of the window's first output */
+    size_t row, pixel;   /* floats from there to the next output row's, the next pixel's */
+    size_t line;         /* floats from tap row to tap row */
+    float *out;          /* the first pixel */
+    int columns, pixels; /* outputs per row, and in all */
+    bool plain;          /* nothing but storing is left to do */
 } piece;
 
 /* The tile of `count` pixels from (y, x) on; targets: where their first channels go. */
@@ -97,7 +117,7 @@ static void aim(const piece *b, ts_tile *tile, float **targets, int count, int *
         }
         tile->a[i] = b->a + (size_t)*y * b->row + (size_t)*x * b->pixel;
         targets[i] = b->out + (size_t)*y * b->run->job->out_row + (size_t)*x * b->run->job->out_pixel;
-        if (++*x == b->phase->out_w) *x = 0, ++*y;
+        if (++*x == b->columns) *x = 0, ++*y;
     }
 }
 
@@ -163,8 +183,8 @@ static void run_tile(const piece *b, ts_tile *tile, float *const *targets, int c
     if (!straight) finish_tile(j, room, width, targets, count, first, columns);
 }
 
-/* Output channels [begin, end) of a phase over a band. Pixels pass by a group of panels that stays near. */
-static void run_band(const piece *b, int begin, int end) {
+/* Output channels [begin, end) of a phase over a window. Pixels pass by a group of panels that stays near. */
+static void run_piece(const piece *b, int begin, int end) {
     const int k = b->phase->taps_h * b->phase->taps_w * b->run->job->in_c;
     const int near = NEAR / (k * TS_NR > 0 ? k * TS_NR : 1), group = near > 1 ? near * TS_NR : TS_NR;
     for (int from = begin; from < end; from += group) {
@@ -179,40 +199,55 @@ static void run_band(const piece *b, int begin, int end) {
     }
 }
 
+static int least(int a, int b) { return a < b ? a : b; }
+
+static void run_window(const run *r, const window *w, const source *s, int begin, int end) {
+    const ts_conv_job *j = r->job;
+    for (int i = 0; i < j->step * j->step; i++) {
+        const ts_conv_phase *phase = &j->phases[i];
+        const int rows = least(phase->out_h - w->y, w->rows), columns = least(phase->out_w - w->x, w->columns);
+        if (rows < 1 || columns < 1) continue;
+        piece b = {.run = r, .phase = phase, .a = s->a, .line = s->line, .columns = columns, .pixels = rows * columns};
+        b.row = (size_t)j->stride * s->line;
+        b.pixel = (size_t)(j->stride * j->in_c);
+        if (phase->taps_h > 0 && phase->taps_w > 0)
+            b.a += (size_t)(phase->off_y - j->off_y) * s->line + (size_t)((phase->off_x - j->off_x) * j->in_c);
+        b.out = j->out + w->image * j->out_image + phase->first + (size_t)w->y * j->out_row +
+                (size_t)w->x * j->out_pixel;
+        b.plain = j->fuse.act == TS_ACT_NONE && !j->fuse.add && j->shuffle == 1 && !r->dots;
+        run_piece(&b, begin, end);
+    }
+}
+
 static void run_task(void *context, size_t begin, size_t end, int worker) {
     const run *r = context;
     const ts_conv_job *j = r->job;
     const int panels = (j->out_c + TS_NR - 1) / TS_NR, each = (panels + r->parts - 1) / r->parts * TS_NR;
     for (size_t t = begin; t < end; t++) {
-        const size_t image = t / (size_t)(r->bands * r->parts);
-        const int first = (int)(t / (size_t)r->parts % (size_t)r->bands) * r->band;
-        const int from = (int)(t % (size_t)r->parts) * each, to = j->out_c - from < each ? j->out_c : from + each;
-        const int rows = j->out_h - first < r->band ? j->out_h - first : r->band;
-        if (from >= to) continue;
+        const int part = (int)(t % (size_t)r->parts) * each;
+        const size_t place = t / (size_t)r->parts;
+        window w = {.image = place / (size_t)(r->bands * r->spans)};
+        w.y = (int)(place / (size_t)r->spans % (size_t)r->bands) * r->window.rows;
+        w.x = (int)(place % (size_t)r->spans) * r->window.columns;
+        w.rows = least(j->out_h - w.y, r->window.rows);
+        w.columns = least(j->out_w - w.x, r->window.columns);
+        if (part >= j->out_c || w.rows < 1 || w.columns < 1) continue;
         source s = {j->in, 0};
-        if (j->reach_h > 0) s = band_source(r, image, first, rows, r->scratch + (size_t)worker * r->scratch_each);
-        for (int i = 0; i < j->step * j->step; i++) {
-            const ts_conv_phase *phase = &j->phases[i];
-            const int own = phase->out_h - first < rows ? phase->out_h - first : rows;
-            if (own < 1) continue;
-            piece b = {.run = r, .phase = phase, .a = s.a, .line = s.line, .pixels = own * phase->out_w};
-            b.row = (size_t)j->stride * s.line;
-            b.pixel = (size_t)(j->stride * j->in_c);
-            if (phase->taps_h > 0 && phase->taps_w > 0)
-                b.a += (size_t)(phase->off_y - j->off_y) * s.line + (size_t)((phase->off_x - j->off_x) * j->in_c);
-            b.out = j->out + image * j->out_image + phase->first + (size_t)first * j->out_row;
-            b.plain = j->fuse.act == TS_ACT_NONE && !j->fuse.add && j->shuffle == 1 && !r->dots;
-            run_band(&b, from, to);
-        }
+        if (j->reach_h > 0) s = window_source(r, &w, r->scratch + (size_t)worker * r->scratch_each);
+        run_window(r, &w, &s, part, least(j->out_c, part + each));
     }
 }
 
 void ts_conv_job_run(const ts_conv_job *job, float *scratch, ts_pool *pool) {
     if (job->out_h < 1 || job->out_w < 1) return;
-    const int band = ts_conv_job_band(job), bands = (job->out_h + band - 1) / band;
     const int panels = (job->out_c + TS_NR - 1) / TS_NR, threads = ts_pool_threads(pool);
-    run r = {job, scratch, ts_conv_job_scratch(job), band, bands, 1, ts_conv_job_direct(job), ts_conv_job_dots(job)};
-    const size_t tasks = (size_t)job->batch * (size_t)bands;
+    run r = {.job = job, .scratch = scratch, .scratch_each = ts_conv_job_scratch(job), .parts = 1};
+    r.window = ts_conv_job_window(job);
+    r.bands = (job->out_h + r.window.rows - 1) / r.window.rows;
+    r.spans = (job->out_w + r.window.columns - 1) / r.window.columns;
+    r.direct = ts_conv_job_direct(job);
+    r.dots = ts_conv_job_dots(job);
+    const size_t tasks = (size_t)job->batch * (size_t)r.bands * (size_t)r.spans;
     if (threads > 1 && tasks < (size_t)(TASKS * threads))
         r.parts = (int)ts_min_size((size_t)panels, ts_div_up((size_t)(TASKS * threads), tasks));
     ts_parallel(pool, tasks * (size_t)r.parts, 1, run_task, &r);

@@ -22,18 +22,18 @@ static inline vf vf_poly(vf x, const float *c, int n) {
     return y;
 }
 
-/* 2^n for integral n in [-126, 127]. */
-static inline vf vf_pow2(vf n) { return vi_bits(vi_shl23(vi_add(vf_to_i(n), vi_set1(127)))); }
-
 static inline vf vf_exp(vf x) {
     static const float P[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
                               4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
     x = vf_clamp(x, -87.3f, 88.3f);
-    const vf n = vf_round(vf_mul(x, vf_set1(1.44269504088896341f)));
+    /* Adding 1.5 2^23 rounds to an integer n and leaves it in the low bits: from there to the exponent of 2^n. */
+    const vf shifted = vf_madd(x, vf_set1(1.44269504088896341f), vf_set1(0x1.8p23f));
+    const vf n = vf_sub(shifted, vf_set1(0x1.8p23f));
+    const vf pow2 = vi_bits(vi_add(vi_shl23(vf_bits(shifted)), vi_set1(127 << 23)));
     vf r = vf_nmadd(n, vf_set1(0.693359375f), x); /* ln 2 in two parts */
     r = vf_nmadd(n, vf_set1(-2.12194440e-4f), r);
     const vf p = vf_madd(vf_poly(r, P, 6), vf_mul(r, r), vf_add(r, vf_set1(1.0f)));
-    return vf_mul(p, vf_pow2(n));
+    return vf_mul(p, pow2);
 }
 
 static inline vf vf_log(vf x) {

@@ -20,6 +20,9 @@ static const fuse_case CASES[] = {
     {{2, 6, 8, 28, 48, 3, 3, 1, 1, 1, 1, 1, .unshuffle = 2, .shuffle = 4}, TS_ACT_SILU, TS_ACT_SILU, true, true},
     {{1, 7, 5, 20, 36, 1, 1, 1, 0, 0, 0, 0, .unshuffle = 1, .shuffle = 3}, TS_ACT_NONE, TS_ACT_NONE, false, true},
     {{1, 16, 16, 64, 64, 3, 3, 1, 1, 1, 1, 1, .shuffle = 2}, TS_ACT_NONE, TS_ACT_NONE, false, false},
+    /* wide enough for windows across */
+    {{1, 11, 160, 96, 8, 3, 3, 1, 1, 1, 1, 1, .unshuffle = 2, .shuffle = 2}, TS_ACT_RELU, TS_ACT_NONE, true, true},
+    {{2, 19, 300, 64, 3, 3, 3, 1, 1, 1, 1, 1}, TS_ACT_SILU, TS_ACT_NONE, true, true},
 };
 enum { CASE_COUNT = sizeof CASES / sizeof CASES[0] };
 
@@ -129,8 +132,9 @@ static void enlarged(const ts_conv_shape *s, const float *x, const float *w, dou
 static void test_upsample(void) {
     static const ts_conv_shape SHAPES[] = {{1, 2, 2, 3, 5, 3, 3, 1, 1, 1, 1, 1, .upsample = 2},
                                            {2, 10, 14, 20, 24, 3, 3, 1, 1, 1, 1, 1, .upsample = 2},
-                                           {1, 34, 30, 16, 3, 3, 3, 1, 1, 1, 1, 1, .upsample = 2}};
-    for (int i = 0; i < 3; i++) {
+                                           {1, 34, 30, 16, 3, 3, 3, 1, 1, 1, 1, 1, .upsample = 2},
+                                           {1, 38, 300, 64, 4, 3, 3, 1, 1, 1, 1, 1, .upsample = 2}};
+    for (int i = 0; i < 4; i++) {
         const ts_conv_shape *s = &SHAPES[i];
         const fuse_case none = {*s, TS_ACT_NONE, TS_ACT_NONE, false, true};
         test_row("shape %d", i);
