@@ -5,6 +5,9 @@
  */
 #include "kernels/vq.h"
 
+#include <stdbool.h>
+#include <string.h>
+
 #include "kernels/gemm.h"
 #include "kernels/tile.h"
 
@@ -48,6 +51,8 @@ static int score_panel(const search *s, size_t row, size_t count, int first, flo
 }
 
 /* ---- the nearest code --------------------------------------------------------------------------------------- */
+enum { GROUPS = 16 };
+
 /* The lowest cost per lane and its code (as a float: exact up to 2^24). */
 typedef struct lanes {
     float cost[TS_MR][TS_VF], code[TS_MR][TS_VF];
@@ -70,30 +75,39 @@ static void lower(lanes *best, float scores[TS_MR][TS_NR], int vectors, int firs
     }
 }
 
+/* The lowest of a row's lanes. */
+static void settle(const search *s, size_t row, const lanes *best, size_t r) {
+    int lane = 0;
+    for (int i = 1; i < TS_VF; i++) {
+        const float c = best->cost[r][i], least = best->cost[r][lane];
+        if (c < least || (c == least && best->code[r][i] < best->code[r][lane])) lane = i;
+    }
+    s->index[row] = (uint16_t)best->code[r][lane];
+    if (s->score) s->score[row] = 2 * best->cost[r][lane];
+}
+
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Every panel of codes meets GROUPS tiles of rows before the next one: a large codebook streams through once for all of
+ * them. */
 static void lookup_task(void *context, size_t begin, size_t end, int worker) {
     const search *s = context;
+    lanes best[GROUPS];
     (void)worker;
-    for (size_t row = begin; row < end; row += TS_MR) {
-        const size_t count = end - row < TS_MR ? end - row : TS_MR;
-        float scores[TS_MR][TS_NR];
-        lanes best;
-        for (int r = 0; r < TS_MR; r++) {
-            vf_store(best.cost[r], vf_set1(INFINITY));
-            vf_store(best.code[r], vf_set1(0));
+    for (size_t from = begin; from < end; from += GROUPS * TS_MR) {
+        const size_t to = least(end, from + GROUPS * TS_MR);
+        for (int r = 0; r < GROUPS * TS_MR; r++) {
+            vf_store(best[r / TS_MR].cost[r % TS_MR], vf_set1(INFINITY));
+            vf_store(best[r / TS_MR].code[r % TS_MR], vf_set1(0));
         }
         for (int first = 0; first < s->codes; first += TS_NR) {
-            const int vectors = score_panel(s, row, count, first, scores);
-            lower(&best, scores, vectors, first);
-        }
-        for (size_t r = 0; r < count; r++) {
-            int lane = 0;
-            for (int i = 1; i < TS_VF; i++) {
-                const float c = best.cost[r][i], least = best.cost[r][lane];
-                if (c < least || (c == least && best.code[r][i] < best.code[r][lane])) lane = i;
+            for (size_t row = from; row < to; row += TS_MR) {
+                float scores[TS_MR][TS_NR];
+                const int vectors = score_panel(s, row, least(TS_MR, to - row), first, scores);
+                lower(&best[(row - from) / TS_MR], scores, vectors, first);
             }
-            s->index[row + r] = (uint16_t)best.code[r][lane];
-            if (s->score) s->score[row + r] = 2 * best.cost[r][lane];
         }
+        for (size_t row = from; row < to; row++) settle(s, row, &best[(row - from) / TS_MR], (row - from) % TS_MR);
     }
 }
 
@@ -116,20 +130,39 @@ static void insert(const search *s, size_t row, float cost, int code) {
     index[at] = (uint16_t)code;
 }
 
+/* Is any of a panel's scores below the limit? Most panels have none, once the first few candidates are found. */
+static bool any_below(const float *scores, int vectors, float limit) {
+    const vf bound = vf_set1(limit);
+    float marks[TS_VF];
+    uint32_t bits[TS_VF], any = 0;
+    vf below = vf_zero();
+    for (int j = 0; j < vectors; j++) below = vf_select(vf_lt(vf_load(scores + j * TS_VF), bound), vf_set1(1), below);
+    vf_store(marks, below);
+    memcpy(bits, marks, sizeof bits);
+    for (int i = 0; i < TS_VF; i++) any |= bits[i];
+    return any != 0;
+}
+
 static void best_task(void *context, size_t begin, size_t end, int worker) {
     const search *s = context;
     const size_t keep = (size_t)s->keep;
     (void)worker;
     for (size_t i = begin * keep; i < end * keep; i++) s->index[i] = 0, s->score[i] = INFINITY;
-    for (size_t row = begin; row < end; row += TS_MR) {
-        const size_t count = end - row < TS_MR ? end - row : TS_MR;
-        float scores[TS_MR][TS_NR];
+    for (size_t from = begin; from < end; from += GROUPS * TS_MR) {
+        const size_t to = least(end, from + GROUPS * TS_MR);
         for (int first = 0; first < s->codes; first += TS_NR) {
-            score_panel(s, row, count, first, scores);
             const int columns = s->codes - first < TS_NR ? s->codes - first : TS_NR;
-            for (size_t r = 0; r < count; r++)
-                for (int j = 0; j < columns; j++)
-                    if (scores[r][j] < s->score[(row + r + 1) * keep - 1]) insert(s, row + r, scores[r][j], first + j);
+            for (size_t row = from; row < to; row += TS_MR) {
+                const size_t count = least(TS_MR, to - row);
+                float scores[TS_MR][TS_NR];
+                const int vectors = score_panel(s, row, count, first, scores);
+                for (size_t r = 0; r < count; r++) {
+                    const float *worst = &s->score[(row + r + 1) * keep - 1];
+                    if (!any_below(scores[r], vectors, *worst)) continue;
+                    for (int j = 0; j < columns; j++)
+                        if (scores[r][j] < *worst) insert(s, row + r, scores[r][j], first + j);
+                }
+            }
         }
     }
     for (size_t i = begin * keep; i < end * keep; i++) s->score[i] *= 2;
