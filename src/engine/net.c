@@ -66,6 +66,35 @@ static tess_status choose_side(ts_net *net, int *side, ts_error *err) {
     return TESS_OK;
 }
 
+/* Bytes that the graph of one window would take. */
+static tess_status window_bytes(ts_net *net, int height, int width, size_t *bytes, ts_error *err) {
+    tess_status status = build_graph(net, height, width, err);
+    if (!status) status = ts_graph_plan(net->graph, net->threads, err);
+    if (!status) *bytes = ts_graph_bytes(net->graph);
+    drop_graph(net);
+    return status;
+}
+
+/* Refuses a picture whose whole does not fit, ahead of taking any memory for it. */
+static tess_status check_whole(ts_net *net, ts_error *err) {
+    const int f = net->factor, height = net->grid_height, width = net->grid_width, parts = 32;
+    size_t bytes = 0;
+    tess_status status = window_bytes(net, height, width, &bytes, err);
+    if ((!status && bytes <= TS_NET_WHOLE) || (status && status != TESS_ERR_TOO_LARGE)) return status;
+    for (int part = parts - 1; part > 0; part--) {
+        const int h = height * part / parts, w = width * part / parts;
+        if (h < 1 || w < 1) break;
+        status = window_bytes(net, h, w, &bytes, err);
+        if (!status && bytes <= TS_NET_WHOLE)
+            return ts_fail(
+                err, TESS_ERR_TOO_LARGE,
+                "A picture of %d x %d is too large for this model, which looks at all of it at once; %d x %d "
+                "fits, and a model without norm and attention layers takes any size.",
+                width * f, height * f, w * f, h * f);
+    }
+    return ts_fail(err, TESS_ERR_TOO_LARGE, "A picture of %d x %d is too large for this model.", width * f, height * f);
+}
+
 /* The tiles [*first, *first + *count) of `parts` that positions [begin, begin + extent) touch. */
 static void touched(int grid, int parts, int begin, int extent, int *first, int *count) {
     int last = parts - 1;
@@ -81,11 +110,14 @@ tess_status ts_net_tile(ts_net *net, int grid_width, int grid_height, ts_span ar
     net->grid_height = grid_height;
     if (net->threads != threads) drop_graph(net);
     net->threads = threads;
-    if (net->halo >= TS_RADIUS_WHOLE) side = TS_MAX_SIDE;
-    if (side == 0) {
-        const tess_status status = choose_side(net, &side, err);
-        if (status) return status;
+    tess_status status = TESS_OK;
+    if (net->halo >= TS_RADIUS_WHOLE) {
+        side = TS_MAX_SIDE;
+        status = check_whole(net, err);
+    } else if (side == 0) {
+        status = choose_side(net, &side, err);
     }
+    if (status) return status;
     net->columns = (grid_width + side - 1) / side;
     net->rows = (grid_height + side - 1) / side;
     touched(grid_width, net->columns, area.x, area.width, &net->wanted.x, &net->wanted.width);

@@ -36,7 +36,8 @@ tess_status ts_net_init(ts_net *net, const tess_model *model, bool encoder, ts_e
 void ts_net_free(ts_net *net);
 
 /* Cuts a grid into tiles of at most side x side latents and takes those that `area` touches; side 0: the largest of a
- * few sides for which no tensor exceeds TS_NET_TENSOR. Errors: MEMORY, TOO_LARGE. */
+ * few sides for which no tensor exceeds TS_NET_TENSOR. A net that looks across the picture takes it in one piece.
+ * Errors: MEMORY; TOO_LARGE where that piece would take more than TS_NET_WHOLE, with a size that fits. */
 tess_status ts_net_tile(ts_net *net, int grid_width, int grid_height, ts_span area, int side, int threads,
                         ts_error *err);
 int ts_net_tiles(const ts_net *net);                /* taken */
@@ -52,7 +53,12 @@ bool ts_net_run(ts_net *net, ts_pool *pool);
 /* How much of the running window is done: 0 before its input is wanted, below 1. */
 double ts_net_fraction(const ts_net *net);
 
-#define TS_NET_TENSOR ((size_t)8 << 20)   /* floats */
+#define TS_NET_TENSOR ((size_t)8 << 20) /* floats */
+#if SIZE_MAX > UINT32_MAX
+#define TS_NET_WHOLE ((size_t)12 << 30) /* bytes of tensors: what a large machine has to spare */
+#else
+#define TS_NET_WHOLE ((size_t)3 << 29) /* of wasm32's two gigabytes; the rest holds weights and the picture */
+#endif
 #define TS_NET_MACS (UINT64_C(400) << 20) /* of one call per thread, about */
 
 #endif

@@ -179,10 +179,39 @@ static void test_unit_codes(void) {
     tess_model_free(model);
 }
 
+/* A net with norms takes a picture whole: one that would not fit is refused before memory is taken, with a size that
+ * fits. */
+static void test_too_large(void) {
+    enum { SIDE = 8192 };
+    static const char *const WIDE = "{\"format\":1,\"encoder\":[{\"op\":\"conv\",\"out\":64,\"kernel\":3},{\"op\":"
+                                    "\"norm\",\"groups\":32},{\"op\":\"conv\","
+                                    "\"out\":4,\"kernel\":4,\"stride\":4}],\"decoder\":[{\"op\":\"tconv\",\"out\":64,"
+                                    "\"kernel\":4,\"stride\":4},{\"op\":"
+                                    "\"resnet\",\"out\":3,\"groups\":1}],\"quantizer\":{\"type\":\"none\",\"dim\":4}}";
+    tess_model *model = tiny_model(WIDE, 1);
+    tess_encoder *encoder = tess_encoder_new(model);
+    tess_decoder *decoder = tess_decoder_new(model);
+    tess_encoder_set(encoder, "latents", 1);
+    if (CHECK(tess_encoder_begin(encoder, SIDE, SIDE, 3))) { /* its pixels stay untouched: address space only */
+        CHECK_INT(tess_encoder_step(encoder), TESS_ERR_TOO_LARGE);
+        says(tess_encoder_message(encoder), "8192 x 8192 is too large");
+        says(tess_encoder_message(encoder), " fits");
+    }
+    if (CHECK(tess_decoder_begin_latents(decoder, SIDE / 4, SIDE / 4, DIM, SIDE, SIDE))) {
+        CHECK_INT(tess_decoder_step(decoder), TESS_ERR_TOO_LARGE);
+        says(tess_decoder_message(decoder), " fits");
+    }
+    CHECK(tiny_encode(encoder, (const uint8_t[64 * 3]){0}, 8, 8, 3));
+    tess_encoder_free(encoder);
+    tess_decoder_free(decoder);
+    tess_model_free(model);
+}
+
 int main(void) {
     RUN(test_latents);
     RUN(test_wrong_latents);
     RUN(test_continuous);
     RUN(test_unit_codes);
+    RUN(test_too_large);
     return test_end();
 }
