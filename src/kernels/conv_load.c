@@ -22,10 +22,11 @@ ts_conv_picture ts_conv_picture_of(const ts_conv_shape *shape, const ts_conv_fus
 static void load_unshuffled(float *to, const ts_conv_picture *p, int y, int x, int pixels) {
     const size_t f = (size_t)p->unshuffle, c = (size_t)p->channels / (f * f), row = (size_t)p->width * f * c;
     const float *from = p->x + (size_t)y * f * row + (size_t)x * f * c;
-    for (int i = 0; i < pixels; i++, from += f * c)
-        for (size_t k = 0; k < c; k++)
-            for (size_t fy = 0; fy < f; fy++)
-                for (size_t fx = 0; fx < f; fx++) *to++ = from[fy * row + fx * c + k];
+    for (int i = 0; i < pixels; i++, from += f * c, to += f * f * c)
+        for (size_t place = 0; place < f * f; place++) {
+            const float *pixel = from + place / f * row + place % f * c;
+            for (size_t k = 0; k < c; k++) to[k * f * f + place] = pixel[k];
+        }
 }
 
 static void load_run(float *to, const ts_conv_picture *p, int y, int x, int pixels) {
