@@ -113,7 +113,7 @@ static void name_of(const ts_graph *g, const ts_node *n, char *text, size_t size
 }
 
 static void report(const ts_graph *g, const double *ms) {
-    double total = 0, sums[TS_OP_COUNT] = {0};
+    double total = 0, panels = 0, sums[TS_OP_COUNT] = {0};
     for (int i = 0; i < g->count; i++) {
         const ts_node *n = &g->nodes[i];
         const ts_op_row *row = ts_op_row_of(n->op);
@@ -122,6 +122,7 @@ static void report(const ts_graph *g, const double *ms) {
         const double flop = row->macs ? 2 * (double)row->macs(g, n) : 0;
         name_of(g, n, name, sizeof name);
         printf("%-52s %4dx%-4d %8.2f ms %7.1f GFLOP/s\n", name, n->shape.w, n->shape.h, ms[i], flop / ms[i] * 1e-6);
+        if (n->op == TS_OP_CONV2D && !n->conv.streams) panels += (double)n->conv.panels * sizeof(float);
         total += ms[i];
         sums[n->op] += ms[i];
     }
@@ -129,8 +130,8 @@ static void report(const ts_graph *g, const double *ms) {
         if (sums[op] > 0) printf("all %-48s %20.2f ms\n", ts_op_row_of((ts_op)op)->name, sums[op]);
     }
     printf("all %69.2f ms %7.1f GFLOP/s\n", total, 2e-6 * (double)ts_graph_macs(g) / total);
-    printf("memory of tensors and workspace: %.1f MB, largest tensor %.1f MB\n", (double)ts_graph_bytes(g) * 1e-6,
-           (double)ts_graph_largest(g) * sizeof(float) * 1e-6);
+    printf("memory of tensors and workspace: %.1f MB, largest tensor %.1f MB; of packed weights: %.1f MB\n",
+           (double)ts_graph_bytes(g) * 1e-6, (double)ts_graph_largest(g) * sizeof(float) * 1e-6, panels * 1e-6);
 }
 
 int main(int argc, char **argv) {
