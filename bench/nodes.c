@@ -1,4 +1,5 @@
-/* nodes.c - one half of a net, node by node: what each takes, and the memory of the whole.
+/* nodes.c - one half of a net, node by node: what each takes, and the memory of the whole. A program, or a WebAssembly
+ * module in a page (bench/web/nodes.mjs).
  *
  *     nodes CONFIG.json [--encoder] [--half] [--side N] [--threads N] [--rounds N]
  *
@@ -16,6 +17,117 @@
 #include "base/rng.h"
 #include "graph/node.h"
 #include "nets/autoencoder.h"
+
+static struct {
+    ts_config config;
+    ts_graph *graph;
+    ts_tensor in;
+    ts_pool *pool;
+    int next;
+    ts_error why;
+} net;
+
+/* Random weights, as floats or split with halves. They stay until the program ends. */
+static ts_weights *random_weights(const ts_config *config, bool half) {
+    ts_params *params;
+    ts_weights *weights = NULL;
+    ts_rng rng = ts_rng_new(1, 1);
+    if (ts_params_new(&params, NULL) || ts_autoencoder_params(config, params, NULL)) return NULL;
+    float *values = ts_calloc(ts_params_floats(params) + 1, sizeof *values);
+    float *plain = ts_calloc(ts_params_split(params, TS_PARAM_PLAIN) + 1, sizeof *plain);
+    float *room = ts_alloc_floats(ts_params_largest(params) + 1);
+    uint16_t *halves = ts_calloc(ts_params_split(params, TS_PARAM_CONV) + 1, sizeof *halves);
+    if (!values || !plain || !room || !halves) return NULL;
+    ts_autoencoder_init(config, params, values, &rng);
+    for (int i = 0; i < ts_params_count(params) && half; i++) {
+        ts_param_write(ts_params_at(params, i), values, room);
+        ts_param_read_split(ts_params_at(params, i), plain, halves, room);
+    }
+    const ts_store store = half ? (ts_store){plain, halves} : (ts_store){values, NULL};
+    if (ts_weights_over(params, store, &weights, NULL)) return NULL;
+    ts_free(room);
+    return weights;
+}
+
+/* Builds the half of net.config and takes its memory; false leaves the reason in net.why. */
+static bool build(bool encoder, bool half, int pixels, int threads) {
+    ts_weights *weights = random_weights(&net.config, half);
+    if (!weights || ts_graph_new(TS_GRAPH_INFERENCE, &net.graph, &net.why)) return false;
+    ts_graph *g = net.graph;
+    const int side = encoder ? pixels : pixels / ts_config_factor(&net.config);
+    net.in = ts_graph_input(g, (ts_shape){1, side, side, encoder ? 3 : net.config.quantizer.dim}, false);
+    ts_graph_output(g, encoder ? ts_autoencoder_encoder(g, &net.config, weights, net.in)
+                               : ts_autoencoder_decoder(g, &net.config, weights, net.in));
+    return !ts_graph_plan(g, threads, &net.why) && !ts_graph_alloc(g, &net.why);
+}
+
+static void begin(void) {
+    ts_rng rng = ts_rng_new(2, 1);
+    net.next = 0;
+    ts_rng_fill_normal(&rng, ts_graph_data(net.graph, net.in), ts_shape_count(ts_graph_shape(net.graph, net.in)), 1);
+}
+
+static bool runs(const ts_node *n) { return !n->gone && n->host == TS_NONE && n->op != TS_OP_INPUT; }
+
+/* Runs one node and tells which; -1 when none is left. */
+static int advance(void) {
+    const ts_graph *g = net.graph;
+    const int first = net.next;
+    if (first == g->count) return -1;
+    int node = ts_graph_forward_some(net.graph, net.pool, &net.next, 0) ? g->count - 1 : net.next - 1;
+    while (node > first && !runs(&g->nodes[node])) node--; /* the last before `next` */
+    return runs(&g->nodes[node]) ? node : -1;
+}
+
+static double flops_of(const ts_node *n) {
+    const ts_op_row *row = ts_op_row_of(n->op);
+    return row->macs ? 2 * (double)row->macs(net.graph, n) : 0;
+}
+
+static void name_of(const ts_graph *g, const ts_node *n, char *text, size_t size) {
+    const ts_conv_shape *s = &n->conv.shape;
+    const ts_tensor joined[4] = {n->load, n->act, n->sum, TS_NONE};
+    if (n->op != TS_OP_CONV2D) snprintf(text, size, "%s%s", ts_op_row_of(n->op)->name, n->affine ? " (scale)" : "");
+    else
+        snprintf(text, size, "conv %dx%d%s%s %d->%d alg %d%s%s%s%s", s->kernel_h, s->kernel_w,
+                 s->stride > 1 ? " strided" : "", s->upsample > 1 ? " up" : "", s->in, s->out, (int)n->conv.algorithm,
+                 n->conv.streams ? " streams" : "", s->unshuffle > 1 ? " unshuffle" : "",
+                 s->shuffle > 1 ? " shuffle" : "", n->norm != TS_NONE ? " norm" : "");
+    for (int k = 0; k < 3; k++) {
+        const size_t used = strlen(text);
+        if (joined[k] != TS_NONE) snprintf(text + used, size - used, " %s", ts_op_row_of(g->nodes[joined[k]].op)->name);
+    }
+}
+
+#ifdef __EMSCRIPTEN__
+#include <emscripten.h>
+
+static char text[1 << 18];
+
+EMSCRIPTEN_KEEPALIVE char *text_room(void);
+EMSCRIPTEN_KEEPALIVE int build_net(int size, int encoder, int half, int pixels);
+EMSCRIPTEN_KEEPALIVE void begin_net(void);
+EMSCRIPTEN_KEEPALIVE int run_node(void);
+EMSCRIPTEN_KEEPALIVE double node_flops(int node);
+EMSCRIPTEN_KEEPALIVE int node_side(int node);
+EMSCRIPTEN_KEEPALIVE const char *node_name(int node);
+
+/* Where the page writes the config; build_net reads `size` bytes of it and gives the number of nodes, 0 after a fault. */
+char *text_room(void) { return text; }
+int build_net(int size, int encoder, int half, int pixels) {
+    if (ts_config_parse(text, (size_t)size, &net.config, &net.why)) return 0;
+    return build(encoder, half, pixels, 1) ? net.graph->count : 0;
+}
+void begin_net(void) { begin(); }
+int run_node(void) { return advance(); }
+double node_flops(int node) { return flops_of(&net.graph->nodes[node]); }
+int node_side(int node) { return net.graph->nodes[node].shape.h; }
+const char *node_name(int node) { /* in text_room */
+    name_of(net.graph, &net.graph->nodes[node], text, sizeof text);
+    return text;
+}
+
+#else
 
 typedef struct options {
     const char *path;
@@ -49,79 +161,25 @@ static options read_options(int argc, char **argv) {
     return o;
 }
 
-static void read_config(const char *path, ts_config *config) {
+static void read_config(const char *path) {
     static char text[1 << 18];
-    ts_error why;
     FILE *file = fopen(path, "rb");
     if (!file) stop("the config cannot be opened");
     const size_t size = fread(text, 1, sizeof text, file);
     fclose(file);
-    if (ts_config_parse(text, size, config, &why)) stop(why.text);
+    if (ts_config_parse(text, size, &net.config, &net.why)) stop(net.why.text);
 }
 
-/* Random weights, as floats or split with halves. They stay until the program ends. */
-static ts_weights *random_weights(const ts_config *config, bool half) {
-    ts_params *params;
-    ts_weights *weights;
-    ts_rng rng = ts_rng_new(1, 1);
-    if (ts_params_new(&params, NULL) || ts_autoencoder_params(config, params, NULL)) stop("no memory");
-    float *values = ts_calloc(ts_params_floats(params) + 1, sizeof *values);
-    float *plain = ts_calloc(ts_params_split(params, TS_PARAM_PLAIN) + 1, sizeof *plain);
-    float *room = ts_alloc_floats(ts_params_largest(params) + 1);
-    uint16_t *halves = ts_calloc(ts_params_split(params, TS_PARAM_CONV) + 1, sizeof *halves);
-    if (!values || !plain || !room || !halves) stop("no memory");
-    ts_autoencoder_init(config, params, values, &rng);
-    for (int i = 0; i < ts_params_count(params) && half; i++) {
-        ts_param_write(ts_params_at(params, i), values, room);
-        ts_param_read_split(ts_params_at(params, i), plain, halves, room);
-    }
-    const ts_store store = half ? (ts_store){plain, halves} : (ts_store){values, NULL};
-    if (ts_weights_over(params, store, &weights, NULL)) stop("no memory");
-    ts_free(room);
-    return weights;
-}
-
-/* One forward pass, a node at a time; ms [nodes] keeps the least. */
-static void run(ts_graph *g, ts_tensor in, ts_pool *pool, double *ms) {
-    ts_rng rng = ts_rng_new(2, 1);
-    int next = 0;
-    ts_rng_fill_normal(&rng, ts_graph_data(g, in), ts_shape_count(ts_graph_shape(g, in)), 1);
-    for (bool done = false; !done;) {
-        const int first = next;
-        const double start = cpu_ms();
-        done = ts_graph_forward_some(g, pool, &next, 0);
-        const double took = cpu_ms() - start;
-        int node = done ? g->count - 1 : next - 1; /* the last before `next` that runs by itself */
-        while (node > first && (g->nodes[node].gone || g->nodes[node].host != TS_NONE)) node--;
-        if (took < ms[node]) ms[node] = took;
-    }
-}
-
-static void name_of(const ts_graph *g, const ts_node *n, char *text, size_t size) {
-    const ts_conv_shape *s = &n->conv.shape;
-    const ts_tensor joined[4] = {n->load, n->act, n->sum, TS_NONE};
-    if (n->op != TS_OP_CONV2D) snprintf(text, size, "%s%s", ts_op_row_of(n->op)->name, n->affine ? " (scale)" : "");
-    else
-        snprintf(text, size, "conv %dx%d%s%s %d->%d alg %d%s%s%s%s", s->kernel_h, s->kernel_w,
-                 s->stride > 1 ? " strided" : "", s->upsample > 1 ? " up" : "", s->in, s->out, (int)n->conv.algorithm,
-                 n->conv.streams ? " streams" : "", s->unshuffle > 1 ? " unshuffle" : "",
-                 s->shuffle > 1 ? " shuffle" : "", n->norm != TS_NONE ? " norm" : "");
-    for (int k = 0; k < 3; k++) {
-        const size_t used = strlen(text);
-        if (joined[k] != TS_NONE) snprintf(text + used, size - used, " %s", ts_op_row_of(g->nodes[joined[k]].op)->name);
-    }
-}
-
-static void report(const ts_graph *g, const double *ms) {
+static void report(const double *ms) {
+    const ts_graph *g = net.graph;
     double total = 0, panels = 0, sums[TS_OP_COUNT] = {0};
     for (int i = 0; i < g->count; i++) {
         const ts_node *n = &g->nodes[i];
-        const ts_op_row *row = ts_op_row_of(n->op);
         char name[96];
-        if (n->gone || n->host != TS_NONE || n->op == TS_OP_INPUT || !isfinite(ms[i])) continue;
-        const double flop = row->macs ? 2 * (double)row->macs(g, n) : 0;
+        if (!runs(n) || !isfinite(ms[i])) continue;
         name_of(g, n, name, sizeof name);
-        printf("%-52s %4dx%-4d %8.2f ms %7.1f GFLOP/s\n", name, n->shape.w, n->shape.h, ms[i], flop / ms[i] * 1e-6);
+        printf("%-52s %4dx%-4d %8.2f ms %7.1f GFLOP/s\n", name, n->shape.w, n->shape.h, ms[i],
+               flops_of(n) / ms[i] * 1e-6);
         if (n->op == TS_OP_CONV2D && !n->conv.streams) panels += (double)n->conv.panels * sizeof(float);
         total += ms[i];
         sums[n->op] += ms[i];
@@ -136,25 +194,25 @@ static void report(const ts_graph *g, const double *ms) {
 
 int main(int argc, char **argv) {
     const options o = read_options(argc, argv);
-    static ts_config config;
-    ts_graph *g = NULL;
-    ts_error why;
-    read_config(o.path, &config);
-    ts_weights *weights = random_weights(&config, o.half);
-    ts_pool *pool = o.threads > 1 ? ts_pool_new(o.threads) : NULL;
-    if (ts_graph_new(TS_GRAPH_INFERENCE, &g, NULL)) stop("no memory");
-    const int side = o.encoder ? o.side : o.side / ts_config_factor(&config);
-    const ts_tensor in = ts_graph_input(g, (ts_shape){1, side, side, o.encoder ? 3 : config.quantizer.dim}, false);
-    ts_graph_output(g, o.encoder ? ts_autoencoder_encoder(g, &config, weights, in)
-                                 : ts_autoencoder_decoder(g, &config, weights, in));
-    if (ts_graph_plan(g, o.threads, &why) || ts_graph_alloc(g, &why)) stop(why.text);
-    double *ms = malloc((size_t)g->count * sizeof *ms);
+    read_config(o.path);
+    net.pool = o.threads > 1 ? ts_pool_new(o.threads) : NULL;
+    if (!build(o.encoder, o.half, o.side, o.threads)) stop(net.why.text[0] ? net.why.text : "no memory");
+    const int count = net.graph->count;
+    double *ms = malloc((size_t)count * sizeof *ms);
     if (!ms) stop("no memory");
-    for (int i = 0; i < g->count; i++) ms[i] = INFINITY;
-    for (int i = 0; i < o.rounds + 1; i++) run(g, in, pool, ms); /* the first one also packs the weights */
-    report(g, ms);
-    ts_pool_free(pool);
+    for (int i = 0; i < count; i++) ms[i] = INFINITY;
+    for (int round = 0; round < o.rounds + 1; round++) { /* the first one also packs the weights */
+        begin();
+        for (int node = 0; node >= 0;) {
+            const double start = cpu_ms();
+            node = advance();
+            if (node >= 0) ms[node] = fmin(ms[node], cpu_ms() - start);
+        }
+    }
+    report(ms);
+    ts_pool_free(net.pool);
     free(ms);
-    ts_graph_free(g);
+    ts_graph_free(net.graph);
     return 0;
 }
+#endif
