@@ -7,6 +7,7 @@
  */
 #include "base/alloc.h"
 #include "kernels/act.h"
+#include "kernels/attention.h"
 #include "kernels/conv.h"
 #include "kernels/gemm.h"
 #include "kernels/loss.h"
@@ -157,6 +158,26 @@ static void norm_forward(const bench *b, void *context) {
     ts_group_norm_forward(f->b, f->d, f->d + 512, f->a, f->small, f->small + 128, 16, f->n / 16 / 128, 128, 32, 1e-6f,
                           TS_ACT_NONE, 0, b->pool);
 }
+static void norm_silu(const bench *b, void *context) {
+    flat_bench *f = context;
+    ts_group_norm_forward(f->b, f->d, f->d + 512, f->a, f->small, f->small + 128, 1, f->n / 128, 128, 32, 1e-6f,
+                          TS_ACT_SILU, 0, b->pool);
+}
+static void norm_affine(const bench *b, void *context) {
+    flat_bench *f = context;
+    ts_group_norm_affine(f->small + 256, f->small + 384, f->d, f->d + 512, f->a, f->small, f->small + 128, 1,
+                         f->n / 128, 128, 32, 1e-6f, b->pool);
+}
+static void attention(const bench *b, void *context) {
+    flat_bench *f = context;
+    ts_attention_forward(f->d, f->a, f->b, f->c, 1, 256, 512, 0.044f, f->scratch, b->pool);
+}
+static void attention_back(const bench *b, void *context) {
+    flat_bench *f = context;
+    float *d = f->d;
+    ts_attention_backward(d, d + 256 * 512, d + 512 * 512, f->a, f->a, f->b, f->c, 1, 256, 512, 0.044f, f->scratch,
+                          b->pool);
+}
 static void norm_backward(const bench *b, void *context) {
     flat_bench *f = context;
     ts_group_norm_backward(f->c, f->small + 256, f->small + 384, f->b, f->a, f->d, f->d + 512, f->small, 16,
@@ -194,12 +215,13 @@ static void gemm(const bench *b, void *context) {
 
 static void bench_flat(bench *b) {
     enum { N = 16 * 128 * 128 * 3 };
+    const size_t back = ts_attention_scratch_back(256, 512, ts_pool_threads(b->pool));
     flat_bench f = {room(N),
                     room(N),
                     room(N),
                     room(N),
                     room(1024),
-                    room(ts_ms_ssim_scratch(16, 128, 128, 3)),
+                    room(most(ts_ms_ssim_scratch(16, 128, 128, 3), back)),
                     ts_alloc(6144 * 2),
                     N,
                     TS_ACT_SILU};
@@ -208,6 +230,10 @@ static void bench_flat(bench *b) {
     line(b, "silu backward", "786k", "GB/s", 3 * gb, act_backward, &f);
     line(b, "add", "786k", "GB/s", 3 * gb, add, &f);
     line(b, "group norm", "16x384 px, 128 ch, 32 groups", "GB/s", 2 * gb, norm_forward, &f);
+    line(b, "norm + silu", "6144 px, 128 ch, 32 groups", "GB/s", 2 * gb, norm_silu, &f);
+    line(b, "norm affine", "6144 px, 128 ch, 32 groups", "GB/s", gb, norm_affine, &f);
+    line(b, "attention", "256 tokens, 512 ch", "GFLOP/s", 4e-9 * 256 * 256 * 512, attention, &f);
+    line(b, "attention back", "256 tokens, 512 ch", "GFLOP/s", 10e-9 * 256 * 256 * 512, attention_back, &f);
     line(b, "norm backward", "16x384 px, 128 ch, 32 groups", "GB/s", 3 * gb, norm_backward, &f);
     line(b, "pixel shuffle", "16x32x32x48 -> 3 by 4", "GB/s", 2 * gb, shuffle, &f);
     line(b, "l1 + gradient", "786k", "GB/s", 3 * gb, loss_l1, &f);

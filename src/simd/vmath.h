@@ -22,18 +22,19 @@ static inline vf vf_poly(vf x, const float *c, int n) {
     return y;
 }
 
+/* Read from memory: V8 makes a constant anew, in several instructions, wherever WebAssembly code names it. */
+extern const float ts_exp_constants[13];
+
 static inline vf vf_exp(vf x) {
-    static const float P[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
-                              4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
-    x = vf_clamp(x, -87.3f, 88.3f);
+    const float *k = ts_exp_constants;
+    x = vf_min(vf_max(x, vf_set1(k[0])), vf_set1(k[1]));
     /* Adding 1.5 2^23 rounds to an integer n and leaves it in the low bits: from there to the exponent of 2^n. */
-    const vf shifted = vf_madd(x, vf_set1(1.44269504088896341f), vf_set1(0x1.8p23f));
-    const vf n = vf_sub(shifted, vf_set1(0x1.8p23f));
-    const vf pow2 = vi_bits(vi_add(vi_shl23(vf_bits(shifted)), vi_set1(127 << 23)));
-    vf r = vf_nmadd(n, vf_set1(0.693359375f), x); /* ln 2 in two parts */
-    r = vf_nmadd(n, vf_set1(-2.12194440e-4f), r);
-    const vf p = vf_madd(vf_poly(r, P, 6), vf_mul(r, r), vf_add(r, vf_set1(1.0f)));
-    return vf_mul(p, pow2);
+    const vf shifted = vf_madd(x, vf_set1(k[3]), vf_set1(k[2]));
+    const vf n = vf_sub(shifted, vf_set1(k[2]));
+    vf r = vf_nmadd(n, vf_set1(k[4]), x);
+    r = vf_nmadd(n, vf_set1(k[5]), r);
+    const vf p = vf_madd(vf_poly(r, k + 6, 6), vf_mul(r, r), vf_add(r, vf_set1(k[12])));
+    return vf_mul(p, vi_bits(vi_add(vi_shl23(vf_bits(shifted)), vf_bits(vf_set1(k[12])))));
 }
 
 static inline vf vf_log(vf x) {
@@ -68,8 +69,8 @@ static inline vf vf_tanh(vf x) {
 }
 
 static inline vf vf_sigmoid(vf x) {
-    const vf e = vf_exp(vf_sub(vf_zero(), x));
-    return vf_div(vf_set1(1.0f), vf_add(vf_set1(1.0f), e));
+    const vf one = vf_set1(ts_exp_constants[12]);
+    return vf_div(one, vf_add(one, vf_exp(vf_sub(vf_zero(), x))));
 }
 
 static inline vf vf_rsqrt(vf x) { return vf_div(vf_set1(1.0f), vf_sqrt(x)); }
