@@ -2,8 +2,9 @@
 import { Codebook } from './codebook.js';
 import { Client } from './client.js';
 import { abortError, checkOptions, TesseraeError, throwIfAborted } from './errors.js';
-import { rememberModel } from './format.js';
+import { readInfo, rememberModel } from './format.js';
 import { toBytes, toImageData } from './pixels.js';
+import { Pool } from './pool.js';
 import { fromCore, tokenGrid } from './tokens.js';
 import { BUILDS } from './wasm.js';
 
@@ -56,7 +57,7 @@ class EncodeResult {
 
 /** @implements {CodecShape} */
 export class Codec {
-  /** @type {Client[]} */ #clients;
+  /** @type {Pool} */ #pool;
   /** @type {Platform} */ #platform;
   /** @type {typeof fetch | undefined} */ #fetch;
 
@@ -69,7 +70,7 @@ export class Codec {
    */
   constructor(platform, clients, get, backend, { info, codebooks }) {
     this.#platform = platform;
-    this.#clients = clients;
+    this.#pool = new Pool(clients, info.factor);
     this.#fetch = get;
     this.backend = backend;
     this.model = info;
@@ -110,18 +111,9 @@ export class Codec {
     }
   }
 
-  /** A call on the worker with the least to do. @param {string} op @param {any} args @param {any} [options] */
-  #call(op, args, { signal, onProgress, onTile } = {}) {
-    const client = this.#clients.reduce((least, next) => (next.load < least.load ? next : least));
-    return client.call(op, args, {
-      signal,
-      onProgress:
-        (onProgress || onTile) &&
-        (({ tile, ...progress }) => {
-          if (tile) onTile?.(toImageData(tile.pixels), tile.x, tile.y);
-          onProgress?.(progress);
-        }),
-    });
+  /** @param {string} op @param {any} args @param {import('./types').DecodeOptions} [options] */
+  #call(op, args, options) {
+    return this.#pool.call(op, args, callOptions(options));
   }
 
   /** @param {import('./types').ImageInput} image @param {any} options */
@@ -138,23 +130,27 @@ export class Codec {
     if (alpha !== undefined && alpha !== 'keep' && alpha !== 'drop')
       throw new TesseraeError('ERR_OPTION', `alpha is "${alpha}"; it must be "keep" or "drop".`);
     const pixels = await this.#read(image, options);
-    const args = {
-      ...sendable(pixels, options.transfer),
-      options: defined({ quality, bpp, targetSize, effort, alpha }),
-      measure,
-    };
-    return new EncodeResult(await this.#call('encode', args, options), pixels);
+    const encoding = defined({ quality, bpp, targetSize, effort, alpha });
+    const made = await this.#pool.encode(pixels, encoding, false, callOptions(options));
+    if (!made) {
+      const args = { ...sendable(pixels, options.transfer), options: encoding, measure };
+      return new EncodeResult(await this.#call('encode', args, options), pixels);
+    }
+    const measures =
+      measure &&
+      (await this.#call('compare', { a: sendable(pixels).pixels, b: await this.#decoded(made.bytes, options) }, options));
+    return new EncodeResult({ ...made, measures }, pixels);
   }
 
   /** @param {import('./types').ImageInput} image @param {import('./types').TokenizeOptions} [options] */
   async tokenize(image, options = {}) {
     checkOptions('tokenize', options, TOKENIZE);
     const { quality, effort } = options;
-    const args = {
-      ...sendable(await this.#read(image, options), options.transfer),
-      options: defined({ quality, effort }),
-    };
-    return fromCore(await this.#call('tokenize', args, options));
+    const pixels = await this.#read(image, options);
+    const encoding = defined({ quality, effort });
+    const made = await this.#pool.encode(pixels, encoding, true, callOptions(options));
+    if (made) return fromCore(made.tokens);
+    return fromCore(await this.#call('tokenize', { ...sendable(pixels, options.transfer), options: encoding }, options));
   }
 
   /** @param {import('./types').BytesInput} file @param {import('./types').DecodeOptions} [options] */
@@ -196,8 +192,16 @@ export class Codec {
     if (region) checkRegion(region);
     if (levels !== undefined) checkWhole('levels', levels, 1);
     const args = { ...input, options: defined({ region, levels, strict }), tiles: Boolean(onTile) };
-    const pixels = await this.#call(op, args, options);
+    const picture = input.bytes ? sizeOfFile(input.bytes) : sizeOfGrid(input.tokens ?? input.latents);
+    const shared = picture && (await this.#pool.paint(op, args, picture, callOptions(options)));
+    const pixels = shared ?? (await this.#call(op, args, options));
     return Object.assign(toImageData(pixels), { damaged: pixels.damaged });
+  }
+
+  /** The pixels of a file just made. @param {any} bytes @param {{signal?: AbortSignal}} options */
+  async #decoded(bytes, { signal }) {
+    const { data, width, height } = await this.#paint('decode', { bytes }, { signal });
+    return { data, width, height, channels: 4 };
   }
 
   /** A grid as the core wants it, checked against the model. @param {any} tokens */
@@ -222,13 +226,37 @@ export class Codec {
   }
 
   async dispose() {
-    for (const client of this.#clients) client.dispose();
+    for (const client of this.#pool.clients) client.dispose();
   }
 
   async [Symbol.asyncDispose]() {
     await this.dispose();
   }
 }
+
+/** What a caller wants to hear, as the channel reports it. @param {import('./types').DecodeOptions} [options] */
+function callOptions({ signal, onProgress, onTile } = {}) {
+  if (!onProgress && !onTile) return { signal };
+  return {
+    signal,
+    onProgress: (/** @type {any} */ { tile, ...progress }) => {
+      if (tile) onTile?.(toImageData(tile.pixels), tile.x, tile.y);
+      onProgress?.(progress);
+    },
+  };
+}
+
+/** The size of the picture in a file; undefined where the core should say what is wrong with it. @param {Uint8Array} bytes */
+function sizeOfFile(bytes) {
+  try {
+    return readInfo(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {{pixelWidth: number, pixelHeight: number}} grid */
+const sizeOfGrid = ({ pixelWidth, pixelHeight }) => ({ width: pixelWidth, height: pixelHeight });
 
 /** Latents as the core wants them. @param {any} latents @returns {import('./protocol.js').Latents} */
 function checkLatents({ width, height, dim, data, pixelWidth, pixelHeight }) {

@@ -112,15 +112,21 @@ export class Core extends Memory {
 
   // ---- encoder
 
-  /** @param {{pixels: Pixels, options: any}} args @param {'tokens_only' | 'latents'} [only] no file, but this */
-  *encoding({ pixels, options }, only) {
+  /** A new encoder. @param {any} options @param {'tokens_only' | 'latents'} [only] no file, but this @param {any} [region] */
+  beginEncoder(options, only, region) {
+    const { effort, quality, bpp, targetSize, alpha } = options;
     this.begin('encoder');
-    const { effort, quality, bpp, targetSize, alpha } = { ...(only ? {} : ENCODE_DEFAULTS), ...options };
     if (only) this.set('encoder', only, 1); // tokens: the nearest codes, unless a quality is asked for
     if (alpha === 'drop') this.set('encoder', 'alpha', 0);
-    for (const [option, value] of Object.entries({ effort, quality, bpp, size: targetSize })) {
-      if (value !== undefined) this.set('encoder', option, value); // of the last three the last one set rules
+    for (const [option, value] of Object.entries({ effort, quality, bpp, size: targetSize, ...region })) {
+      if (value !== undefined) this.set('encoder', option, value); // of quality, bpp and size the last one set rules
     }
+    return options;
+  }
+
+  /** @param {{pixels: Pixels, options: any}} args @param {'tokens_only' | 'latents'} [only] */
+  *encoding({ pixels, options }, only) {
+    const { alpha } = this.beginEncoder(only ? options : { ...ENCODE_DEFAULTS, ...options }, only);
     const channels = pixels.channels === 4 && (alpha === 'drop' || isOpaque(pixels.data)) ? 3 : pixels.channels;
     const at = this.place('encoder', 'begin', pixels.width, pixels.height, channels);
     this.write(at, pixels, channels);
@@ -136,12 +142,17 @@ export class Core extends Memory {
     return { width, height, levels, size: this.codes, data, pixelWidth, pixelHeight };
   }
 
+  /** The file that the encoder wrote. */
+  get file() {
+    const at = this.ask('encoder', 'bytes', this.out);
+    return this.copy(Uint8Array, at, this.ints(1)[0] >>> 0);
+  }
+
   /** @param {{pixels: Pixels, options: any, measure?: boolean}} args */
   *encode(args) {
     const start = performance.now();
     yield* this.encoding(args);
-    const at = this.ask('encoder', 'bytes', this.out);
-    const bytes = this.copy(Uint8Array, at, this.ints(1)[0] >>> 0);
+    const bytes = this.file;
     const tokens = this.grid('encoder', args.pixels);
     const ms = performance.now() - start;
     this.drop('encoder');
@@ -157,14 +168,58 @@ export class Core extends Memory {
     return tokens;
   }
 
-  /** @param {{pixels: Pixels}} args @returns {Generator<any, Latents>} */
-  *encodeLatents({ pixels }) {
-    yield* this.encoding({ pixels, options: { alpha: 'drop' } }, 'latents');
+  /**
+   * Latents of a picture, or of the work tiles in a region of one: then `pixels` are what those look at, lying at
+   * part.x, part.y, and the other latents are zero.
+   * @param {{pixels: Pixels, part?: {x: number, y: number, picture: {width: number, height: number}, region: any}}} args
+   * @returns {Generator<any, Latents>}
+   */
+  *encodeLatents({ pixels, part }) {
+    const { width: pixelWidth, height: pixelHeight } = part?.picture ?? pixels;
+    this.beginEncoder({ alpha: 'drop' }, 'latents', part?.region);
+    const to = this.place('encoder', 'begin', pixelWidth, pixelHeight, 3);
+    this.write(to, pixels, 3, part && { ...part, stride: pixelWidth });
+    yield* this.steps('encoder');
     const at = this.ask('encoder', 'latents', this.out, this.out + 4, this.out + 8);
     const [height, width, dim] = this.ints(3);
     const data = this.copy(Float32Array, at, height * width * dim);
     this.drop('encoder');
-    return { width, height, dim, data, pixelWidth: pixels.width, pixelHeight: pixels.height };
+    return { width, height, dim, data, pixelWidth, pixelHeight };
+  }
+
+  /**
+   * The rest of an encoding: from latents to tokens (of a region) or a file, or from tokens to a file.
+   * @param {{latents?: Latents, tokens?: Tokens, options: any, tokensOnly?: boolean, region?: any, defaults?: boolean}} args
+   */
+  *encodeGrid({ latents, tokens, options, tokensOnly = false, region, defaults = !tokensOnly }) {
+    const { width, height, pixelWidth, pixelHeight, data } = /** @type {Latents | Tokens} */ (latents ?? tokens);
+    this.beginEncoder(
+      defaults ? { ...ENCODE_DEFAULTS, ...options } : options,
+      tokensOnly ? 'tokens_only' : undefined,
+      region,
+    );
+    const at = latents
+      ? this.place('encoder', 'begin_latents', height, width, latents.dim, pixelHeight, pixelWidth)
+      : this.place('encoder', 'begin_tokens', height, width, pixelHeight, pixelWidth);
+    this.view(at, data.byteLength).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    yield* this.steps('encoder');
+    const bytes = tokensOnly ? undefined : this.file;
+    const grid = this.grid('encoder', { width: pixelWidth, height: pixelHeight });
+    this.drop('encoder');
+    return { bytes, tokens: grid };
+  }
+
+  /** The work tiles of a picture, and the pixels that each of the encoder's looks at.
+   * @param {{encode: boolean, width: number, height: number}} args */
+  tiles({ encode, width, height }) {
+    const rect = (/** @type {number[]} */ [x, y, w, h]) => ({ x, y, width: w, height: h });
+    const ask = (/** @type {number} */ i) => this.ask('model', 'tile', Number(encode), width, height, i, this.out);
+    return Array.from({ length: Math.max(0, ask(-1)) }, (_, i) => {
+      ask(i);
+      const tile = rect(this.ints(4));
+      this.ask('model', 'window', width, height, i, this.out);
+      return { tile, window: encode ? rect(this.ints(4)) : tile };
+    });
   }
 
   // ---- decoder

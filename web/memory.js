@@ -164,8 +164,15 @@ export class Memory {
    * @param {number} pointer
    * @param {Pixels} pixels
    * @param {number} channels
+   * @param {{x: number, y: number, stride: number}} [place] in a picture of `stride` pixels a row
    */
-  write(pointer, { data, width, height, channels: from }, channels) {
+  write(pointer, { data, width, height, channels: from }, channels, place) {
+    for (let row = 0; place && row < height; row++) {
+      const at = pointer + ((place.y + row) * place.stride + place.x) * channels;
+      const line = data.subarray(row * width * from, (row + 1) * width * from);
+      this.write(at, { data: line, width, height: 1, channels: from }, channels);
+    }
+    if (place) return;
     const count = width * height;
     const to = this.view(pointer, count * channels);
     if (from === channels) return void to.set(data);

@@ -50,10 +50,18 @@ export const OPS = {
   tokens: { serial: true, sends: none, returns: (v) => [v.data.buffer] },
   /** { tokens, options, tiles } -> Pixels */
   detokenize: { serial: true, sends: none, returns: (v) => [v.data.buffer] },
-  /** { pixels, transfer } -> Latents */
+  /** { pixels, transfer, part? } -> Latents */
   encodeLatents: { serial: true, sends: pixels, returns: (v) => [v.data.buffer] },
   /** { latents, options, tiles } -> Pixels */
   decodeLatents: { serial: true, sends: none, returns: (v) => [v.data.buffer] },
+  /** { latents or tokens, options, tokensOnly, region, defaults } -> { bytes?, tokens } */
+  encodeGrid: {
+    serial: true,
+    sends: none,
+    returns: (v) => [v.tokens.data.buffer, ...(v.bytes ? [v.bytes.buffer] : [])],
+  },
+  /** { encode, width, height } -> { tile, window }[] */
+  tiles: { sends: none, returns: none },
   /** { a, b } Pixels of one size -> { mse, psnr, ssim, msSsim } */
   compare: { sends: none, returns: none },
   /** { config } or { checkpoint }, { features? } -> { step, steps } */

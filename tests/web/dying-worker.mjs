@@ -1,7 +1,7 @@
-// The package's Node worker with a weak heart: a picture 13 pixels wide ends it.
+// The package's Node worker with a weak heart: a picture 13 pixels wide, or the top of one, ends it.
 import { parentPort } from 'node:worker_threads';
 
 parentPort.on('message', ({ args }) => {
-  if (args?.pixels?.width === 13) process.exit(3);
+  if (args?.pixels?.width === 13 && !args.part?.y) process.exit(3);
 });
 await import('../../dist/node-worker.js');

@@ -17,6 +17,7 @@ export default defineConfig({
     outDir: at('../../dist/page'),
     emptyOutDir: true,
     target: 'es2022',
+    chunkSizeWarningLimit: 800, // inline.js: a whole core as text, which no page loads that has the .wasm files
     assetsInlineLimit: 0, // a model or a worker as a data: URL would be fetched twice
     rollupOptions: { output: { assetFileNames: 'assets/[name]-[hash][extname]' } },
   },

@@ -94,8 +94,8 @@ function Header() {
 function Engine() {
   if (loading.value !== null) return <span>loading model {loading.value > 0 && `${Math.round(100 * loading.value)} %`}</span>;
   if (!codec.value) return <span title="All work is done in this browser">runs on this machine only</span>;
-  const { build, threads, where, note } = codec.value.backend;
-  const parts = [build, threads > 1 && `${threads} threads`, where];
+  const { build, threads, workers, where, note } = codec.value.backend;
+  const parts = [build, threads > 1 && `${threads} threads`, workers > 1 ? `${workers} workers` : where];
   return <span data-engine title={note ?? 'Which build of the codec runs, and where'}>{parts.filter(Boolean).join(' · ')}</span>;
 }
 

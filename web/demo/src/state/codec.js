@@ -1,14 +1,16 @@
 /* The codec that the page works with: made on first use, remade when another model is chosen. */
 import { signal } from '@preact/signals';
-import { createCodec, loadModel } from 'tesserae';
+import { createCodec, detect, loadModel } from 'tesserae';
 import { notify, say } from './notice.js';
 
-/** What the page's address asks of the core: ?backend=simd-threads&threads=2. */
+/** What the page's address asks of the core: ?backend=simd-threads&threads=2&workers=1. */
 const asked = new URLSearchParams(location.search);
 export const engine = {
   backend: asked.get('backend') ?? 'auto',
   threads: Number(asked.get('threads')) || 'auto',
 };
+/** Where threads cannot be had, several workers share large pictures and batches; each holds the model. */
+const workers = Number(asked.get('workers')) || (detect().threads ? 1 : Math.min(4, navigator.hardwareConcurrency || 1));
 
 /** Models to choose from: [{ id, label, source }]; trained and opened ones are added at run time. */
 export const modelList = signal([{ id: 'photo', label: 'Photo (built in)', source: 'photo' }]);
@@ -39,6 +41,7 @@ async function open(id) {
     await former?.dispose();
     const made = await createCodec({
       ...engine,
+      workers,
       cache: false, // the service worker keeps it
       model: modelList.peek().find((entry) => entry.id === id).source,
       onProgress: (p) => p.status === 'download-total' && p.total && (loading.value = p.loaded / p.total),

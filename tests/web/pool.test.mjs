@@ -1,0 +1,99 @@
+// A pool of single-threaded workers, in Node: a picture that several workers share comes out as one worker makes it, bit for bit.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { createCodec } from '../../dist/node.js';
+import { share } from '../../web/pool.js';
+import { asRGBA, scene } from './pictures.mjs';
+
+const one = { threads: 1, workers: 1, backend: 'simd' };
+const image = scene(1290, 100);
+
+let alone, pool;
+before(async () => { [alone, pool] = await Promise.all([createCodec(one), createCodec({ ...one, workers: 3 })]); });
+after(() => Promise.all([alone?.dispose(), pool?.dispose()]));
+
+test('shares are rectangles of tiles, all of them, as even as can be', () => {
+  const grid = (columns, rows) => Array.from({ length: columns * rows }, (_, i) => ({ tile: { x: (i % columns) * 10, y: Math.floor(i / columns) * 10, width: 10, height: 10 } }));
+  const counts = (...args) => share(grid(args[0], args[1]), args[2]).map((part) => part.length);
+  assert.deepEqual(counts(2, 2, 2), [2, 2]);
+  assert.deepEqual(counts(2, 2, 4), [1, 1, 1, 1]);
+  assert.deepEqual(counts(4, 3, 2), [6, 6]);
+  assert.deepEqual(counts(1, 3, 2), [1, 2]);
+  assert.deepEqual(counts(3, 1, 8), [1, 1, 1]);
+  assert.deepEqual(counts(1, 1, 2), [1]);
+  for (const part of share(grid(5, 3), 4)) {
+    const side = (axis) => new Set(part.map(({ tile }) => tile[axis])).size;
+    assert.equal(side('x') * side('y'), part.length, 'a rectangle');
+  }
+});
+
+test('files, tokens and pictures are those of one worker', async () => {
+  const said = [];
+  for (const options of [{}, { quality: 85, effort: 1 }, { targetSize: 1500 }]) {
+    const a = await alone.encode(image, options);
+    const b = await pool.encode(image, { ...options, onProgress: (p) => said.push(p.done) });
+    assert.deepEqual([...b.bytes], [...a.bytes], JSON.stringify(options));
+    assert.deepEqual(b.tokens.toJSON(), a.tokens.toJSON());
+  }
+  assert.ok(said.length > 3 && said.every((v) => v >= 0 && v <= 1), String(said));
+  const { bytes, tokens } = await alone.encode(image);
+  const painted = new Uint8Array(1290 * 100);
+  const onTile = (tile, x, y) => { for (let row = 0; row < tile.height; row++) painted.fill(1, (y + row) * 1290 + x, (y + row) * 1290 + x + tile.width); };
+  const whole = await alone.decode(bytes);
+  assert.deepEqual(await pool.decode(bytes, { onTile }), whole);
+  assert.ok(painted.every(Boolean), 'every pixel was painted as it came');
+  const region = { x: 300, y: 30, width: 900, height: 50 };
+  assert.deepEqual(await pool.decode(bytes, { region }), await alone.decode(bytes, { region }));
+  assert.deepEqual(await pool.decode(bytes, { levels: 1 }), await alone.decode(bytes, { levels: 1 }));
+  assert.deepEqual((await pool.detokenize(tokens)).data, whole.data);
+  for (const options of [{}, { quality: 50 }])
+    assert.deepEqual((await pool.tokenize(image, options)).toJSON(), (await alone.tokenize(image, options)).toJSON());
+});
+
+test('alpha, grey and measures too', async () => {
+  for (const channels of [1, 4]) {
+    const picture = scene(1320, 60, channels);
+    const { bytes } = await alone.encode(picture);
+    assert.deepEqual([...(await pool.encode(picture)).bytes], [...bytes], `${channels} channels`);
+    assert.deepEqual(await pool.decode(bytes), await alone.decode(bytes));
+  }
+  const opaque = { data: asRGBA(image), width: 1290, height: 100 };
+  const [a, b] = await Promise.all([alone, pool].map((codec) => codec.encode(opaque, { measure: true })));
+  assert.deepEqual([...b.bytes], [...a.bytes]);
+  assert.deepEqual([b.psnr, b.ssim, b.msSsim], [a.psnr, a.ssim, a.msSsim]);
+});
+
+test('a damaged file is concealed the same way, or refused', async () => {
+  const { bytes } = await alone.encode(image);
+  bytes[bytes.length - 20] ^= 255;
+  const whole = await alone.decode(bytes);
+  assert.ok(whole.damaged > 0);
+  assert.deepEqual(await pool.decode(bytes), whole);
+  await assert.rejects(pool.decode(bytes, { strict: true }), { code: 'ERR_CHECKSUM' });
+  await assert.rejects(pool.decode(bytes.subarray(0, 12)), (error) => error.code.startsWith('ERR_'));
+});
+
+test('a cancelled call ends at once, and the pool goes on', async () => {
+  const stop = new AbortController();
+  const call = pool.encode(image, { signal: stop.signal, onProgress: () => stop.abort() });
+  await assert.rejects(call, { name: 'AbortError' });
+  const { bytes } = await pool.encode(image);
+  assert.deepEqual([...bytes], [...(await alone.encode(image)).bytes]);
+});
+
+test('a worker that dies takes its call along, and the next call finds a whole pool', async () => {
+  const frail = await createCodec({ ...one, workers: 2, workerURL: new URL('dying-worker.mjs', import.meta.url) });
+  try {
+    const doomed = { data: new Uint8Array(1320 * 13 * 3), width: 13, height: 1320 }; // its top is the end of one worker
+    await assert.rejects(frail.encode(doomed), { code: 'ERR_WORKER' });
+    assert.deepEqual([...(await frail.encode(image)).bytes], [...(await alone.encode(image)).bytes]);
+  } finally {
+    await frail.dispose();
+  }
+});
+
+test('pictures that come together are dealt out', async () => {
+  const pictures = [1, 2, 3, 4].map((seed) => scene(120, 90, 3, seed));
+  const files = await Promise.all(pictures.map((picture) => pool.encode(picture)));
+  for (const [i, picture] of pictures.entries()) assert.deepEqual([...files[i].bytes], [...(await alone.encode(picture)).bytes]);
+});
