@@ -1,7 +1,8 @@
-// npm run bench -- [--only SUBSTR] [--with KEY,KEY] [--rounds 3] [--quick] [--json FILE]
+// npm run bench -- [--only SUBSTR] [--with KEY,KEY] [--rounds 3] [--quick] [--built] [--json FILE]
 // Times Tesserae and its peers in one run and prints one table: layers, whole nets, the photo codec, a training step, memory. All
 // share one Chromium (onnxruntime-web, TensorFlow.js; the native ones run beside it), the same weights and inputs, and take turns.
-// --with: these columns only (such as relaxed,native). Installs the peers (bench/web/package.json) and builds what is missing first.
+// --with: these columns only (such as relaxed,native). Installs the peers (bench/web/package.json) and builds
+// what is missing first, unless --built says that all is there.
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -11,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { buildPackage, buildWasm, cmake } from '../scripts/build.mjs';
 import { Failure, isMain, main, root, run, say } from '../scripts/lib/run.mjs';
 
-const usage = 'npm run bench -- [--only SUBSTR] [--with KEY,KEY] [--rounds N] [--quick] [--json FILE]';
+const usage = 'npm run bench -- [--only SUBSTR] [--with KEY,KEY] [--rounds N] [--quick] [--built] [--json FILE]';
 
 /** The command's options; throws a Failure that tells the usage. */
 export function parse(args) {
@@ -19,7 +20,7 @@ export function parse(args) {
     try {
         ({ values } = parseArgs({
             args,
-            options: { only: { type: 'string', default: '' }, with: { type: 'string' }, rounds: { type: 'string' }, quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+            options: { only: { type: 'string', default: '' }, with: { type: 'string' }, rounds: { type: 'string' }, quick: { type: 'boolean', default: false }, built: { type: 'boolean', default: false }, json: { type: 'string' } },
         }));
     } catch (error) {
         throw new Failure(`${error.message}\nusage: ${usage}`);
@@ -60,7 +61,7 @@ async function bench(options) {
     const { rows, trainRow, memoryRow, runRows } = await import('./web/lib/rows.mjs');
     const chosen = choose([...rows, trainRow, memoryRow], options.only);
     install();
-    build();
+    if (!options.built) build();
     const began = performance.now();
     const report = await runRows(chosen, { ...options, say: (text) => say(`${((performance.now() - began) / 1000).toFixed(0)} s: ${text}`) });
     Object.assign(report, { machine: machine(report.chromium), seconds: Math.round((performance.now() - began) / 1000) });

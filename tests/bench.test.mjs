@@ -27,8 +27,8 @@ test('median: middle one, or mean of the two', () => {
 });
 
 test('arguments: defaults, quick, and mistakes that are told', () => {
-    assert.deepEqual({ ...parse([]) }, { only: '', quick: false, with: undefined, rounds: 3, slice: 250 });
-    assert.deepEqual({ ...parse(['--quick', '--only', 'VQGAN', '--with', 'relaxed,tfjs 2T']) }, { only: 'VQGAN', quick: true, with: ['relaxed', 'tfjs 2T'], rounds: 1, slice: 100 });
+    assert.deepEqual({ ...parse([]) }, { only: '', quick: false, built: false, with: undefined, rounds: 3, slice: 250 });
+    assert.deepEqual({ ...parse(['--quick', '--only', 'VQGAN', '--with', 'relaxed,tfjs 2T']) }, { only: 'VQGAN', quick: true, built: false, with: ['relaxed', 'tfjs 2T'], rounds: 1, slice: 100 });
     assert.throws(() => parse(['--rounds', '0']), /whole number from 1/);
     assert.throws(() => parse(['--round', '3']), /usage: npm run bench/);
     assert.equal(choose(rows, 'vqgan').length, 2);
