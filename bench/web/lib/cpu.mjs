@@ -29,7 +29,10 @@ export function descendants(word) {
     });
 }
 
-/** Milliseconds so far of every thread of these processes: Map of thread to ms. */
+/**
+ * Milliseconds so far of every thread of these processes that runs programs: Map of thread to ms. The engine's pool, which compiles and
+ * collects garbage beside them, is left out.
+ */
 function threads(pids) {
     const times = new Map();
     for (const pid of pids) {
@@ -38,8 +41,8 @@ function threads(pids) {
             tasks = numbers(`/proc/${pid}/task`);
         } catch { /* it has ended */ }
         for (const task of tasks) {
-            const ran = text(`/proc/${pid}/task/${task}/schedstat`);
-            if (ran) times.set(`${pid}/${task}`, Number(ran.split(' ')[0]) / 1e6); // nanoseconds
+            const at = `/proc/${pid}/task/${task}`, ran = text(`${at}/schedstat`);
+            if (ran && !text(`${at}/comm`).startsWith('ThreadPool')) times.set(`${pid}/${task}`, Number(ran.split(' ')[0]) / 1e6); // nanoseconds
         }
     }
     return times;
