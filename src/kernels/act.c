@@ -69,22 +69,29 @@ void ts_act_forward(float *y, const float *x, size_t n, ts_act act, float slope,
     ts_parallel(pool, n, TS_FLAT_GRAIN, forward_task, &j);
 }
 
-/* One vector of channels for each of `pixels` pixels. */
-static void affine_run(float *y, const float *x, const float *scale, const float *shift, size_t pixels,
-                       size_t channels) {
-    for (size_t p = 0; p < pixels; p++, y += channels, x += channels) TS_FLAT_LOOP(0, channels) {
-            const vf v = vf_madd(vf_load_upto(x + i, n), vf_load_upto(scale + i, n), vf_load_upto(shift + i, n));
-            vf_store_upto(y + i, v, n);
-        }
-}
+/* x * scale + shift, and SiLU of it, for whole pixels. */
+#define DEFINE_AFFINE(NAME, expression)                                                                                \
+    static void NAME(float *y, const float *x, const float *scale, const float *shift, size_t pixels,                  \
+                     size_t channels) {                                                                                \
+        for (size_t p = 0; p < pixels; p++, y += channels, x += channels) TS_FLAT_LOOP(0, channels) {                  \
+                const vf v = vf_madd(vf_load_upto(x + i, n), vf_load_upto(scale + i, n), vf_load_upto(shift + i, n));  \
+                vf_store_upto(y + i, (expression), n);                                                                 \
+            }                                                                                                          \
+    }
+DEFINE_AFFINE(affine_none, v)
+DEFINE_AFFINE(affine_silu, vf_silu(v))
 
 void ts_act_affine(float *y, const float *x, const float *scale, const float *shift, size_t pixels, int channels,
                    ts_act act, float slope) {
     enum { NEAR = 2048 }; /* values that stay in the nearest cache between the two steps */
+    if (scale && act == TS_ACT_SILU) {
+        affine_silu(y, x, scale, shift, pixels, (size_t)channels);
+        return;
+    }
     const size_t c = (size_t)channels, each = c < NEAR ? NEAR / c : 1;
     for (size_t p = 0; p < pixels; p += each, y += each * c, x += each * c) {
         const size_t n = pixels - p < each ? pixels - p : each;
-        if (scale) affine_run(y, x, scale, shift, n, c);
+        if (scale) affine_none(y, x, scale, shift, n, c);
         act_job j = {y, NULL, scale ? y : x, act, slope};
         if (act == TS_ACT_NONE && !scale && y != x) memcpy(y, x, n * c * sizeof(float));
         forward_task(&j, 0, n * c, 0);

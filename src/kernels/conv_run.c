@@ -152,28 +152,32 @@ static void finish_tile(const ts_conv_job *j, float *room, int width, float *con
     }
 }
 
-static void shuffled_bias(const ts_conv_job *j, float *start, size_t first, size_t columns) {
+/* The bias of columns first .. first + columns - 1, in `start` where it does not lie so. */
+static const float *column_bias(const ts_conv_job *j, float *start, size_t first, size_t columns) {
     const size_t square = (size_t)(j->shuffle * j->shuffle);
+    if (square == 1 && columns % TS_VF == 0) return j->fuse.bias + first;
+    for (size_t i = columns / TS_VF * TS_VF; i < TS_NR; i++) start[i] = 0;
     for (size_t o = 0, at = ts_conv_job_channel(j, first); o < columns; o++) {
         start[o] = j->fuse.bias[at];
         at += square;
         if (at >= (size_t)j->out_c)
             at -= (size_t)j->out_c - 1; /* from the last channel of one place to the next place */
     }
+    return start;
 }
 
 /* One tile of pixels times one panel of output channels. */
 static void run_tile(const piece *b, ts_tile *tile, float *const *targets, int count, int first) {
     const ts_conv_job *j = b->run->job;
     const ts_conv_phase *phase = b->phase;
-    float room[TS_MR * TS_NR], start[TS_NR] = {0};
+    static const float zero[TS_NR];
+    float room[TS_MR * TS_NR], padded[TS_NR];
     const int vectors = ts_panel_vectors(j->out_c, first), width = vectors * TS_VF;
     const int columns = j->out_c - first < width ? j->out_c - first : width;
     const int length = phase->taps_w * j->in_c;
     const float *panel = j->panels + phase->panels + (size_t)first * (size_t)(phase->taps_h * length);
     const bool straight = b->plain && columns == width;
-    if (j->fuse.bias && j->shuffle == 1) memcpy(start, j->fuse.bias + first, (size_t)columns * sizeof(float));
-    else if (j->fuse.bias) shuffled_bias(j, start, (size_t)first, (size_t)columns);
+    const float *start = j->fuse.bias ? column_bias(j, padded, (size_t)first, (size_t)columns) : zero;
     for (int i = 0; i < TS_MR; i++) tile->c[i] = straight && i < count ? targets[i] + first : room + i * width;
     if (b->run->dots) {
         ts_tile_dots(tile, phase->taps_h, length, b->line, panel, start);
