@@ -78,9 +78,9 @@ static bool agree(const panels *p, int param, const ts_conv *plan, bool back) {
     const ts_conv *q = &p->plan;
     const ts_conv_shape *a = &q->shape, *b = &plan->shape;
     const bool sizes = back ? q->panels_back == plan->panels_back : q->panels == plan->panels;
-    return p->param == param && p->back == back && sizes && q->algorithm == plan->algorithm &&
-           q->streams == plan->streams && a->stride == b->stride && a->upsample == b->upsample &&
-           a->unshuffle == b->unshuffle && a->shuffle == b->shuffle;
+    return p->param == param && p->back == back && sizes && q->algorithm == plan->algorithm && q->tile == plan->tile &&
+           q->tile_back == plan->tile_back && q->streams == plan->streams && a->stride == b->stride &&
+           a->upsample == b->upsample && a->unshuffle == b->unshuffle && a->shuffle == b->shuffle;
 }
 
 /* Values that are float16 are widened, one layer at a time, before they are packed: room for the largest such layer. */
