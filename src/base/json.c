@@ -2,8 +2,8 @@
 #include "base/json.h"
 
 #include "base/alloc.h"
+#include "base/decimal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define JSMN_STATIC
@@ -180,13 +180,10 @@ const char *ts_json_raw(const ts_json *doc, int value, size_t *length) {
 }
 
 double ts_json_number(const ts_json *doc, int value, double otherwise) {
-    char text[64];
     size_t length;
     const char *raw = ts_json_raw(doc, value, &length);
-    if (ts_json_typeof(doc, value) != TS_JSON_NUMBER || length >= sizeof text) return otherwise;
-    memcpy(text, raw, length);
-    text[length] = 0;
-    return strtod(text, NULL);
+    if (ts_json_typeof(doc, value) != TS_JSON_NUMBER || length >= TS_DECIMAL_LENGTH) return otherwise;
+    return ts_decimal(raw, length);
 }
 
 bool ts_json_int(const ts_json *doc, int value, int low, int high, int *out) {

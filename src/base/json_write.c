@@ -1,9 +1,10 @@
 /* json_write.c - writing JSON. */
 #include "base/json.h"
 
+#include "base/decimal.h"
+
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 ts_json_writer ts_json_writer_new(ts_writer *out) { return (ts_json_writer){.out = out}; }
@@ -69,7 +70,7 @@ void ts_json_put_number(ts_json_writer *w, double value) {
         return;
     }
     int length = snprintf(text, sizeof text, "%.9g", value);
-    if (strtod(text, NULL) != value) length = snprintf(text, sizeof text, "%.17g", value);
+    if (ts_decimal(text, (size_t)length) != value) length = snprintf(text, sizeof text, "%.17g", value);
     ts_json_put_raw(w, text, (size_t)length);
 }
 
