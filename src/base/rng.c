@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#define LN2 0.69314718055994530942
+
 ts_rng ts_rng_new(uint64_t seed, uint64_t stream) {
     ts_rng rng = {0, (stream << 1) | 1};
     ts_rng_u32(&rng);
@@ -34,7 +36,7 @@ float ts_rng_normal(ts_rng *rng) {
         const double a = (double)(int32_t)ts_rng_u32(rng) * 0x1p-31;
         const double b = (double)(int32_t)ts_rng_u32(rng) * 0x1p-31;
         const double s = a * a + b * b;
-        if (s < 1 && s > 0) return (float)(a * sqrt(-2 * log(s) / s));
+        if (s < 1 && s > 0) return (float)(a * sqrt(-2 * LN2 * log2(s) / s));
     }
 }
 

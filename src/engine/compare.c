@@ -164,7 +164,7 @@ static void compare_channel(plane a, plane b, const scratch *s, float *const poo
         ssim_planes(&a, &b, s, &value, &contrast);
         if (i == 0) *ssim = value;
         const double term = i == scales - 1 ? value : contrast;
-        product *= pow(term > 0 ? term : 0, SCALE_WEIGHT[i] / weight_sum);
+        product *= exp2(log2(term > 0 ? term : 0) * SCALE_WEIGHT[i] / weight_sum); /* pow brings tables of 4 kB */
         if (i == scales - 1) break;
         pool(&a, s, pooled[0][i & 1]);
         pool(&b, s, pooled[1][i & 1]);

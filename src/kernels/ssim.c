@@ -298,7 +298,8 @@ static void image_task(void *context, size_t begin, size_t end, int worker) {
             double *mean = im.mean + k * j->c;
             fill_maps(&im.scales[k], im.line);
             window_means(j, &im.scales[k], k == j->scales - 1, im.line[2], mean);
-            for (int c = 0; c < j->c; c++) im.product[c] *= pow(mean[c] > FLOOR ? mean[c] : FLOOR, exponent(j, k));
+            for (int c = 0; c < j->c; c++)
+                im.product[c] *= exp2(exponent(j, k) * log2(mean[c] > FLOOR ? mean[c] : FLOOR));
         }
         for (int k = j->scales - 1; j->grad && k >= 0; k--) scale_gradient(j, &im, k);
     }

@@ -363,11 +363,11 @@ ts_usage ts_learner_usage(const ts_learner *learner) {
         double entropy = 0, n = t->filled[2 * l];
         for (size_t k = 0; k < t->size; k++) {
             double p = n > 0 ? t->counts[(size_t)l * t->size + k] / n : 0;
-            if (p > 0) entropy -= p * log(p);
+            if (p > 0) entropy -= p * log2(p);
             if (p > 0) u.used++;
             else u.dead++;
         }
-        if (n > 0) u.perplexity += exp(entropy), seen++;
+        if (n > 0) u.perplexity += exp2(entropy), seen++;
     }
     if (seen) u.perplexity /= seen;
     return u;

@@ -51,7 +51,7 @@ uint32_t *ts_learner_filled(ts_learner *learner);
 void ts_learner_recount(ts_learner *learner); /* after restoring the window */
 
 typedef struct ts_usage {
-    double perplexity; /* exp(entropy), mean over the levels seen in the window */
+    double perplexity; /* 2^entropy, mean over the levels seen in the window */
     long used, dead;   /* codes seen and not seen in the window, all levels */
 } ts_usage;
 ts_usage ts_learner_usage(const ts_learner *learner);
