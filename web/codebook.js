@@ -3,7 +3,7 @@ import { TesseraeError } from './errors.js';
 import { toImageData } from './pixels.js';
 
 const POWER_STEPS = 200;
-const SAMPLE = 1 << 26; // multiply-adds that a covariance may take: a tenth of a second
+const SAMPLE = 1 << 25; // multiply-adds that a covariance may take: some tens of milliseconds
 
 /** @typedef {import('./types').Codebook} Shape */
 
@@ -98,12 +98,10 @@ export class Codebook {
   project() {
     this.there();
     const { size, dim } = this;
-    const centred = Float64Array.from(this.all[this.index]);
-    for (let d = 0; d < dim; d++) {
-      let mean = 0;
-      for (let i = 0; i < size; i++) mean += centred[i * dim + d] / size;
-      for (let i = 0; i < size; i++) centred[i * dim + d] -= mean;
-    }
+    const centred = new Float64Array(this.all[this.index]);
+    const mean = new Float64Array(dim);
+    for (let i = 0; i < size * dim; i += dim) for (let d = 0; d < dim; d++) mean[d] += centred[i + d] / size;
+    for (let i = 0; i < size * dim; i += dim) for (let d = 0; d < dim; d++) centred[i + d] -= mean[d];
     const points = new Float32Array(size * 2);
     for (let axis = 0; axis < Math.min(2, dim); axis++) {
       const direction = principalAxis(centred, size, dim);
@@ -134,7 +132,12 @@ function principalAxis(rows, size, dim) {
   }
   let axis = Float64Array.from({ length: dim }, (_, d) => 1 + d / dim);
   for (let step = 0; step < POWER_STEPS; step++) {
-    const next = axis.map((_, a) => axis.reduce((sum, along, b) => sum + covariance[a * dim + b] * along, 0));
+    const next = new Float64Array(dim);
+    for (let a = 0; a < dim; a++) {
+      let sum = 0;
+      for (let b = 0; b < dim; b++) sum += covariance[a * dim + b] * axis[b];
+      next[a] = sum;
+    }
     const length = Math.hypot(...next);
     if (!length) break;
     axis = next.map((v) => v / length);
