@@ -1,16 +1,23 @@
 /* winograd.c - geometry of a Winograd convolution, its panels, and how its parts run.
  *
- * A plane is cut into blocks of tiles whose V (transformed input, 36 x tiles x channels) stays near the core. A panel of
- * output channels is multiplied and transformed back before the next, so its products never leave the cache either.
- * With panels made in advance a task is a block. A streaming pass takes the blocks one by one: its tasks are first chunks
- * of input channels, then panels of output channels, each with filters of its own making. An output's bits depend on
- * its place in its tile and on the tile's window; not on blocks, tasks or threads.
+ * A plane is cut into blocks of tiles. A block's input is transformed into V [frequency][tile][channel]; then come the
+ * products, one frequency after the other, so that V's part and a panel of filters stay in the first level of the cache
+ * and everything else is read or written once; then the way back.
+ * With panels made in advance a task is a block. A streaming pass takes the blocks one by one, and makes filters as
+ * it goes: STREAM_DEPTH input channels of a panel of output channels at a time, which do not leave the cache either.
+ * An output's bits depend on its place in its tile and on the tile's window; not on blocks, tasks or threads.
  */
 #include "kernels/winograd_job.h"
 
 #include "base/size.h"
 
-enum { TILES = 72, V_BYTES = 2400 << 10, STREAM_TILES = 64 };
+enum {
+    TILES = 72,           /* of a block, at most */
+    V_BYTES = 2400 << 10, /* of V, about */
+    GROUP = 64,           /* output channels whose products are kept at one time */
+    STREAM_TILES = 64,    /* of a plane whose filters are made as it goes, at most */
+    STREAM_DEPTH = TS_NR > 16 ? 32 : 128
+};
 
 static int split_evenly(int whole, int most) {
     const int parts = (whole + most - 1) / most;
@@ -36,6 +43,7 @@ static void cut_blocks(ts_winograd_job *j) {
     j->blocks_x = (j->tiles_x + j->columns - 1) / j->columns;
     j->tiles = (j->images * j->rows * j->columns + TS_MR - 1) / TS_MR * TS_MR;
     j->v_step = (size_t)j->tiles * (size_t)j->depth + 16;
+    j->u_step = (size_t)j->depth * (size_t)j->width + 16;
 }
 
 static ts_winograd_job job_of(const ts_conv_shape *s, int m, ts_winograd_pass pass) {
@@ -59,6 +67,7 @@ static ts_winograd_job job_of(const ts_conv_shape *s, int m, ts_winograd_pass pa
     j.out_row = row * (size_t)shrink;
     j.out_image = j.out_row * (size_t)j.plane_h;
     j.depth = (j.in_c + TS_VF - 1) / TS_VF * TS_VF;
+    j.width = (j.out_c + TS_VF - 1) / TS_VF * TS_VF;
     j.tiles_y = (j.plane_h + m - 1) / m;
     j.tiles_x = (j.plane_w + m - 1) / m;
     cut_blocks(&j);
@@ -82,41 +91,43 @@ bool ts_winograd_streams(const ts_conv_shape *shape, int m) {
 }
 
 /* ---- panels --------------------------------------------------------------------------------------------------- */
-static size_t panel_at(const ts_winograd_job *j, int first) { /* floats to the panel of this output channel */
-    return (size_t)(first / TS_NR) * ts_winograd_panel(j, TS_NV);
-}
-
 size_t ts_winograd_panels(const ts_conv_shape *shape, int m, ts_winograd_pass pass) {
     const ts_winograd_job j = job_of(shape, m, pass);
-    const int last = (j.out_c - 1) / TS_NR * TS_NR;
-    return panel_at(&j, last) + ts_winograd_panel(&j, ts_panel_vectors(j.out_c, last));
-}
-
-/* All phases' filters of one panel. */
-static void make_panel(const ts_winograd_job *j, int first, float *u) {
-    const size_t each = ts_winograd_panel(j, ts_panel_vectors(j->out_c, first)) / (size_t)j->phases;
-    for (int phase = 0; phase < j->phases; phase++)
-        ts_winograd_filter(j, first, j->phases > 1 ? phase : -1, u + (size_t)phase * each);
+    return (size_t)(j.phases * ts_winograd_used(&j)) * j.u_step;
 }
 
 typedef struct run {
     const ts_winograd_job *job;
-    float *v, *room; /* of all blocks in flight, of the workers */
-    size_t v_each, room_each;
-    const ts_winograd_block *block; /* streaming: the one */
+    float *v, *products, *room; /* of the blocks in flight; strips or filters of the workers */
+    size_t v_each, products_each, room_each;
+    /* streaming: what all tasks work on, and the first of the input channels */
+    const ts_winograd_block *block;
+    int phase, channel;
 } run;
+
+static int phase_number(const ts_winograd_job *j, int phase) { return j->phases > 1 ? phase : -1; }
 
 static void pack_task(void *context, size_t begin, size_t end, int worker) {
     const run *r = context;
+    const ts_winograd_job *j = r->job;
     (void)worker;
     for (size_t p = begin; p < end; p++) {
         const int first = (int)p * TS_NR;
-        make_panel(r->job, first, r->room + panel_at(r->job, first));
+        float *u = r->room + (size_t)first * (size_t)j->depth;
+        for (int phase = 0; phase < j->phases; phase++, u += (size_t)ts_winograd_used(j) * j->u_step)
+            ts_winograd_filter(j, first, phase_number(j, phase), 0, j->depth, u, j->u_step);
     }
 }
 
+static bool streaming(const ts_conv *plan, ts_winograd_pass pass) {
+    return pass == TS_WINOGRAD_FORWARD && plan->streams;
+}
+
 static ts_winograd_job planned(const ts_conv *plan, ts_winograd_pass pass) {
-    return job_of(&plan->shape, pass == TS_WINOGRAD_BACK ? plan->tile_back : plan->tile, pass);
+    ts_winograd_job j = job_of(&plan->shape, pass == TS_WINOGRAD_BACK ? plan->tile_back : plan->tile, pass);
+    j.group = streaming(plan, pass) || j.width < GROUP ? j.width : GROUP;
+    j.m_step = (size_t)j.tiles * (size_t)j.group + 16;
+    return j;
 }
 
 void ts_winograd_pack(const ts_conv *plan, ts_winograd_pass pass, float *panels, const float *weights, ts_pool *pool) {
@@ -132,19 +143,22 @@ static size_t aligned(size_t floats) { return ts_div_up(floats, 16) * 16; }
 static size_t v_floats(const ts_winograd_job *j) { return aligned((size_t)ts_winograd_frequencies(j) * j->v_step); }
 
 static size_t product_floats(const ts_winograd_job *j) {
-    return aligned((size_t)ts_winograd_frequencies(j) * ts_winograd_product_step(j, TS_NV));
+    return aligned((size_t)ts_winograd_frequencies(j) * j->m_step);
 }
 
-/* Of one worker: products, and a strip or (streaming) filters, never at one time. */
+static size_t stream_step(void) { return STREAM_DEPTH * TS_NR + 16; }
+
+/* Of one worker: a strip, or (streaming) filters, never at one time. */
 static size_t room_floats(const ts_winograd_job *j, bool streams) {
-    const size_t filters = streams ? product_floats(j) + ts_winograd_panel(j, TS_NV) : product_floats(j);
+    const size_t filters = streams ? (size_t)ts_winograd_used(j) * stream_step() : 0;
     return aligned(ts_max_size(filters, ts_winograd_strip(j)));
 }
 
 size_t ts_winograd_scratch(const ts_conv *plan, ts_winograd_pass pass, int threads) {
     const ts_winograd_job j = planned(plan, pass);
-    const bool streams = pass == TS_WINOGRAD_FORWARD && plan->streams;
-    return v_floats(&j) * (streams ? 1 : (size_t)threads) + room_floats(&j, streams) * (size_t)threads;
+    const bool streams = streaming(plan, pass);
+    return (v_floats(&j) + product_floats(&j)) * (streams ? 1 : (size_t)threads) +
+           room_floats(&j, streams) * (size_t)threads;
 }
 
 static int least(int a, int b) { return a < b ? a : b; }
@@ -159,27 +173,41 @@ static ts_winograd_block block_at(const ts_winograd_job *j, size_t index) {
     return b;
 }
 
-/* One panel of output channels of a block, u: its filters. */
-static void run_panel(const ts_winograd_job *j, const ts_winograd_block *b, int first, const float *v, const float *u,
-                      float *products) {
-    const int vectors = ts_panel_vectors(j->out_c, first);
-    const size_t each = ts_winograd_panel(j, vectors) / (size_t)j->phases;
-    for (int p = 0; p < j->phases; p++, u += each) {
-        const int phase = j->phases > 1 ? p : -1;
-        ts_winograd_product(j, b->images * b->rows * b->columns, vectors, phase, products, v, u);
-        ts_winograd_output(j, b, first, phase, products);
+static int tiles_of(const ts_winograd_block *b) { return b->images * b->rows * b->columns; }
+
+/* All products of output channels begin .. end-1 of a block, in a phase; u: the phase's panels. */
+static void multiply(const ts_winograd_job *j, const ts_winograd_block *b, int begin, int end, int phase, float *m,
+                     const float *v, const float *u) {
+    const int tiles = tiles_of(b);
+    for (int f = 0; f < ts_winograd_frequencies(j); f++, m += j->m_step, v += j->v_step) {
+        if (ts_winograd_zero(j->m, phase, f)) {
+            memset(m, 0, (size_t)tiles * (size_t)j->group * sizeof(float));
+            continue;
+        }
+        for (int first = begin; first < end; first += TS_NR)
+            ts_winograd_product(j, tiles, first, 0, j->depth, m + (first - begin), v,
+                                u + (size_t)first * (size_t)j->depth);
+        u += j->u_step;
     }
 }
 
 static void block_task(void *context, size_t begin, size_t end, int worker) {
     const run *r = context;
     const ts_winograd_job *j = r->job;
-    float *v = r->v + (size_t)worker * r->v_each, *room = r->room + (size_t)worker * r->room_each;
+    const size_t w = (size_t)worker;
+    float *v = r->v + w * r->v_each, *products = r->products + w * r->products_each,
+          *strip = r->room + w * r->room_each;
     for (size_t i = begin; i < end; i++) {
         const ts_winograd_block b = block_at(j, i);
-        for (int chunk = 0; chunk < j->in_c; chunk += TS_WINOGRAD_CHUNK) ts_winograd_input(j, &b, chunk, v, room);
-        for (int first = 0; first < j->out_c; first += TS_NR)
-            run_panel(j, &b, first, v, j->filter.panels + panel_at(j, first), room);
+        for (int chunk = 0; chunk < j->in_c; chunk += TS_WINOGRAD_CHUNK) ts_winograd_input(j, &b, chunk, v, strip);
+        const float *u = j->filter.panels;
+        for (int phase = 0; phase < j->phases; phase++, u += (size_t)ts_winograd_used(j) * j->u_step) {
+            for (int first = 0; first < j->out_c; first += j->group) {
+                const int last = least(first + j->group, j->out_c);
+                multiply(j, &b, first, last, phase_number(j, phase), products, v, u);
+                ts_winograd_output(j, &b, first, last, phase_number(j, phase), products);
+            }
+        }
     }
 }
 
@@ -189,36 +217,57 @@ static void chunk_task(void *context, size_t begin, size_t end, int worker) {
         ts_winograd_input(r->job, r->block, (int)i * TS_WINOGRAD_CHUNK, r->v, r->room + (size_t)worker * r->room_each);
 }
 
-static void panel_task(void *context, size_t begin, size_t end, int worker) {
+/* Some input channels of a panel: filters, products at all frequencies, and after the last channels the way back. */
+static void stream_task(void *context, size_t begin, size_t end, int worker) {
     const run *r = context;
-    float *products = r->room + (size_t)worker * r->room_each, *u = products + product_floats(r->job);
+    const ts_winograd_job *j = r->job;
+    const int last = least(r->channel + STREAM_DEPTH, j->depth), depth = last - r->channel, tiles = tiles_of(r->block);
     for (size_t i = begin; i < end; i++) {
-        make_panel(r->job, (int)i * TS_NR, u);
-        run_panel(r->job, r->block, (int)i * TS_NR, r->v, u, products);
+        const int first = (int)i * TS_NR, past = least(first + TS_NR, j->out_c);
+        float *m = r->products + first, *u = r->room + (size_t)worker * r->room_each;
+        const float *v = r->v;
+        ts_winograd_filter(j, first, r->phase, r->channel, last, u, stream_step());
+        for (int f = 0; f < ts_winograd_frequencies(j); f++, m += j->m_step, v += j->v_step) {
+            if (ts_winograd_zero(j->m, r->phase, f)) {
+                for (int t = 0; t < tiles && r->channel == 0; t++)
+                    memset(m + t * j->group, 0, (size_t)(past - first) * sizeof(float));
+                continue;
+            }
+            ts_winograd_product(j, tiles, first, r->channel, depth, m, v, u);
+            u += stream_step();
+        }
+        if (last == j->depth) ts_winograd_output(j, r->block, first, past, r->phase, r->products + first);
     }
 }
 
 static void run_streaming(run *r, size_t blocks, ts_pool *pool) {
+    const ts_winograd_job *j = r->job;
     for (size_t i = 0; i < blocks; i++) {
-        const ts_winograd_block b = block_at(r->job, i);
+        const ts_winograd_block b = block_at(j, i);
         r->block = &b;
-        ts_parallel(pool, ts_div_up((size_t)r->job->in_c, TS_WINOGRAD_CHUNK), 1, chunk_task, r);
-        ts_parallel(pool, ts_div_up((size_t)r->job->out_c, TS_NR), 1, panel_task, r);
+        ts_parallel(pool, ts_div_up((size_t)j->in_c, TS_WINOGRAD_CHUNK), 1, chunk_task, r);
+        for (int phase = 0; phase < j->phases; phase++) {
+            r->phase = phase_number(j, phase);
+            for (r->channel = 0; r->channel < j->depth; r->channel += STREAM_DEPTH)
+                ts_parallel(pool, ts_div_up((size_t)j->out_c, TS_NR), 1, stream_task, r);
+        }
     }
 }
 
 void ts_winograd_run(const ts_conv *plan, ts_winograd_pass pass, float *y, const float *x, ts_filter filter,
                      const ts_conv_fuse *fuse, float *scratch, ts_pool *pool) {
     ts_winograd_job j = planned(plan, pass);
-    const bool streams = pass == TS_WINOGRAD_FORWARD && plan->streams;
+    const bool streams = streaming(plan, pass);
     const size_t blocks = (size_t)j.blocks_n * (size_t)j.blocks_y * (size_t)j.blocks_x;
     const size_t workers = (size_t)ts_pool_threads(pool);
     j.in = x;
     j.out = y;
     j.filter = filter;
     if (fuse) j.fuse = *fuse;
-    run r = {.job = &j, .v = scratch, .v_each = v_floats(&j), .room_each = room_floats(&j, streams)};
-    r.room = scratch + r.v_each * (streams ? 1 : workers);
+    run r = {.job = &j, .v = scratch, .v_each = v_floats(&j), .products_each = product_floats(&j)};
+    r.room_each = room_floats(&j, streams);
+    r.products = scratch + r.v_each * (streams ? 1 : workers);
+    r.room = r.products + r.products_each * (streams ? 1 : workers);
     if (streams) run_streaming(&r, blocks, pool);
     else ts_parallel(pool, blocks, 1, block_task, &r);
 }

@@ -94,7 +94,8 @@ static void transform_group(const ts_winograd_job *j, const float *const *d, siz
         for (int i = 0; i < TS_MR; i++) {
             float *to = TS_STREAM ? room + i * TS_VF : v + i * j->depth + c * TS_VF;
             const size_t step = TS_STREAM ? TS_MR * TS_VF : j->v_step;
-            (j->m == 4 ? transform_4 : transform_2)(to, step, d[i] + c * TS_VF, row);
+            if (j->m == 4) transform_4(to, step, d[i] + c * TS_VF, row);
+            else transform_2(to, step, d[i] + c * TS_VF, row);
         }
         if (!TS_STREAM) continue;
         for (int f = 0; f < ts_winograd_frequencies(j); f++)

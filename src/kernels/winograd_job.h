@@ -15,12 +15,15 @@ typedef struct ts_winograd_job {
     int phases;                           /* 1, or 4 of an upsampled input */
     size_t out_pixel, out_row, out_image; /* floats between neighbours of the plane, rows, images */
     bool back;                            /* filters are turned by 180 degrees, their channels exchanged */
-    int depth;                            /* in_c in whole vectors; what is added is zero */
+    int depth, width;                     /* in_c and out_c in whole vectors; what is added is zero */
     int tiles_y, tiles_x;                 /* of an image */
     int images, rows, columns;            /* of a block: whole images, or rows x columns tiles of one */
     int blocks_n, blocks_y, blocks_x;
-    int tiles;     /* of a block, in whole groups of TS_MR */
-    size_t v_step; /* floats between the frequencies of V, which holds [tiles][depth] each */
+    int tiles; /* of a block, in whole groups of TS_MR */
+    int group; /* output channels whose products are kept at one time, a multiple of TS_NR or all of width */
+    /* Floats between frequencies of V [tiles][depth], of the products [tiles][group], of the filters made in advance
+     * [panel][depth][its width]: 64 bytes more than they need, so that they do not all fall on the same lines of a cache. */
+    size_t v_step, m_step, u_step;
     const float *in;
     ts_filter filter;
     float *out;
@@ -42,31 +45,24 @@ static inline bool ts_winograd_zero(int m, int phase, int frequency) {
     return i == (phase & 2 ? 0 : m + 1) || k == (phase & 1 ? 0 : m + 1);
 }
 
-/* The transformed filters of one panel and phase: [frequency that is not zero][depth][width], frequencies this many
- * floats apart; 64 bytes more than they need, so that they do not all fall on the same lines of a cache. */
-static inline size_t ts_winograd_step(const ts_winograd_job *j, int vectors) {
-    return (size_t)j->depth * (size_t)(vectors * TS_VF) + 16;
-}
-static inline size_t ts_winograd_panel(const ts_winograd_job *j, int vectors) {
-    const int side = j->phases > 1 ? j->m + 1 : j->m + 2;
-    return (size_t)j->phases * (size_t)(side * side) * ts_winograd_step(j, vectors);
+/* Frequencies of a phase that are not zero. */
+static inline int ts_winograd_used(const ts_winograd_job *j) {
+    return j->phases > 1 ? (j->m + 1) * (j->m + 1) : ts_winograd_frequencies(j);
 }
 
 /* Floats of a strip of one chunk of channels for a block. */
 size_t ts_winograd_strip(const ts_winograd_job *j);
 /* Reads the channels [chunk, chunk + TS_WINOGRAD_CHUNK) of a block's input and transforms them into V. */
 void ts_winograd_input(const ts_winograd_job *j, const ts_winograd_block *b, int chunk, float *v, float *strip);
-/* Transforms the filters of the panel that starts at output channel `first`, of one phase (-1: none). */
-void ts_winograd_filter(const ts_winograd_job *j, int first, int phase, float *u);
-/* m[frequency][tiles][width] = V u. */
-void ts_winograd_product(const ts_winograd_job *j, int tiles, int vectors, int phase, float *m, const float *v,
+/* Transforms the filters of input channels begin .. end-1 for the panel that starts at output channel `first`, of one
+ * phase (-1: none): u[frequency that is not zero][end - begin][panel's width], `step` floats between frequencies. */
+void ts_winograd_filter(const ts_winograd_job *j, int first, int phase, int begin, int end, float *u, size_t step);
+/* One frequency: m[tile] = (k > 0: +=) v[tile][k .. k + depth-1] u[depth][panel's width]; tiles of m are group floats apart. */
+void ts_winograd_product(const ts_winograd_job *j, int tiles, int first, int k, int depth, float *m, const float *v,
                          const float *u);
-/* Transforms products back and stores them, with bias, activation and addend. */
-void ts_winograd_output(const ts_winograd_job *j, const ts_winograd_block *b, int first, int phase, const float *m);
-
-/* Floats between the frequencies of the products of a block. */
-static inline size_t ts_winograd_product_step(const ts_winograd_job *j, int vectors) {
-    return (size_t)j->tiles * (size_t)(vectors * TS_VF) + 16;
-}
+/* Transforms the products of output channels first .. end-1 back and stores them, with bias, activation and addend. m: the
+ * first's. */
+void ts_winograd_output(const ts_winograd_job *j, const ts_winograd_block *b, int first, int end, int phase,
+                        const float *m);
 
 #endif

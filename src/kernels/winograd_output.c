@@ -48,23 +48,24 @@ static void store_tile(const ts_winograd_job *j, float *values, int rows, int co
         }
 }
 
-void ts_winograd_output(const ts_winograd_job *j, const ts_winograd_block *b, int first, int phase, const float *m) {
-    const int width = ts_panel_vectors(j->out_c, first) * TS_VF, per_image = b->rows * b->columns;
-    const size_t step = ts_winograd_product_step(j, width / TS_VF);
+void ts_winograd_output(const ts_winograd_job *j, const ts_winograd_block *b, int first, int end, int phase,
+                        const float *m) {
+    const int per_image = b->rows * b->columns;
     float values[16 * TS_VF];
     /* to the phase's first pixel: half a pixel's and row's step of the plane */
     const size_t corner = phase < 0 ? 0 : (phase & 2 ? j->out_row / 2 : 0) + (phase & 1 ? j->out_pixel / 2 : 0);
-    for (int t = 0; t < b->images * per_image; t++, m += width) {
+    for (int t = 0; t < b->images * per_image; t++, m += j->group) {
         const int y = (b->row + t % per_image / b->columns) * j->m, x = (b->column + t % b->columns) * j->m;
         const int rows = j->plane_h - y < j->m ? j->plane_h - y : j->m;
         const int columns = j->plane_w - x < j->m ? j->plane_w - x : j->m;
         const size_t at = (size_t)(b->image + t / per_image) * j->out_image + (size_t)y * j->out_row +
-                          (size_t)x * j->out_pixel + corner + (size_t)first;
-        for (int i = 0; i < width; i += TS_VF) {
-            const size_t n = ts_min_size((size_t)(j->out_c - first - i), TS_VF);
-            (j->m == 4 ? transform_4 : transform_2)(values, m + i, step);
-            store_tile(j, values, rows, columns, at + (size_t)i,
-                       j->fuse.bias ? vf_load_upto(j->fuse.bias + first + i, n) : vf_zero(), n);
+                          (size_t)x * j->out_pixel + corner;
+        for (int c = first; c < end; c += TS_VF) {
+            const size_t n = ts_min_size((size_t)(j->out_c - c), TS_VF);
+            if (j->m == 4) transform_4(values, m + (c - first), j->m_step);
+            else transform_2(values, m + (c - first), j->m_step);
+            store_tile(j, values, rows, columns, at + (size_t)c,
+                       j->fuse.bias ? vf_load_upto(j->fuse.bias + c, n) : vf_zero(), n);
         }
     }
 }

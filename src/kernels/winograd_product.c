@@ -1,58 +1,54 @@
-/* winograd_product.c - the products of a block at every frequency.
+/* winograd_product.c - a block's product with a panel of filters at one frequency.
  *
  * Where registers and the compiler's addressing are scarce (TS_STREAM: WebAssembly), a group of TS_MR tiles lies
- * [depth][TS_MR]: its scalars and the panel's vectors are two streams with constant offsets. The loop is left rolled on
- * purpose: V8 runs it at the machine's peak, and at half of it when unrolled, for then loads move up and registers spill.
+ * [depth][TS_MR]: its scalars and the panel's vectors are two streams with constant offsets. The loop is left rolled
+ * there on purpose: V8 runs it at the machine's peak, and at half of it when unrolled, for then loads move up and
+ * registers spill. depth is a multiple of TS_STEPS.
  */
 #include "kernels/winograd_job.h"
 
-#if TS_STREAM
-#define DEFINE_STREAM(NV)                                                                                              \
-    static void stream_##NV(float *c, const float *a, const float *panel, int depth) {                                 \
+#define DEFINE_PRODUCT(NV)                                                                                             \
+    static void product_##NV(float *c, size_t ldc, const float *a, size_t lda, const float *panel, int depth,          \
+                             bool fresh) {                                                                             \
         vf acc[TS_MR][NV];                                                                                             \
-        TS_UNROLL for (int i = 0; i < TS_MR; i++) TS_UNROLL for (int n = 0; n < NV; n++) acc[i][n] = vf_zero();        \
-        do {                                                                                                           \
-            vf b[NV];                                                                                                  \
-            TS_UNROLL for (int n = 0; n < NV; n++) b[n] = vf_load(panel + n * TS_VF);                                  \
-            TS_UNROLL for (int i = 0; i < TS_MR; i++) {                                                                \
-                const vf s = vf_set1(a[i]);                                                                            \
-                TS_UNROLL for (int n = 0; n < NV; n++) acc[i][n] = vf_madd(s, b[n], acc[i][n]);                        \
-            }                                                                                                          \
-            a += TS_MR;                                                                                                \
-            panel += NV * TS_VF;                                                                                       \
-        } while (--depth > 0);                                                                                         \
         TS_UNROLL for (int i = 0; i < TS_MR; i++) TS_UNROLL for (int n = 0; n < NV; n++)                               \
-            vf_store(c + (i * NV + n) * TS_VF, acc[i][n]);                                                             \
+            acc[i][n] = fresh ? vf_zero() : vf_load(c + (size_t)i * ldc + n * TS_VF);                                  \
+        do {                                                                                                           \
+            TS_UNROLL for (int k = 0; k < TS_STEPS; k++) {                                                             \
+                vf b[NV];                                                                                              \
+                TS_UNROLL for (int n = 0; n < NV; n++) b[n] = vf_load(panel + (k * NV + n) * TS_VF);                   \
+                TS_UNROLL for (int i = 0; i < TS_MR; i++) {                                                            \
+                    const vf s = vf_set1(a[TS_STREAM ? (size_t)(k * TS_MR + i) : (size_t)i * lda + (size_t)k]);        \
+                    TS_UNROLL for (int n = 0; n < NV; n++) acc[i][n] = vf_madd(s, b[n], acc[i][n]);                    \
+                }                                                                                                      \
+            }                                                                                                          \
+            a += TS_STREAM ? TS_STEPS * TS_MR : TS_STEPS;                                                              \
+            panel += TS_STEPS * NV * TS_VF;                                                                            \
+        } while ((depth -= TS_STEPS) > 0);                                                                             \
+        TS_UNROLL for (int i = 0; i < TS_MR; i++) TS_UNROLL for (int n = 0; n < NV; n++)                               \
+            vf_store(c + (size_t)i * ldc + n * TS_VF, acc[i][n]);                                                      \
     }
-DEFINE_STREAM(1)
-DEFINE_STREAM(2)
+
+DEFINE_PRODUCT(1)
+DEFINE_PRODUCT(2)
+#if TS_NV > 2
+DEFINE_PRODUCT(3)
+DEFINE_PRODUCT(4)
 #endif
 
-static void group_product(float *c, const float *a, const float *panel, int depth, int vectors) {
-#if TS_STREAM
-    (vectors == 1 ? stream_1 : stream_2)(c, a, panel, depth);
-#else
-    static const float zero[TS_NR];
-    ts_tile tile;
-    for (int i = 0; i < TS_MR; i++) {
-        tile.a[i] = a + (size_t)i * (size_t)depth;
-        tile.c[i] = c + i * vectors * TS_VF;
-    }
-    ts_tile_rows(&tile, vectors, 1, depth, (size_t)depth, panel, zero);
-#endif
-}
-
-void ts_winograd_product(const ts_winograd_job *j, int tiles, int vectors, int phase, float *m, const float *v,
+void ts_winograd_product(const ts_winograd_job *j, int tiles, int first, int k, int depth, float *m, const float *v,
                          const float *u) {
-    const int width = vectors * TS_VF;
-    const size_t step = ts_winograd_product_step(j, vectors), u_step = ts_winograd_step(j, vectors);
-    for (int f = 0; f < ts_winograd_frequencies(j); f++, m += step, v += j->v_step) {
-        if (ts_winograd_zero(j->m, phase, f)) {
-            memset(m, 0, (size_t)tiles * (size_t)width * sizeof(float));
-            continue;
+    const int vectors = ts_panel_vectors(j->out_c, first);
+    const size_t ldc = (size_t)j->group, lda = (size_t)j->depth;
+    v += (size_t)k * (TS_STREAM ? TS_MR : 1);
+    for (int t = 0; t < tiles; t += TS_MR, v += TS_MR * lda, m += TS_MR * ldc) {
+        switch (vectors) {
+        case 1: product_1(m, ldc, v, lda, u, depth, k == 0); break;
+#if TS_NV > 2
+        case 3: product_3(m, ldc, v, lda, u, depth, k == 0); break;
+        case 4: product_4(m, ldc, v, lda, u, depth, k == 0); break;
+#endif
+        default: product_2(m, ldc, v, lda, u, depth, k == 0); break;
         }
-        for (int t = 0; t < tiles; t += TS_MR)
-            group_product(m + (size_t)t * (size_t)width, v + (size_t)t * (size_t)j->depth, u, j->depth, vectors);
-        u += u_step;
     }
 }
