@@ -109,8 +109,21 @@ void ts_tile_rows(const ts_tile *tile, int nv, int segments, int length, size_t 
 /* ---- few columns -------------------------------------------------------------------------------------------- */
 enum {
     LANES = TS_VF > 8 ? TS_VF : 8, /* chains per output */
-    DOTS = TS_MR % 3 == 0 ? 3 : 2  /* rows at a time */
+    DOTS = TS_VF > 8        ? TS_MR
+           : TS_MR % 3 == 0 ? 3
+                            : 2 /* rows at a time; AVX-512 has 32 registers */
 };
+
+/* n lanes of every row times those of three columns; n = TS_VF but for the last 8 values of a row in wider vectors. */
+static inline void dot_step(vf acc[DOTS][3], const float **row, const float *panel, size_t n) {
+    vf w[3];
+    TS_UNROLL for (size_t o = 0; o < 3; o++) w[o] = vf_load_upto(panel + o * n, n);
+    TS_UNROLL for (int i = 0; i < DOTS; i++) {
+        const vf x = vf_load_upto(row[i], n);
+        TS_UNROLL for (int o = 0; o < 3; o++) acc[i][o] = vf_madd(x, w[o], acc[i][o]);
+        row[i] += n < 8 ? 8 : n;
+    }
+}
 
 /* The chains of lanes [part, part + TS_VF) of LANES, of DOTS rows and three outputs. */
 static void dots(vf chain[DOTS][3], const float *const *a, int part, int segments, int length, size_t step,
@@ -123,18 +136,9 @@ static void dots(vf chain[DOTS][3], const float *const *a, int part, int segment
     }
     panel += 3 * part;
     for (int s = 0; s < segments; s++) {
-        for (int left = length; left > 0; left -= LANES) {
-            const size_t n = TS_VF > 8 && left < TS_VF ? 8 : TS_VF; /* a constant up to 8 lanes */
-            const size_t width = TS_VF > 8 ? n : LANES;
-            vf w[3];
-            TS_UNROLL for (int o = 0; o < 3; o++) w[o] = vf_load_upto(panel + o * (TS_VF > 8 ? n : TS_VF), n);
-            TS_UNROLL for (int i = 0; i < DOTS; i++) {
-                const vf x = vf_load_upto(row[i], n);
-                TS_UNROLL for (int o = 0; o < 3; o++) acc[i][o] = vf_madd(x, w[o], acc[i][o]);
-                row[i] += width;
-            }
-            panel += 3 * width;
-        }
+        int left = length;
+        for (; left >= LANES; left -= LANES, panel += 3 * LANES) dot_step(acc, row, panel, TS_VF);
+        if (TS_VF > 8 && left > 0) dot_step(acc, row, panel, 8), panel += 3 * 8;
         TS_UNROLL for (int i = 0; i < DOTS; i++) row[i] += step - (size_t)length;
     }
     TS_UNROLL for (int i = 0; i < DOTS; i++) TS_UNROLL for (int o = 0; o < 3; o++) chain[i][o] = acc[i][o];
