@@ -32,10 +32,14 @@ function(ts_add_core target variant)
   if(TESSERAE_SANITIZE OR TESSERAE_FUZZ) # stb_image shifts and adds past an int's ends when a JPEG is damaged; nothing comes of it
     set_source_files_properties(${CMAKE_SOURCE_DIR}/src/io/image.c PROPERTIES COMPILE_OPTIONS -fno-sanitize=shift,signed-integer-overflow)
   endif()
-  if(EMSCRIPTEN) # a smaller download: what runs once per layer or per file need not be fast, and results do not depend on -O
+  if(EMSCRIPTEN) # a small download: only inner loops are compiled for speed (results do not depend on -O)
+    set(hot ${sources})
+    list(FILTER hot INCLUDE REGEX "/src/(kernels/|codec/(rans|context|entropy)|nets/learner|engine/choice)")
     set(cold ${sources})
-    list(FILTER cold INCLUDE REGEX "/src/(nets|graph)/|/src/io/[^di]|/src/base/(arena|decimal|json)|/src/engine/(compare|decoder|encoder|import|model|net|trainer)")
+    list(REMOVE_ITEM cold ${hot})
+    set_source_files_properties(${hot} PROPERTIES COMPILE_OPTIONS -O2) # -O3 is as fast but for the filters' transform
     set_source_files_properties(${cold} PROPERTIES COMPILE_OPTIONS -Os)
+    set_source_files_properties(${CMAKE_SOURCE_DIR}/src/kernels/winograd_filter.c PROPERTIES COMPILE_OPTIONS -O3)
   endif()
   ts_common(${target})
   target_compile_options(${target} PUBLIC ${ts_simd_${variant}})

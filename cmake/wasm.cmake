@@ -37,7 +37,7 @@ function(ts_optimize target input output)
     message(FATAL_ERROR "node_modules/binaryen is missing: run npm ci first")
   endif()
   add_custom_command(TARGET ${target} POST_BUILD VERBATIM
-    COMMAND ${node} ${wasm_opt} -O3 ${wasm_features} --strip-debug --strip-producers ${input} -o ${output})
+    COMMAND ${node} ${wasm_opt} -O2 ${wasm_features} --strip-debug --strip-producers ${input} -o ${output})
 endfunction()
 
 # The exported functions are the ones that include/tesserae.h declares.
@@ -90,7 +90,7 @@ add_custom_command(OUTPUT ${threads_dist} DEPENDS core-threads VERBATIM
   COMMAND ${em_llvm}/wasm-ld ${em_lib}/crt1_reactor.o $<TARGET_FILE:core-threads> -L${em_lib} ${em_libraries} --entry=_initialize
     --import-memory --shared-memory --initial-memory=4194304 --max-memory=2147483648 -z stack-size=524288 --strip-debug
     ${threads_exports} -o ${threads_wasm}
-  COMMAND ${node} ${wasm_opt} -O3 ${wasm_features} --enable-threads --strip-debug --strip-producers ${threads_wasm} -o ${threads_dist})
+  COMMAND ${node} ${wasm_opt} -O2 ${wasm_features} --enable-threads --strip-debug --strip-producers ${threads_wasm} -o ${threads_dist})
 add_custom_target(web-core-threads ALL DEPENDS ${threads_dist})
 
 ts_add_cli(tesserae-cli core)
