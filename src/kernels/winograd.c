@@ -80,9 +80,10 @@ int ts_winograd_tile(const ts_conv_shape *s, ts_winograd_pass pass) {
     if (s->in < 16 || s->out < 16) return 0;
     const int deep = pass == TS_WINOGRAD_BACK ? s->out : s->in, m = deep > TS_WINOGRAD_DEPTH ? 2 : 4;
     const ts_winograd_job j = job_of(s, m, pass);
-    const int64_t side = m + 2, tiles = (int64_t)j.tiles_y * j.tiles_x, pixels = (int64_t)j.plane_h * j.plane_w;
-    if (tiles * s->batch < 4) return 0; /* too few to share the filters' transform */
-    return tiles * side * side * 3 <= pixels * 9 * 2 ? m : 0;
+    /* Half of the direct form's multiplications have to go, counting six tiles at a time as the products do. */
+    const int64_t tiles = ((int64_t)j.tiles_y * j.tiles_x * j.batch + 5) / 6 * 6;
+    const int64_t pixels = (int64_t)j.plane_h * j.plane_w * j.batch;
+    return tiles * ts_winograd_frequencies(&j) * 2 <= pixels * 9 ? m : 0;
 }
 
 bool ts_winograd_streams(const ts_conv_shape *shape, int m) {

@@ -400,6 +400,12 @@ static void test_rule(void) {
     s = big, s.in = 3;
     CHECK_INT(ts_conv_plan(&p, &s, NULL), TESS_OK);
     CHECK(p.tile == 0 && p.tile_back == 0);
+    s = big, s.height = s.width = 6;
+    CHECK_INT(ts_conv_plan(&p, &s, NULL), TESS_OK);
+    CHECK(p.tile == 0 && p.tile_back == 0);
+    s.batch = 3, s.height = s.width = 8;
+    CHECK_INT(ts_conv_plan(&p, &s, NULL), TESS_OK);
+    CHECK(p.tile == 4 && p.tile_back == 4);
     s = big, s.shuffle = 2;
     CHECK_INT(ts_conv_plan(&p, &s, NULL), TESS_OK);
     CHECK(p.tile == 0);
