@@ -155,17 +155,17 @@ void ts_attention_forward(float *y, const float *q, const float *k, const float 
 /* ---- backward ------------------------------------------------------------------------------------------------ */
 /* With P = softmax(S), S = scale q k^T: dv = P^T dy, dP = dy v^T, dS = scale P (dP - rowsum(P dP)), dq = dS k, dk = dS^T q. */
 
-/* dp [rows][KEYS] = dy v^T for a tile; zeros beyond the last key. */
-static void make_slopes(const attention *a, float *dp, size_t first, size_t rows, size_t tile) {
+/* Scores and dp [rows][KEYS] = dy v^T (zeros beyond the last key) of a tile; `finished`, from finished states: scores <- P,
+ * dp <- dS. */
+static void back_tile(const attention *a, float *scores, float *dp, size_t first, size_t rows, size_t tile,
+                      int finished) {
     const size_t n = tile_keys(a, tile), c = (size_t)a->channels;
+    make_scores(a, scores, first, rows, tile);
     ts_gemm(dp, KEYS, a->dy + first * c, c, a->values + tile * a->each, NULL, rows, a->channels, (int)n, NULL);
-    for (size_t r = 0; n < KEYS && r < rows; r++) memset(dp + r * KEYS + n, 0, (KEYS - n) * sizeof(float));
-}
-
-/* From finished states: scores <- P, dp <- dS. */
-static void finish_tile(const attention *a, float *scores, float *dp, size_t first, size_t rows) {
     for (size_t r = 0; r < rows; r++, scores += KEYS, dp += KEYS) {
         const row_state *state = &a->states[first + r];
+        memset(dp + n, 0, (KEYS - n) * sizeof(float));
+        if (!finished) continue;
         const vf most = vf_set1(state->most), share = vf_set1(1 / state->sum), scale = vf_set1(a->scale);
         const vf mean = vf_set1(state->slope / state->sum);
         for (size_t i = 0; i < KEYS; i += TS_VF) {
@@ -186,17 +186,14 @@ static void query_task(void *context, size_t begin, size_t end, int worker) {
         const size_t first = block * QUERIES, rows = ts_min_size(a->tokens - first, QUERIES);
         for (size_t r = 0; r < rows; r++) a->states[first + r] = (row_state){LEAST, 0, 0};
         for (size_t t = 0; t < tiles; t++) {
-            make_scores(a, scores, first, rows, t);
-            make_slopes(a, dp, first, rows, t);
+            back_tile(a, scores, dp, first, rows, t, 0);
             for (size_t r = 0; r < rows; r++) row_exp(scores + r * KEYS, dp + r * KEYS, &a->states[first + r]);
         }
         if (!a->dq) continue;
         float *dq = a->dq + first * c;
         memset(dq, 0, rows * c * sizeof(float));
         for (size_t t = 0; t < tiles; t++) {
-            make_scores(a, scores, first, rows, t);
-            make_slopes(a, dp, first, rows, t);
-            finish_tile(a, scores, dp, first, rows);
+            back_tile(a, scores, dp, first, rows, t, 1);
             ts_gemm(part, c, dp, KEYS, a->rows + t * a->each, NULL, rows, (int)tile_keys(a, t), a->channels, NULL);
             fade_add(dq, 1, part, rows * c);
         }
@@ -214,9 +211,7 @@ static void key_task(void *context, size_t begin, size_t end, int worker) {
         if (a->dv) memset(a->dv + at, 0, n * c * sizeof(float));
         for (size_t first = 0; first < a->tokens; first += QUERIES) {
             const size_t rows = ts_min_size(a->tokens - first, QUERIES);
-            make_scores(a, scores, first, rows, t);
-            make_slopes(a, dp, first, rows, t);
-            finish_tile(a, scores, dp, first, rows);
+            back_tile(a, scores, dp, first, rows, t, 1);
             if (a->dk) ts_gemm_tn(a->dk + at, c, dp, KEYS, a->q + first * c, c, rows, (int)n, a->channels, NULL);
             if (a->dv) ts_gemm_tn(a->dv + at, c, scores, KEYS, a->dy + first * c, c, rows, (int)n, a->channels, NULL);
         }

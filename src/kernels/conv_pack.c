@@ -5,6 +5,8 @@
 #include "kernels/gemm.h"
 #include "kernels/winograd.h"
 
+#include <string.h>
+
 typedef struct packing {
     const ts_conv *plan;
     ts_conv_job job;
@@ -19,69 +21,63 @@ typedef struct place {
     float *to;
     int first, columns, width;
     int length; /* dots: of a row of taps; 0: no dots */
+    bool plain; /* columns in order, one tap each */
 } place;
 
-/* One tap's weights of a panel: rows (inputs) from `row` on. */
-static void put_tap(const packing *w, const place *p, size_t row, size_t tap, bool add) {
+/* Adds one tap's weights to a panel: rows (inputs) from `row` on. Where panels are plain, and a tap is all there is to
+ * add, it is copied. */
+static void put_tap(const packing *w, const place *p, size_t row, size_t tap) {
     const float *from = w->weights + tap * (size_t)w->plan->shape.in * (size_t)w->plan->shape.out;
-    if (!add && p->length == 0 && w->job.shuffle == 1) {
+    if (p->plain) {
         from += (size_t)p->first * w->out_step;
         ts_gemm_pack(p->to + row * (size_t)p->width, from, w->job.in_c, p->columns, w->in_step, w->out_step);
         return;
     }
     for (size_t j = 0; j < (size_t)p->columns; j++) {
         const size_t column = ts_conv_job_channel(&w->job, (size_t)p->first + j) * w->out_step;
-        for (size_t i = 0; i < (size_t)w->job.in_c; i++) {
-            const float value = from[i * w->in_step + column];
-            float *at = p->to + (p->length ? ts_dot_place(p->length, row + i, j) : (row + i) * (size_t)p->width + j);
-            *at = add ? *at + value : value;
-        }
+        for (size_t i = 0; i < (size_t)w->job.in_c; i++)
+            p->to[p->length ? ts_dot_place(p->length, row + i, j) : (row + i) * (size_t)p->width + j] +=
+                from[i * w->in_step + column];
     }
 }
 
-/* Taps ky, kx of the plan that reach tap (ty, tx) of a phase, one for every `add`: see set_enlarged and phase_of in
- * conv_plan.c. */
-static void put_enlarged(const packing *w, const place *p, int phase) {
-    for (int t = 0; t < 4; t++)
-        for (int ky = 0, n = 0; ky < 3; ky++)
-            for (int kx = 0; kx < 3; kx++) {
-                if ((ky + 1 - phase / 2) / 2 != t / 2 || (kx + 1 - phase % 2) / 2 != t % 2) continue;
-                put_tap(w, p, (size_t)(t * w->job.in_c), (size_t)(ky * 3 + kx), n++ > 0);
-            }
+/* The tap of a phase that the plan's tap (ky, kx) is part of, -1: none; see set_enlarged and phase_of in conv_plan.c. */
+static int tap_of(const packing *w, int phase, int ky, int kx) {
+    const ts_conv_phase *p = &w->job.phases[phase];
+    const int step = w->job.step, y = phase / step, x = phase % step;
+    if (w->plan->shape.upsample == 2) return (ky + 1 - y) / 2 * 2 + (kx + 1 - x) / 2;
+    if (!w->back) return ky * w->plan->shape.kernel_w + kx;
+    if (ky % step != y || kx % step != x) return -1;
+    return (p->taps_h - 1 - ky / step) * p->taps_w + p->taps_w - 1 - kx / step;
 }
 
-/* The taps of one phase of the backward pass, falling; all taps in order for the forward pass (stride 0). */
-static void put_phase(const packing *w, const place *p, int ry, int rx, int stride) {
+static void put_panel(const packing *w, const place *p, int phase) {
     const ts_conv_shape *s = &w->plan->shape;
-    const int last_y = s->kernel_h - 1, last_x = s->kernel_w - 1;
-    size_t row = 0;
-    if (stride == 0) {
-        for (int tap = 0; tap < s->kernel_h * s->kernel_w; tap++, row += (size_t)w->job.in_c)
-            put_tap(w, p, row, (size_t)tap, false);
-        return;
-    }
-    for (int ky = ry + (last_y - ry) / stride * stride; ky >= ry; ky -= stride)
-        for (int kx = rx + (last_x - rx) / stride * stride; kx >= rx; kx -= stride, row += (size_t)w->job.in_c)
-            put_tap(w, p, row, (size_t)(ky * s->kernel_w + kx), false);
+    for (int ky = 0; ky < s->kernel_h; ky++)
+        for (int kx = 0; kx < s->kernel_w; kx++) {
+            const int tap = tap_of(w, phase, ky, kx);
+            if (tap >= 0) put_tap(w, p, (size_t)(tap * w->job.in_c), (size_t)(ky * s->kernel_w + kx));
+        }
 }
 
 static void pack_task(void *context, size_t begin, size_t end, int worker) {
     const packing *w = context;
     const ts_conv_job *j = &w->job;
+    const bool dots = ts_conv_job_dots(j), plain = !dots && j->shuffle == 1 && w->plan->shape.upsample != 2;
     (void)worker;
     for (int i = 0; i < j->step * j->step; i++) {
         const ts_conv_phase *phase = &j->phases[i];
         const size_t k = (size_t)(phase->taps_h * phase->taps_w) * (size_t)j->in_c;
         for (size_t panel = begin; k > 0 && panel < end; panel++) {
             const int first = (int)panel * TS_NR, width = ts_panel_vectors(j->out_c, first) * TS_VF;
-            const place p = {w->panels + phase->panels + (size_t)first * k, first,
-                             j->out_c - first < width ? j->out_c - first : width, width,
-                             ts_conv_job_dots(j) ? phase->taps_w * j->in_c : 0};
-            if (w->plan->shape.upsample == 2) {
-                put_enlarged(w, &p, i);
-            } else {
-                put_phase(w, &p, i / j->step, i % j->step, w->back ? j->step : 0);
-            }
+            const place p = {w->panels + phase->panels + (size_t)first * k,
+                             first,
+                             j->out_c - first < width ? j->out_c - first : width,
+                             width,
+                             dots ? phase->taps_w * j->in_c : 0,
+                             plain};
+            if (!plain) memset(p.to, 0, k * (size_t)width * sizeof(float));
+            put_panel(w, &p, i);
         }
     }
 }
