@@ -37,9 +37,10 @@ function(ts_add_core target variant)
     list(FILTER hot INCLUDE REGEX "/src/(kernels/|codec/(rans|context|entropy)|nets/learner|engine/choice)")
     set(cold ${sources})
     list(REMOVE_ITEM cold ${hot})
-    set_source_files_properties(${hot} PROPERTIES COMPILE_OPTIONS -O2) # -O3 is as fast but for the filters' transform
+    set_source_files_properties(${hot} PROPERTIES COMPILE_OPTIONS -O2) # -O3 is as fast but for these two
     set_source_files_properties(${cold} PROPERTIES COMPILE_OPTIONS -Os)
-    set_source_files_properties(${CMAKE_SOURCE_DIR}/src/kernels/winograd_filter.c PROPERTIES COMPILE_OPTIONS -O3)
+    set_source_files_properties(${CMAKE_SOURCE_DIR}/src/kernels/winograd_filter.c ${CMAKE_SOURCE_DIR}/src/kernels/norm.c
+                                PROPERTIES COMPILE_OPTIONS -O3)
   endif()
   ts_common(${target})
   target_compile_options(${target} PUBLIC ${ts_simd_${variant}})
