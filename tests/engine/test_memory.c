@@ -74,6 +74,18 @@ static tess_status decode_tokens(void) {
     return status == TESS_DONE ? TESS_OK : status;
 }
 
+static tess_status encode_latents(void) { return encode_rule("latents", 1, 1); }
+
+static tess_status decode_latents(void) {
+    tess_decoder *decoder = tess_decoder_new(shared);
+    if (!decoder) return TESS_ERR_MEMORY;
+    float *room = tess_decoder_begin_latents(decoder, HEIGHT / 4, WIDTH / 4, 4, HEIGHT, WIDTH);
+    tess_status status = room ? TESS_MORE : TESS_ERR_MEMORY;
+    while (status == TESS_MORE) status = tess_decoder_step(decoder);
+    tess_decoder_free(decoder);
+    return status == TESS_DONE ? TESS_OK : status;
+}
+
 static tess_status compare(void) {
     double out[4];
     return tess_compare(pixels, pixels, WIDTH, HEIGHT, 4, out);
@@ -95,6 +107,8 @@ static void test_every_allocation(void) {
                  {"decode", decode_good, 6},
                  {"decode damage", decode_damaged, 6},
                  {"decode tokens", decode_tokens, 5},
+                 {"encode latents", encode_latents, 5},
+                 {"decode latents", decode_latents, 5},
                  {"compare", compare, 1},
                  {"file info", info, 1}};
     for (size_t i = 0; i < sizeof CALLS / sizeof *CALLS; i++) {
