@@ -16,7 +16,7 @@ enum {
     V_BYTES = 2400 << 10, /* of V, about */
     GROUP = 64,           /* output channels whose products are kept at one time */
     STREAM_TILES = 64,    /* of a plane whose filters are made as it goes, at most */
-    STREAM_DEPTH = TS_NR > 16 ? 32 : 128
+    STREAM_DEPTH = TS_NR > 16 ? 32 : 64
 };
 
 static int split_evenly(int whole, int most) {
