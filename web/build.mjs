@@ -24,6 +24,7 @@ async function bundle(name, platform, external = []) {
     external,
     target: platform === 'node' ? 'node20' : ['chrome91', 'firefox114', 'safari16.4'],
     legalComments: 'none',
+    minify: platform === 'browser',
     write: false,
     logLevel: 'warning',
   });
