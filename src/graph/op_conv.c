@@ -114,10 +114,9 @@ static size_t rows(ts_shape s) { return (size_t)s.n * (size_t)s.h * (size_t)s.w;
 
 static void tconv_forward(const ts_call *c) {
     const ts_node *n = c->node;
-    const float *bias = ts_weights_values(n->weights, n->b);
-    ts_conv_backward_data(&n->conv, c->y, c->x[0], ts_weights_panels(n->weights, n->panels[1], c->pool), c->work,
-                          c->pool);
-    if (bias) ts_add_bias(c->y, bias, rows(c->ys), c->ys.c, c->pool);
+    const ts_conv_fuse fuse = {.bias = ts_weights_values(n->weights, n->b)};
+    ts_conv_transposed(&n->conv, c->y, c->x[0], ts_weights_panels(n->weights, n->panels[1], c->pool), &fuse, c->work,
+                       c->pool);
 }
 
 static void tconv_backward(const ts_call *c) {
