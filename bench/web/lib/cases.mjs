@@ -23,21 +23,21 @@ const layers = [
 const nets = [
     {
         kind: 'net', name: 'VQGAN f16 decoder 256x256', verb: 'detokenize', config: vqgan, family: 'taming', part: 'decoder', shape: { channels: 256, height: 16, width: 16 },
-        pixels: { width: 256, height: 256 }, bars: { 'ort-web': 4, tfjs: 3.5, 'ort-node': 1, 'simd:ort-web': 3, threads: 1.8 },
+        pixels: { width: 256, height: 256 }, bars: { 'ort-web': 4, tfjs: 3.5, 'ort-node': 1, 'simd:ort-web': 3, threads: 1.8, busiest: 1.8, native: 1.8 },
     },
     {
         kind: 'net', name: 'VQGAN f16 encoder 256x256', verb: 'encodeLatents', config: vqgan, family: 'taming', part: 'encoder', shape: { channels: 3, height: 256, width: 256 },
-        pixels: { width: 256, height: 256 }, bars: {},
+        pixels: { width: 256, height: 256 }, bars: { native: 1.8 },
     },
     {
         kind: 'net', name: 'TAESD decoder 256x256', verb: 'decodeLatents', config: taesd, part: 'decoder', shape: { channels: 4, height: 32, width: 32 },
-        pixels: { width: 256, height: 256 }, bars: { peer: 3.5 },
+        pixels: { width: 256, height: 256 }, bars: { peer: 3.5, native: 1.8 },
     },
 ];
 
 const photo = ['encode', 'decode'].flatMap((verb) => [
     { kind: 'photo', name: `photo model ${verb} 768x512`, verb, pixels: { width: 768, height: 512 }, bars: { ms: verb === 'encode' ? 300 : 250, native: 1.8 } },
-    { kind: 'pool', name: `photo model ${verb} 2048x1536`, verb, pixels: { width: 2048, height: 1536 }, bars: { pool: 1.75 } },
+    { kind: 'pool', name: `photo model ${verb} 2048x1536`, verb, pixels: { width: 2048, height: 1536 }, bars: { pool: 1.75, poolBusiest: 1.75 } },
 ]);
 
 export const rows = [...layers, ...nets, ...photo];

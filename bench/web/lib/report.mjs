@@ -17,7 +17,9 @@ export function verdicts({ bars, results }) {
         'ort-node': ['relaxed, times onnxruntime-node', () => ratio(results, 'ort-node', 'relaxed')],
         'simd:ort-web': ['simd128, times onnxruntime-web', () => ratio(results, 'ort-web', 'simd')],
         threads: ['two threads, times one (wall)', () => results.relaxed?.wall / results['relaxed 2T']?.wall],
+        busiest: ['two threads, times one (CPU of the busiest)', () => results.relaxed?.busiest / results['relaxed 2T']?.busiest],
         pool: ['two workers, times one (wall)', () => results.relaxed?.wall / results['relaxed 2W']?.wall],
+        poolBusiest: ['two workers, times one (CPU of the busiest)', () => results.relaxed?.busiest / results['relaxed 2W']?.busiest],
         native: ['native, times its own relaxed build', () => ratio(results, 'relaxed', 'native')],
         ms: ['relaxed, ms', () => msOf('relaxed', results.relaxed)],
     };
