@@ -83,7 +83,7 @@ string(REPLACE "," ";" threads_exports "${exports},_ts_helper_run,_ts_helper_los
 list(TRANSFORM threads_exports REPLACE "^_(.*)" "--export=\\1")
 list(APPEND threads_exports --export=__stack_pointer)
 ts_add_core(core-threads ${TESSERAE_SIMD})
-target_compile_options(core-threads PRIVATE -matomics -mbulk-memory)
+target_compile_options(core-threads PRIVATE -matomics -mbulk-memory -DTS_WITH_HELPERS=1)
 set(threads_wasm ${CMAKE_BINARY_DIR}/web-core-threads.wasm)
 set(threads_dist ${dist}/tesserae-${TESSERAE_SIMD}-threads.wasm)
 add_custom_command(OUTPUT ${threads_dist} DEPENDS core-threads VERBATIM

@@ -117,7 +117,7 @@ void ts_parallel(ts_pool *pool, size_t count, size_t grain, ts_task *task, void 
     pthread_mutex_unlock(&pool->lock);
 }
 
-#elif !defined(__wasm_atomics__)
+#elif !defined(TS_WITH_HELPERS)
 
 struct ts_pool {
     int threads;

@@ -10,7 +10,7 @@
  */
 #include "base/parallel.h"
 
-#ifdef __wasm_atomics__
+#ifdef TS_WITH_HELPERS
 
 #include <stdatomic.h>
 #include <stdbool.h>
