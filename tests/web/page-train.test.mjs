@@ -4,10 +4,12 @@ import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { accessibility, drop, encoded, openPage, saved } from './browser.mjs';
 
+const STEPS = 800; // so many that a fast machine is still at it when the test asks for a pause
+
 describe('the train tab', () => {
   let page, opened, kept;
   before(async () => {
-    opened = await openPage({ hash: '#train?steps=160&batch=8&codes=32' });
+    opened = await openPage({ hash: `#train?steps=${STEPS}&batch=8&codes=32` });
     ({ page } = opened);
   });
   after(() => opened?.close());
@@ -45,20 +47,20 @@ describe('the train tab', () => {
 
   it('goes on from its checkpoint after a reload', async () => {
     await page.reload();
-    await page.getByRole('region', { name: 'Saved training' }).getByText(`step ${kept} of 160`).waitFor();
+    await page.getByRole('region', { name: 'Saved training' }).getByText(`step ${kept} of ${STEPS}`).waitFor();
     await page.getByRole('region', { name: 'Saved training' }).getByRole('button', { name: 'Resume' }).click();
     await reached(kept);
     assert.equal(await step(), kept);
     assert.equal(await page.getByLabel('Batch', { exact: true }).inputValue(), '8');
     await page.locator('.looks canvas').nth(1).waitFor();
     await page.locator('.transport').getByRole('button', { name: 'Resume' }).click();
-    await reached(160);
+    await reached(STEPS);
     await page.locator('.figures').getByText('done').waitFor();
   });
 
   it('exports the model', async () => {
     const file = await saved(page, () => button('Model').click());
-    assert.match(file.name, /^tesserae-digits-160\.safetensors$/);
+    assert.match(file.name, /^tesserae-digits-800\.safetensors$/);
     const header = JSON.parse(file.bytes.subarray(8, 8 + Number(file.bytes.readBigUInt64LE(0))));
     const config = JSON.parse(header.__metadata__.tesserae);
     assert.equal(config.quantizer.size, 32);
