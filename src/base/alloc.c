@@ -33,11 +33,29 @@ static int test_refuses(void) {
 #define COUNT_LIVE(change) ((void)0)
 #endif
 
+/* A WebAssembly helper (parallel_wasm.c) cannot sleep on the C library's lock: that needs an import which nobody brings.
+ * So nobody comes to it at the same time. */
+#ifdef TS_WITH_HELPERS
+#include <stdatomic.h>
+
+static atomic_flag busy = ATOMIC_FLAG_INIT;
+
+static void lock(void) {
+    while (atomic_flag_test_and_set_explicit(&busy, memory_order_acquire)) {}
+}
+static void unlock(void) { atomic_flag_clear_explicit(&busy, memory_order_release); }
+#else
+static void lock(void) {}
+static void unlock(void) {}
+#endif
+
 static header *header_of(void *block) { return (header *)block - 1; }
 
 static void *take(size_t bytes) {
     if (bytes > PTRDIFF_MAX - OVERHEAD) return NULL;
+    lock();
     char *base = malloc(bytes + OVERHEAD);
+    unlock();
     if (!base) return NULL;
     const uintptr_t first = (uintptr_t)base + sizeof(header);
     const uintptr_t aligned = (first + TS_ALIGN - 1) & ~(uintptr_t)(TS_ALIGN - 1);
@@ -69,7 +87,10 @@ void *ts_realloc(void *block, size_t bytes) {
 void ts_free(void *block) {
     if (!block) return;
     COUNT_LIVE(-1);
-    free(header_of(block)->base);
+    void *base = header_of(block)->base;
+    lock();
+    free(base);
+    unlock();
 }
 
 float *ts_alloc_floats(size_t count) {

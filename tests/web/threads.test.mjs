@@ -124,3 +124,31 @@ test('memory that a call grows is seen by the views after it, and stays as it is
   assert.equal(core.heap.byteLength, after);
   await Promise.all(workers.map((worker) => worker.terminate()));
 });
+
+test('instances on one memory allocate at the same time', async () => {
+  const { core, module } = await threadedCore();
+  const hammer = `
+    const { parentPort } = require('node:worker_threads');
+    parentPort.on('message', async ({ url, module, memory, stack }) => {
+      const { instantiate } = await import(url);
+      const { __stack_pointer, tess_alloc, tess_free } = await instantiate(module, memory);
+      __stack_pointer.value = stack;
+      try {
+        for (let i = 0; i < 300000; i++) tess_free(tess_alloc(16 + (i % 64) * 100));
+        parentPort.postMessage('done');
+      } catch (error) {
+        parentPort.postMessage(error.message);
+      }
+    });`;
+  const url = new URL('../../web/wasm.js', import.meta.url).href;
+  const said = await Promise.all(
+    [0, 1, 2].map(async () => {
+      const worker = new Worker(hammer, { eval: true });
+      worker.postMessage({ url, module, memory: core.memory, stack: core.alloc(65536) + 65536 });
+      const answer = await new Promise((resolve) => worker.once('message', resolve));
+      await worker.terminate();
+      return answer;
+    }),
+  );
+  assert.deepEqual(said, ['done', 'done', 'done']);
+});
