@@ -81,6 +81,8 @@ describe('the train tab', () => {
     await page.getByRole('tab', { name: 'Train' }).click();
     await button('Reset').click();
     await button('Train on digits').waitFor();
+    await page.getByText('Training is reset.').waitFor({ state: 'attached' }); // the checkpoint is gone
+    await page.waitForFunction(() => location.hash.startsWith('#train')); // the address follows a little later
     await page.reload();
     await button('Train on digits').waitFor();
     await page.waitForTimeout(300); // an offer would have come by now
