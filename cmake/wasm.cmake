@@ -71,6 +71,9 @@ ts_optimize(web-core ${CMAKE_BINARY_DIR}/web-core.wasm ${dist}/tesserae-${TESSER
 # storage would need more than that, and the link would show it as an export __wasm_init_tls.
 execute_process(COMMAND em-config CACHE OUTPUT_VARIABLE em_cache OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND em-config LLVM_ROOT OUTPUT_VARIABLE em_llvm OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+# Debian calls its tools by version (wasm-ld-19); a plain name there may be an older LLVM's. Elsewhere the setting does not exist.
+execute_process(COMMAND em-config LLVM_ADD_VERSION OUTPUT_VARIABLE em_llvm_version OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+find_program(ts_wasm_ld NAMES wasm-ld-${em_llvm_version} wasm-ld NAMES_PER_DIR HINTS ${em_llvm} REQUIRED)
 set(em_lib ${em_cache}/sysroot/lib/wasm32-emscripten)
 set(em_libraries standalonewasm-memgrow-pure c-ww dlmalloc-ww compiler_rt-ww)
 foreach(library ${em_libraries})
@@ -87,7 +90,7 @@ target_compile_options(core-threads PRIVATE -matomics -mbulk-memory -DTS_WITH_HE
 set(threads_wasm ${CMAKE_BINARY_DIR}/web-core-threads.wasm)
 set(threads_dist ${dist}/tesserae-${TESSERAE_SIMD}-threads.wasm)
 add_custom_command(OUTPUT ${threads_dist} DEPENDS core-threads VERBATIM
-  COMMAND ${em_llvm}/wasm-ld ${em_lib}/crt1_reactor.o $<TARGET_FILE:core-threads> -L${em_lib} ${em_libraries} --entry=_initialize
+  COMMAND ${ts_wasm_ld} ${em_lib}/crt1_reactor.o $<TARGET_FILE:core-threads> -L${em_lib} ${em_libraries} --entry=_initialize
     --import-memory --shared-memory --initial-memory=4194304 --max-memory=2147483648 -z stack-size=524288 --strip-debug
     ${threads_exports} -o ${threads_wasm}
   COMMAND ${node} ${wasm_opt} -O2 ${wasm_features} --enable-threads --strip-debug --strip-producers ${threads_wasm} -o ${threads_dist})
