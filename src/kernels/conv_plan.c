@@ -71,6 +71,7 @@ tess_status ts_conv_plan_direct(ts_conv *plan, const ts_conv_shape *shape, ts_er
 static void plan_winograd(ts_conv *plan) {
     plan->tile = ts_winograd_tile(&plan->shape, TS_WINOGRAD_FORWARD);
     plan->tile_back = ts_winograd_tile(&plan->shape, TS_WINOGRAD_BACK);
+    plan->tile_weight = ts_winograd_tile(&plan->shape, TS_WINOGRAD_WEIGHT);
     if (plan->tile) {
         plan->algorithm = TS_CONV_WINOGRAD;
         plan->streams = ts_winograd_streams(&plan->shape, plan->tile);

@@ -3,9 +3,11 @@
  * dw[ky][kx][i][o] = sum over output pixels of x[pixel * stride + tap][i] * dy[pixel][o]. For one ky the pair (kx, i)
  * runs over kernel_w * in consecutive floats of a bordered x, so the whole is kernel_h products A^T B. Pixels are taken
  * in bands of about 128 (depending on the shape alone); each band is one chain, bands are added in order; work is split
- * over rows of dw. So the result does not depend on threads.
+ * over rows of dw. So the result does not depend on threads. 3x3 of stride 1 goes by Winograd (winograd_weight.c) where that
+ * saves half of the multiplications.
  */
 #include "kernels/conv_job.h"
+#include "kernels/winograd.h"
 
 #include "base/size.h"
 
@@ -88,10 +90,10 @@ static void border_task(void *context, size_t begin, size_t end, int worker) {
 
 size_t ts_conv_scratch_weight(const ts_conv *plan, int threads) {
     const ts_conv_shape *s = &plan->shape;
-    (void)threads;
     const size_t pixels = (size_t)s->batch * (size_t)plan->out_h * (size_t)plan->out_w;
-    const size_t border = has_border(s) ? (size_t)s->batch * bordered_floats(s) : 0;
-    return ts_max_size(border, ts_sum_rows_scratch(pixels, s->out));
+    const size_t sums = ts_sum_rows_scratch(pixels, s->out);
+    if (plan->tile_weight) return ts_max_size(ts_winograd_scratch_weight(s, threads), sums);
+    return ts_max_size(has_border(s) ? (size_t)s->batch * bordered_floats(s) : 0, sums);
 }
 
 void ts_conv_backward_weight(const ts_conv *plan, float *dweights, float *dbias, const float *x, const float *dy,
@@ -99,6 +101,10 @@ void ts_conv_backward_weight(const ts_conv *plan, float *dweights, float *dbias,
     const ts_conv_shape *s = &plan->shape;
     if (dbias)
         ts_sum_rows(dbias, dy, (size_t)s->batch * (size_t)plan->out_h * (size_t)plan->out_w, s->out, scratch, pool);
+    if (plan->tile_weight) {
+        ts_winograd_weight(s, dweights, x, dy, scratch, pool);
+        return;
+    }
     if (has_border(s)) {
         bordering b = {s, scratch, x};
         ts_parallel(pool, (size_t)s->batch, 1, border_task, &b);

@@ -14,6 +14,8 @@
 enum {
     TILES = 72,           /* of a block, at most */
     V_BYTES = 2400 << 10, /* of V, about */
+    WEIGHT_TILES = 64,    /* of a block of the gradient of weights, at most; bits depend on it */
+    WEIGHT_START = 12,    /* tiles whose products take as long as that gradient's work for any number of tiles */
     GROUP = 64,           /* output channels whose products are kept at one time */
     STREAM_TILES = 64,    /* of a plane whose filters are made as it goes, at most */
     STREAM_DEPTH = TS_NR > 16 ? 32 : 64
@@ -24,10 +26,14 @@ static int split_evenly(int whole, int most) {
     return (whole + parts - 1) / parts;
 }
 
-/* Tiles per block: as many as keep V small; whole images where they fit, else about as many rows as columns. */
-static void cut_blocks(ts_winograd_job *j) {
+/* Tiles of a block, as many as keep V small. */
+static int tiles_that_fit(const ts_winograd_job *j) {
     const size_t per_tile = (size_t)(ts_winograd_frequencies(j) * j->depth) * sizeof(float);
-    const int fit = (int)ts_min_size(TILES, ts_max_size(V_BYTES / per_tile, 2 * TS_MR));
+    return (int)ts_min_size(TILES, ts_max_size(V_BYTES / per_tile, 2 * TS_MR));
+}
+
+/* Blocks of at most `fit` tiles: whole images where they fit, else about as many rows as columns. */
+static void cut_blocks(ts_winograd_job *j, int fit) {
     const int image = j->tiles_y * j->tiles_x;
     j->images = j->rows = j->columns = 1;
     if (image <= fit) {
@@ -46,8 +52,8 @@ static void cut_blocks(ts_winograd_job *j) {
     j->u_step = (size_t)j->depth * (size_t)j->width + 16;
 }
 
-static ts_winograd_job job_of(const ts_conv_shape *s, int m, ts_winograd_pass pass) {
-    const bool back = pass == TS_WINOGRAD_BACK;
+ts_winograd_job ts_winograd_job_of(const ts_conv_shape *s, int m, ts_winograd_pass pass) {
+    const bool back = pass == TS_WINOGRAD_BACK, weight = pass == TS_WINOGRAD_WEIGHT;
     const int out_h = s->height + s->pad_top + s->pad_bottom - 2, out_w = s->width + s->pad_left + s->pad_right - 2;
     const int shrink = s->upsample == 2 ? 2 : 1;
     ts_winograd_job j = {.m = m,
@@ -61,7 +67,8 @@ static ts_winograd_job job_of(const ts_conv_shape *s, int m, ts_winograd_pass pa
                          .off_y = back ? s->pad_top - 2 : -s->pad_top,
                          .off_x = back ? s->pad_left - 2 : -s->pad_left,
                          .phases = shrink * shrink,
-                         .back = back};
+                         .back = back,
+                         .stream = TS_STREAM && !weight};
     const size_t row = (size_t)j.plane_w * (size_t)shrink * (size_t)j.out_c;
     j.out_pixel = (size_t)j.out_c * (size_t)shrink;
     j.out_row = row * (size_t)shrink;
@@ -70,30 +77,33 @@ static ts_winograd_job job_of(const ts_conv_shape *s, int m, ts_winograd_pass pa
     j.width = (j.out_c + TS_VF - 1) / TS_VF * TS_VF;
     j.tiles_y = (j.plane_h + m - 1) / m;
     j.tiles_x = (j.plane_w + m - 1) / m;
-    cut_blocks(&j);
+    cut_blocks(&j, weight ? WEIGHT_TILES : tiles_that_fit(&j));
     return j;
 }
 
 int ts_winograd_tile(const ts_conv_shape *s, ts_winograd_pass pass) {
     if (s->kernel_h != 3 || s->kernel_w != 3 || s->stride != 1 || s->unshuffle > 1 || s->shuffle > 1) return 0;
-    if (s->upsample > 1 && (s->upsample != 2 || pass == TS_WINOGRAD_BACK)) return 0;
+    if (s->upsample > 1 && (s->upsample != 2 || pass != TS_WINOGRAD_FORWARD)) return 0;
     if (s->in < 16 || s->out < 16) return 0;
-    const int deep = pass == TS_WINOGRAD_BACK ? s->out : s->in, m = deep > TS_WINOGRAD_DEPTH ? 2 : 4;
-    const ts_winograd_job j = job_of(s, m, pass);
-    /* Half of the direct form's multiplications have to go, counting six tiles at a time as the products do. */
-    const int64_t tiles = ((int64_t)j.tiles_y * j.tiles_x * j.batch + 5) / 6 * 6;
+    const int deep = pass == TS_WINOGRAD_BACK ? s->out : s->in;
+    const int m = pass != TS_WINOGRAD_WEIGHT && deep > TS_WINOGRAD_DEPTH ? 2 : 4;
+    const ts_winograd_job j = ts_winograd_job_of(s, m, pass);
+    /* Half of the direct form's multiplications have to go, counting six tiles at a time as the products do; for the
+     * gradient of weights, whose sums are cleared, added to and transformed back once, a few tiles more. */
+    const int64_t number = (int64_t)j.tiles_y * j.tiles_x * j.batch;
+    const int64_t tiles = pass == TS_WINOGRAD_WEIGHT ? number + WEIGHT_START : (number + 5) / 6 * 6;
     const int64_t pixels = (int64_t)j.plane_h * j.plane_w * j.batch;
     return tiles * ts_winograd_frequencies(&j) * 2 <= pixels * 9 ? m : 0;
 }
 
 bool ts_winograd_streams(const ts_conv_shape *shape, int m) {
-    const ts_winograd_job j = job_of(shape, m, TS_WINOGRAD_FORWARD);
+    const ts_winograd_job j = ts_winograd_job_of(shape, m, TS_WINOGRAD_FORWARD);
     return (int64_t)j.tiles_y * j.tiles_x * j.batch <= STREAM_TILES;
 }
 
 /* ---- panels --------------------------------------------------------------------------------------------------- */
 size_t ts_winograd_panels(const ts_conv_shape *shape, int m, ts_winograd_pass pass) {
-    const ts_winograd_job j = job_of(shape, m, pass);
+    const ts_winograd_job j = ts_winograd_job_of(shape, m, pass);
     return (size_t)(j.phases * ts_winograd_used(&j)) * j.u_step;
 }
 
@@ -125,7 +135,7 @@ static bool streaming(const ts_conv *plan, ts_winograd_pass pass) {
 }
 
 static ts_winograd_job planned(const ts_conv *plan, ts_winograd_pass pass) {
-    ts_winograd_job j = job_of(&plan->shape, pass == TS_WINOGRAD_BACK ? plan->tile_back : plan->tile, pass);
+    ts_winograd_job j = ts_winograd_job_of(&plan->shape, pass == TS_WINOGRAD_BACK ? plan->tile_back : plan->tile, pass);
     j.group = streaming(plan, pass) || j.width < GROUP ? j.width : GROUP;
     j.m_step = (size_t)j.tiles * (size_t)j.group + 16;
     return j;
@@ -164,7 +174,11 @@ size_t ts_winograd_scratch(const ts_conv *plan, ts_winograd_pass pass, int threa
 
 static int least(int a, int b) { return a < b ? a : b; }
 
-static ts_winograd_block block_at(const ts_winograd_job *j, size_t index) {
+size_t ts_winograd_blocks(const ts_winograd_job *j) {
+    return (size_t)j->blocks_n * (size_t)j->blocks_y * (size_t)j->blocks_x;
+}
+
+ts_winograd_block ts_winograd_block_at(const ts_winograd_job *j, size_t index) {
     const int x = (int)(index % (size_t)j->blocks_x), y = (int)(index / (size_t)j->blocks_x % (size_t)j->blocks_y);
     const int n = (int)(index / (size_t)j->blocks_x / (size_t)j->blocks_y);
     ts_winograd_block b = {.image = n * j->images, .row = y * j->rows, .column = x * j->columns};
@@ -174,12 +188,10 @@ static ts_winograd_block block_at(const ts_winograd_job *j, size_t index) {
     return b;
 }
 
-static int tiles_of(const ts_winograd_block *b) { return b->images * b->rows * b->columns; }
-
 /* All products of output channels begin .. end-1 of a block, in a phase; u: the phase's panels. */
 static void multiply(const ts_winograd_job *j, const ts_winograd_block *b, int begin, int end, int phase, float *m,
                      const float *v, const float *u) {
-    const int tiles = tiles_of(b);
+    const int tiles = ts_winograd_tiles(b);
     for (int f = 0; f < ts_winograd_frequencies(j); f++, m += j->m_step, v += j->v_step) {
         if (ts_winograd_zero(j->m, phase, f)) {
             memset(m, 0, (size_t)tiles * (size_t)j->group * sizeof(float));
@@ -199,7 +211,7 @@ static void block_task(void *context, size_t begin, size_t end, int worker) {
     float *v = r->v + w * r->v_each, *products = r->products + w * r->products_each,
           *strip = r->room + w * r->room_each;
     for (size_t i = begin; i < end; i++) {
-        const ts_winograd_block b = block_at(j, i);
+        const ts_winograd_block b = ts_winograd_block_at(j, i);
         for (int chunk = 0; chunk < j->in_c; chunk += TS_WINOGRAD_CHUNK) ts_winograd_input(j, &b, chunk, v, strip);
         const float *u = j->filter.panels;
         for (int phase = 0; phase < j->phases; phase++, u += (size_t)ts_winograd_used(j) * j->u_step) {
@@ -222,7 +234,8 @@ static void chunk_task(void *context, size_t begin, size_t end, int worker) {
 static void stream_task(void *context, size_t begin, size_t end, int worker) {
     const run *r = context;
     const ts_winograd_job *j = r->job;
-    const int last = least(r->channel + STREAM_DEPTH, j->depth), depth = last - r->channel, tiles = tiles_of(r->block);
+    const int last = least(r->channel + STREAM_DEPTH, j->depth), depth = last - r->channel,
+              tiles = ts_winograd_tiles(r->block);
     for (size_t i = begin; i < end; i++) {
         const int first = (int)i * TS_NR, past = least(first + TS_NR, j->out_c);
         float *m = r->products + first, *u = r->room + (size_t)worker * r->room_each;
@@ -244,7 +257,7 @@ static void stream_task(void *context, size_t begin, size_t end, int worker) {
 static void run_streaming(run *r, size_t blocks, ts_pool *pool) {
     const ts_winograd_job *j = r->job;
     for (size_t i = 0; i < blocks; i++) {
-        const ts_winograd_block b = block_at(j, i);
+        const ts_winograd_block b = ts_winograd_block_at(j, i);
         r->block = &b;
         ts_parallel(pool, ts_div_up((size_t)j->in_c, TS_WINOGRAD_CHUNK), 1, chunk_task, r);
         for (int phase = 0; phase < j->phases; phase++) {
@@ -259,7 +272,7 @@ void ts_winograd_run(const ts_conv *plan, ts_winograd_pass pass, float *y, const
                      const ts_conv_fuse *fuse, float *scratch, ts_pool *pool) {
     ts_winograd_job j = planned(plan, pass);
     const bool streams = streaming(plan, pass);
-    const size_t blocks = (size_t)j.blocks_n * (size_t)j.blocks_y * (size_t)j.blocks_x;
+    const size_t blocks = ts_winograd_blocks(&j);
     const size_t workers = (size_t)ts_pool_threads(pool);
     j.in = x;
     j.out = y;

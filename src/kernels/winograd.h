@@ -20,6 +20,15 @@
  * for the direct form, whose chain of 9 K has |error| <= (9 K + 2) u sum|d||g|. So in the worst case m = 2 is about as
  * accurate as the direct form and m = 4 loses a factor of 17; on ordinary data their errors are like the direct form's. m = 4 is
  * taken as long as its bound, 157 (K + 36) u, is at most 1/64 of max|d| sum|g|: up to 1600 channels; above, m = 2.
+ *
+ * Gradient of the weights: the adjoint of m = 4,
+ *     dW = G^T [ sum over tiles of (B^T d B) * (A dY A^T) ] G,
+ * 36 multiplications a tile, where the direct form takes 9 x 16. Tiles are summed up in blocks of T <= 64, a chain each,
+ * and the N blocks in order. A value passes through at most 6 roundings of a line of B^T, 4 of A and 5 of G^T, twice
+ * each, a chain of T, the N blocks, and the sum with what the gradient was before:
+ *     |error| <= (T + N + 31) u E to first order, plus 2^-149 E',
+ * E = |G^T| [ sum over tiles of (|B^T| |d| |B|) * (|A| |dY| |A^T|) ] |G| <= c^2 sum over tiles of max|d| max|dY| with
+ * c = 30.73 (the largest column sum of |G| weighted by the row sums of |B^T| and |A|), against 4 for the direct form.
  */
 #ifndef TS_KERNELS_WINOGRAD_H
 #define TS_KERNELS_WINOGRAD_H
@@ -28,7 +37,7 @@
 
 enum { TS_WINOGRAD_DEPTH = 1600 }; /* channels summed up, at most, by F(4x4) */
 
-typedef enum ts_winograd_pass { TS_WINOGRAD_FORWARD, TS_WINOGRAD_BACK } ts_winograd_pass;
+typedef enum ts_winograd_pass { TS_WINOGRAD_FORWARD, TS_WINOGRAD_BACK, TS_WINOGRAD_WEIGHT } ts_winograd_pass;
 
 /* m: outputs along a tile's side, 4 or 2; 0 where the direct form is faster or the shape is none of ours. */
 int ts_winograd_tile(const ts_conv_shape *shape, ts_winograd_pass pass);
@@ -41,5 +50,9 @@ void ts_winograd_pack(const ts_conv *plan, ts_winograd_pass pass, float *panels,
 /* y = the forward pass of x, or (BACK) the gradient with respect to the input from x := dy. */
 void ts_winograd_run(const ts_conv *plan, ts_winograd_pass pass, float *y, const float *x, ts_filter filter,
                      const ts_conv_fuse *fuse, float *scratch, ts_pool *pool);
+/* dw [3][3][in][out] += the gradient with respect to the weights, with tiles of 4x4; in >= TS_MR. Floats of scratch. */
+void ts_winograd_weight(const ts_conv_shape *shape, float *dw, const float *x, const float *dy, float *scratch,
+                        ts_pool *pool);
+size_t ts_winograd_scratch_weight(const ts_conv_shape *shape, int threads);
 
 #endif

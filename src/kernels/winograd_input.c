@@ -87,17 +87,17 @@ static void transform_2(float *to, size_t step, const float *d, size_t row) {
 }
 
 /* A group of TS_MR tiles whose windows start at d[]. V holds the group as [depth][TS_MR] where the product wants its
- * scalars in one stream (TS_STREAM), as [TS_MR][depth] elsewhere. */
+ * scalars in one stream, as [TS_MR][depth] elsewhere. */
 static void transform_group(const ts_winograd_job *j, const float *const *d, size_t row, int vectors, float *v) {
     float room[36 * TS_MR * TS_VF];
     for (int c = 0; c < vectors; c++) {
         for (int i = 0; i < TS_MR; i++) {
-            float *to = TS_STREAM ? room + i * TS_VF : v + i * j->depth + c * TS_VF;
-            const size_t step = TS_STREAM ? TS_MR * TS_VF : j->v_step;
+            float *to = j->stream ? room + i * TS_VF : v + i * j->depth + c * TS_VF;
+            const size_t step = j->stream ? TS_MR * TS_VF : j->v_step;
             if (j->m == 4) transform_4(to, step, d[i] + c * TS_VF, row);
             else transform_2(to, step, d[i] + c * TS_VF, row);
         }
-        if (!TS_STREAM) continue;
+        if (!j->stream) continue;
         for (int f = 0; f < ts_winograd_frequencies(j); f++)
             vf_interleave(v + (size_t)f * j->v_step + c * TS_VF * TS_MR, room + f * TS_MR * TS_VF);
     }
@@ -112,7 +112,7 @@ void ts_winograd_input(const ts_winograd_job *j, const ts_winograd_block *b, int
                      strip + (size_t)n * image + (size_t)y * row);
     const int tiles = b->images * per_image, left = j->in_c - chunk;
     const int vectors = ((left < TS_WINOGRAD_CHUNK ? left : TS_WINOGRAD_CHUNK) + TS_VF - 1) / TS_VF;
-    v += (size_t)chunk * (TS_STREAM ? TS_MR : 1);
+    v += (size_t)chunk * (j->stream ? TS_MR : 1);
     for (int first = 0; first < tiles; first += TS_MR) {
         const float *d[TS_MR];
         for (int i = 0; i < TS_MR; i++) { /* the last group repeats its last tile */

@@ -15,6 +15,7 @@ typedef struct ts_winograd_job {
     int phases;                           /* 1, or 4 of an upsampled input */
     size_t out_pixel, out_row, out_image; /* floats between neighbours of the plane, rows, images */
     bool back;                            /* filters are turned by 180 degrees, their channels exchanged */
+    bool stream;                          /* V's groups of TS_MR tiles are [depth][TS_MR], see winograd_product.c */
     int depth, width;                     /* in_c and out_c in whole vectors; what is added is zero */
     int tiles_y, tiles_x;                 /* of an image */
     int images, rows, columns;            /* of a block: whole images, or rows x columns tiles of one */
@@ -36,6 +37,8 @@ typedef struct ts_winograd_block {
     int row, rows, column, columns;
 } ts_winograd_block;
 
+static inline int ts_winograd_tiles(const ts_winograd_block *b) { return b->images * b->rows * b->columns; }
+
 static inline int ts_winograd_frequencies(const ts_winograd_job *j) { return (j->m + 2) * (j->m + 2); }
 
 /* Is the filter's transform zero at this frequency (of phase > 0)? Phases are numbered 2 y + x; -1: no upsampling. */
@@ -49,6 +52,11 @@ static inline bool ts_winograd_zero(int m, int phase, int frequency) {
 static inline int ts_winograd_used(const ts_winograd_job *j) {
     return j->phases > 1 ? (j->m + 1) * (j->m + 1) : ts_winograd_frequencies(j);
 }
+
+/* The geometry of a pass; the blocks of the gradient of weights follow from the shape alone, whatever the vectors are. */
+ts_winograd_job ts_winograd_job_of(const ts_conv_shape *shape, int m, ts_winograd_pass pass);
+size_t ts_winograd_blocks(const ts_winograd_job *j);
+ts_winograd_block ts_winograd_block_at(const ts_winograd_job *j, size_t index);
 
 /* Floats of a strip of one chunk of channels for a block. */
 size_t ts_winograd_strip(const ts_winograd_job *j);

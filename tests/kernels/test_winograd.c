@@ -4,15 +4,16 @@
 
 #include "base/f16.h"
 #include "kernels/conv_job.h"
+#include "kernels/winograd_job.h"
 #include "support.h"
 
 static const ts_conv_shape SHAPES[] = {
     /* batch h w in out kh kw stride pads(t l b r) */
-    {1, 16, 16, 16, 16, 3, 3, 1, 1, 1, 1, 1}, {1, 13, 19, 20, 21, 3, 3, 1, 1, 1, 1, 1},
-    {3, 7, 9, 33, 17, 3, 3, 1, 0, 2, 1, 0},   {2, 5, 6, 3, 5, 3, 3, 1, 2, 0, 2, 2},
-    {1, 37, 50, 8, 30, 3, 3, 1, 1, 1, 1, 1},  {5, 4, 4, 18, 66, 3, 3, 1, 1, 1, 1, 1},
-    {1, 3, 3, 1, 1, 3, 3, 1, 0, 0, 0, 0},     {1, 1, 1, 17, 16, 3, 3, 1, 2, 2, 2, 2},
-    {1, 40, 44, 100, 70, 3, 3, 1, 1, 1, 1, 1}};
+    {1, 16, 16, 16, 16, 3, 3, 1, 1, 1, 1, 1},  {1, 13, 19, 20, 21, 3, 3, 1, 1, 1, 1, 1},
+    {3, 7, 9, 33, 17, 3, 3, 1, 0, 2, 1, 0},    {2, 5, 6, 3, 5, 3, 3, 1, 2, 0, 2, 2},
+    {1, 37, 50, 8, 30, 3, 3, 1, 1, 1, 1, 1},   {5, 4, 4, 18, 66, 3, 3, 1, 1, 1, 1, 1},
+    {1, 3, 3, 1, 1, 3, 3, 1, 0, 0, 0, 0},      {1, 1, 1, 17, 16, 3, 3, 1, 2, 2, 2, 2},
+    {1, 40, 44, 100, 70, 3, 3, 1, 1, 1, 1, 1}, {11, 9, 7, 16, 20, 3, 3, 1, 1, 1, 1, 1}};
 static const ts_conv_shape ENLARGED[] = {{1, 16, 24, 16, 16, 3, 3, 1, 1, 1, 1, 1, .upsample = 2},
                                          {2, 10, 14, 21, 19, 3, 3, 1, 1, 1, 1, 1, .upsample = 2},
                                          {1, 2, 66, 5, 35, 3, 3, 1, 1, 1, 1, 1, .upsample = 2}};
@@ -28,6 +29,7 @@ static ts_conv plan_of(const ts_conv_shape *s, int m, bool streams) {
     p.streams = streams;
     p.panels = streams ? 0 : ts_winograd_panels(s, m, TS_WINOGRAD_FORWARD);
     p.tile_back = s->upsample == 2 ? 0 : m;
+    p.tile_weight = s->upsample == 2 || s->in < 16 ? 0 : 4;
     p.panels_back = s->upsample == 2 ? 0 : ts_winograd_panels(s, m, TS_WINOGRAD_BACK);
     return p;
 }
@@ -253,6 +255,95 @@ static void check_backward(const ts_conv *p, const float *dy, const float *w, co
     ts_free(turned);
 }
 
+/* ---- the gradient of weights ------------------------------------------------------------------------------------ */
+/* |t| |window| |t^T| of a side x side window of a plane: sizes[frequency][channel]. */
+static void window_sizes(const correlation *plane, double t[6][6], int side, int n, int y0, int x0, double *sizes) {
+    for (int f = 0; f < 36; f++, sizes += plane->in)
+        for (int i = 0; i < plane->in; i++) {
+            sizes[i] = 0;
+            for (int y = 0; y < side; y++)
+                for (int x = 0; x < side; x++)
+                    sizes[i] += t[f / 6][y] * t[f % 6][x] * fabs(value_at(plane, n, y0 + y, x0 + x, i));
+        }
+}
+
+/* (T + N + 31) 2^-24 E and what is lost below the normal range, for every weight. */
+static void weight_bound(const ts_conv_shape *s, const correlation *x, const correlation *dy, double *bound) {
+    const ts_winograd_job j = ts_winograd_job_of(s, 4, TS_WINOGRAD_WEIGHT);
+    const int pairs = s->in * s->out, roundings = j.images * j.rows * j.columns + (int)ts_winograd_blocks(&j) + 31;
+    matrices t = matrices_of(4);
+    double spread[6][6] = {{0}}; /* |A| */
+    for (int f = 0; f < 6; f++)
+        for (int y = 0; y < 4; y++) spread[f][y] = t.a[y][f];
+    double *v = make_double((size_t)(36 * s->in)), *d = make_double((size_t)(36 * s->out));
+    double *u = make_double((size_t)(36 * pairs));
+    for (int tile = 0; tile < s->batch * j.tiles_y * j.tiles_x; tile++) {
+        const int n = tile / j.tiles_x / j.tiles_y, ty = tile / j.tiles_x % j.tiles_y, tx = tile % j.tiles_x;
+        window_sizes(x, t.b, 6, n, 4 * ty - s->pad_top, 4 * tx - s->pad_left, v);
+        window_sizes(dy, spread, 4, n, 4 * ty, 4 * tx, d);
+        for (int f = 0; f < 36; f++)
+            for (int k = 0; k < pairs; k++) u[f * pairs + k] += v[f * s->in + k / s->out] * d[f * s->out + k % s->out];
+    }
+    for (int tap = 0; tap < 9; tap++)
+        for (int k = 0; k < pairs; k++) {
+            double e = 0;
+            for (int f = 0; f < 36; f++) e += t.g[f / 6][tap / 3] * t.g[f % 6][tap % 3] * u[f * pairs + k];
+            bound[tap * pairs + k] = roundings * EPS * e + (s->batch * j.tiles_y * j.tiles_x + 36) * 0x1p-143;
+        }
+    ts_free(v);
+    ts_free(d);
+    ts_free(u);
+}
+
+/* The sum over all outputs, in double. */
+static void weight_reference(const ts_conv_shape *s, const correlation *x, const correlation *dy, double *dw) {
+    for (int tap = 0; tap < 9; tap++)
+        for (int n = 0; n < s->batch; n++)
+            for (int p = 0; p < dy->in_h * dy->in_w; p++) {
+                const int oy = p / dy->in_w, ox = p % dy->in_w;
+                for (int i = 0; i < s->in; i++) {
+                    const double v = value_at(x, n, oy + tap / 3 - s->pad_top, ox + tap % 3 - s->pad_left, i);
+                    for (int o = 0; o < s->out && v != 0; o++)
+                        dw[(tap * s->in + i) * s->out + o] += v * value_at(dy, n, oy, ox, o);
+                }
+            }
+}
+
+/* Adds the gradient to dw. */
+static void backward_weight(const ts_conv *p, float *dw, const float *x, const float *dy, int threads) {
+    ts_pool *pool = threads > 1 ? ts_pool_new(threads) : NULL;
+    ts_conv_backward_weight(p, dw, NULL, x, dy, make(ts_conv_scratch_weight(p, threads)), pool);
+    ts_pool_free(pool);
+}
+
+static void check_weight(const ts_conv *p, const float *x, const float *dy) {
+    const ts_conv_shape *s = &p->shape;
+    const size_t n = count_w(s);
+    double *wide_x = widen(x, count_x(s)), *wide_dy = widen(dy, count_y(p));
+    const correlation cx = {.in_h = s->height, .in_w = s->width, .in = s->in, .x = wide_x};
+    const correlation cy = {.in_h = p->out_h, .in_w = p->out_w, .in = s->out, .x = wide_dy};
+    double *want = make_double(n), *bound = make_double(n), errors = 0, squares = 0;
+    float *dw = make_zero(n), *once = make(n);
+    weight_reference(s, &cx, &cy, want);
+    weight_bound(s, &cx, &cy, bound);
+    backward_weight(p, dw, x, dy, 1);
+    check_bounded(dw, want, bound, n, __LINE__);
+    for (size_t i = 0; i < n; i++) {
+        errors += (dw[i] - want[i]) * (dw[i] - want[i]);
+        squares += want[i] * want[i];
+    }
+    CHECK(sqrt(errors) <= 3e-6 * sqrt(squares) + 1e-42 * (double)n); /* on the whole far inside the bound */
+    memcpy(once, dw, n * sizeof *once);
+    backward_weight(p, dw, x, dy, 1);
+    int doubled = 1;
+    for (size_t i = 0; i < n; i++) doubled &= dw[i] == 2 * once[i];
+    CHECK(doubled); /* it accumulates */
+    ts_free(wide_x);
+    ts_free(wide_dy);
+    ts_free(want);
+    ts_free(bound);
+}
+
 static void check_passes(const ts_conv *p, const float *x, const float *w, const float *dy) {
     check_forward(p, x, w, forward(p, x, w, NULL, NULL, 1));
     if (p->tile_back) check_backward(p, dy, w, backward(p, dy, w, 1));
@@ -264,7 +355,9 @@ static void test_random(void) {
         const ts_conv_shape *s = i / 2 < SHAPE_COUNT ? &SHAPES[i / 2] : &ENLARGED[i / 2 - SHAPE_COUNT];
         const ts_conv p = plan_of(s, m, false);
         test_row("shape %d, tile %d", i / 2, m);
-        check_passes(&p, make_random(count_x(s), 1), make_random(count_w(s), 0.5f), make_random(count_y(&p), 1));
+        float *dy = make_random(count_y(&p), 1), *w = make_random(count_w(s), 0.5f), *x = make_random(count_x(s), 1);
+        check_passes(&p, x, w, dy);
+        if (p.tile_weight && m == 4) check_weight(&p, x, dy);
         release();
     }
 }
@@ -283,6 +376,8 @@ static void test_extremes(void) {
         for (size_t k = 0; k < ny && kind > 1; k++) dy[k] = kind == 2 ? -1.3f : k == ny / 3;
         for (size_t k = 0; k < nw && kind == 4; k++) w[k] = 1;
         check_passes(&p, x, w, dy);
+        for (size_t k = 0; k < ny && kind == 0; k++) dy[k] *= 1e-30f;
+        if (p.tile_weight && m == 4) check_weight(&p, x, dy);
         release();
     }
 }
@@ -320,6 +415,12 @@ static void test_threads(void) {
         const float *y = forward(&p, x, w, NULL, NULL, 1), *dx = backward(&p, dy, w, 1);
         CHECK_BYTES(forward(&p, x, w, NULL, NULL, 3), y, count_y(&p) * sizeof *y);
         CHECK_BYTES(backward(&p, dy, w, 3), dx, count_x(&p.shape) * sizeof *dx);
+        if (p.tile_weight) {
+            float *one = make_zero(count_w(&p.shape)), *many = make_zero(count_w(&p.shape));
+            backward_weight(&p, one, x, dy, 1);
+            backward_weight(&p, many, x, dy, 3);
+            CHECK_BYTES(many, one, count_w(&p.shape) * sizeof *one);
+        }
         for (int n = 0; n < SHAPES[i].batch; n++)
             CHECK_BYTES(forward(&single, x + (size_t)n * count_x(&alone), w, NULL, NULL, 1),
                         y + (size_t)n * count_y(&single), count_y(&single) * sizeof *y);
@@ -379,6 +480,13 @@ static void test_golden(void) {
         if (p.tile_back) CHECK_GOLDEN(backward(&p, dy, w, 1), count_x(s), WANT[i][1]);
         release();
     }
+    const ts_conv p = plan_of(&SHAPES[8], 4, false); /* two blocks, channels that fill no vector of 8 */
+    test_row("weights");
+    test_rng = ts_rng_new(7, 3);
+    float *x = make_random(count_x(&p.shape), 1), *dy = make_random(count_y(&p), 1), *dw = make_zero(count_w(&p.shape));
+    backward_weight(&p, dw, x, dy, 1);
+    CHECK_GOLDEN(dw, count_w(&p.shape), 0x3455fcc8f8ad0a60);
+    release();
 }
 
 /* Which passes take it. */
@@ -387,16 +495,17 @@ static void test_rule(void) {
     ts_conv p;
     CHECK_INT(ts_conv_plan(&p, &big, NULL), TESS_OK);
     CHECK(p.tile == 4 && p.tile_back == 4 && !p.streams && p.panels > 0 && p.algorithm == TS_CONV_WINOGRAD);
+    CHECK(p.tile_weight == 4);
     ts_conv_shape s = big;
     s.height = s.width = 16, s.in = s.out = 512;
     CHECK_INT(ts_conv_plan(&p, &s, NULL), TESS_OK);
     CHECK(p.tile == 4 && p.streams && p.panels == 0);
     s.in = TS_WINOGRAD_DEPTH + 1;
     CHECK_INT(ts_conv_plan(&p, &s, NULL), TESS_OK);
-    CHECK(p.tile == 2 && p.tile_back == 4);
+    CHECK(p.tile == 2 && p.tile_back == 4 && p.tile_weight == 4);
     s = big, s.stride = 2;
     CHECK_INT(ts_conv_plan(&p, &s, NULL), TESS_OK);
-    CHECK(p.tile == 0 && p.tile_back == 0 && p.algorithm != TS_CONV_WINOGRAD);
+    CHECK(p.tile == 0 && p.tile_back == 0 && p.tile_weight == 0 && p.algorithm != TS_CONV_WINOGRAD);
     s = big, s.in = 3;
     CHECK_INT(ts_conv_plan(&p, &s, NULL), TESS_OK);
     CHECK(p.tile == 0 && p.tile_back == 0);
@@ -405,10 +514,13 @@ static void test_rule(void) {
     CHECK(p.tile == 0 && p.tile_back == 0);
     s.batch = 3, s.height = s.width = 8;
     CHECK_INT(ts_conv_plan(&p, &s, NULL), TESS_OK);
-    CHECK(p.tile == 4 && p.tile_back == 4);
+    CHECK(p.tile == 4 && p.tile_back == 4 && p.tile_weight == 4);
+    s.batch = 2;
+    CHECK_INT(ts_conv_plan(&p, &s, NULL), TESS_OK);
+    CHECK(p.tile == 4 && p.tile_back == 4 && p.tile_weight == 0);
     s = big, s.shuffle = 2;
     CHECK_INT(ts_conv_plan(&p, &s, NULL), TESS_OK);
-    CHECK(p.tile == 0);
+    CHECK(p.tile == 0 && p.tile_weight == 0);
 }
 
 int main(void) {
