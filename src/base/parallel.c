@@ -8,7 +8,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 
 typedef struct helper {
     ts_pool *pool;
@@ -141,3 +140,10 @@ void ts_parallel(ts_pool *pool, size_t count, size_t grain, ts_task *task, void 
 }
 
 #endif
+
+bool ts_pool_resize(ts_pool **pool, int threads) {
+    if (ts_pool_threads(*pool) == threads) return true;
+    ts_pool_free(*pool);
+    *pool = threads > 1 ? ts_pool_new(threads) : NULL;
+    return *pool || threads <= 1;
+}

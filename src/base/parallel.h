@@ -7,6 +7,7 @@
 #ifndef TS_BASE_PARALLEL_H
 #define TS_BASE_PARALLEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define TS_MAX_THREADS 64
@@ -21,6 +22,9 @@ typedef void ts_task(void *context, size_t begin, size_t end, int worker);
  * 1 .. TS_MAX_THREADS. */
 ts_pool *ts_pool_new(int threads);
 void ts_pool_free(ts_pool *pool);
+/* Makes *pool, which the caller owns, one for `threads` workers: NULL for one, the same as before where it fits already.
+ * Where the system refused helpers every call asks it again. False, with *pool NULL, when memory is out. */
+bool ts_pool_resize(ts_pool **pool, int threads);
 /* The number of workers; 1 for NULL. */
 int ts_pool_threads(const ts_pool *pool);
 /* Calls task over 0 .. count-1 in pieces that start at multiples of `grain` (>= 1) and hold at most grain indices;

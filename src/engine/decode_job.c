@@ -61,18 +61,6 @@ static ts_span covering(const tess_decoder *decoder) {
     return (ts_span){x0, y0, x1 - x0, y1 - y0};
 }
 
-static tess_status make_pool(tess_decoder *decoder) {
-    const int threads = decoder->options.threads;
-    if (decoder->pool_threads == threads) return TESS_OK;
-    ts_pool_free(decoder->pool);
-    decoder->pool = NULL;
-    decoder->pool_threads = 0;
-    if (threads > 1) decoder->pool = ts_pool_new(threads);
-    if (threads > 1 && !decoder->pool) return ts_fail_memory(&decoder->error, 0);
-    decoder->pool_threads = threads;
-    return TESS_OK;
-}
-
 /* All tokens of a job that began from tokens must be codes. */
 static tess_status check_tokens(tess_decoder *decoder) {
     const ts_tess_header *h = &decoder->header;
@@ -103,7 +91,7 @@ static tess_status prepare(tess_decoder *decoder) {
                          : decoder->latents ? check_latents(decoder)
                                             : check_tokens(decoder);
     if (!status) status = place_region(decoder);
-    if (!status) status = make_pool(decoder);
+    if (!status && !ts_pool_resize(&decoder->pool, decoder->options.threads)) status = ts_fail_memory(err, 0);
     if (!status) status = ts_net_init(&decoder->net, decoder->model, false, err);
     if (status) return status;
 

@@ -45,7 +45,6 @@ struct tess_decoder {
     ts_pixels picture; /* region.width x region.height */
     ts_net net;
     ts_pool *pool;
-    int pool_threads;
     ts_entropy_coder *coder;
     int at;
     int painted[4];

@@ -11,18 +11,6 @@ static bool has_transparency(const ts_pixels *picture) {
     return false;
 }
 
-static tess_status make_pool(tess_encoder *encoder) {
-    const int threads = encoder->options.threads;
-    if (encoder->pool_threads == threads) return TESS_OK;
-    ts_pool_free(encoder->pool);
-    encoder->pool = NULL;
-    encoder->pool_threads = 0;
-    if (threads > 1) encoder->pool = ts_pool_new(threads);
-    if (threads > 1 && !encoder->pool) return ts_fail_memory(&encoder->error, 0);
-    encoder->pool_threads = threads;
-    return TESS_OK;
-}
-
 /* A job for tokens or a file needs codes. */
 static tess_status check_codes(tess_encoder *encoder) {
     const ts_config *c = &encoder->model->config;
@@ -81,7 +69,7 @@ tess_status ts_encode_start(tess_encoder *encoder) {
     ts_error *err = &encoder->error;
     tess_status status = check_codes(encoder);
     if (!status) status = place_region(encoder);
-    if (!status) status = make_pool(encoder);
+    if (!status && !ts_pool_resize(&encoder->pool, encoder->options.threads)) status = ts_fail_memory(err, 0);
     if (!status && encoder->from == TS_FROM_PIXELS) status = prepare_net(encoder);
     if (status || encoder->options.latents_only) return status;
     const size_t tokens = ts_encode_area(encoder) * (size_t)q->levels;

@@ -43,7 +43,6 @@ struct tess_encoder {
     ts_tess_header header;
     ts_net net;
     ts_pool *pool;
-    int pool_threads;
     float *latents;   /* [token_height][token_width][dim] */
     float *masking;   /* [token_height][token_width] */
     float *kept;      /* the latents of a job that asked for them; else NULL */

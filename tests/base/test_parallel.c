@@ -54,8 +54,30 @@ static void test_limits(void) {
     ts_pool_free(NULL);
 }
 
+/* One pool through several sizes: kept where it fits, none for one worker, none and no leak when memory is out. */
+static void test_resize(void) {
+    ts_pool *pool = NULL;
+    const long live = ts_test_alloc_live();
+    CHECK(ts_pool_resize(&pool, 1) && pool == NULL);
+    CHECK(ts_pool_resize(&pool, 3) && pool != NULL);
+    const int helped = ts_pool_threads(pool) == 3; /* not in builds without threads */
+    const ts_pool *kept = pool;
+    ts_test_alloc_fail_at(1);
+    CHECK(!helped || (ts_pool_resize(&pool, 3) && pool == kept));
+    CHECK(!ts_pool_resize(&pool, 2) && pool == NULL);
+    CHECK_INT(ts_test_alloc_live(), live);
+    ts_test_alloc_fail_at(0);
+    CHECK(ts_pool_resize(&pool, 2));
+    CHECK_INT(ts_pool_threads(pool), helped ? 2 : 1);
+    CHECK(ts_pool_resize(&pool, 1));
+    CHECK_INT(ts_pool_threads(pool), 1);
+    CHECK(ts_pool_resize(&pool, 0) && pool == NULL);
+    CHECK_INT(ts_test_alloc_live(), live);
+}
+
 int main(void) {
     RUN(test_ranges);
     RUN(test_limits);
+    RUN(test_resize);
     return test_end();
 }
