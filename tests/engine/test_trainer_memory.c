@@ -37,6 +37,7 @@ static tess_status life(void) {
     for (int i = 0; i < 3 && status >= 0; i++) status = tess_trainer_step(t);
     if (status >= 0) status = tess_trainer_preview(t, 0, &in, &out, &w, &h, &tokens, &levels, &th, &tw);
     if (status >= 0) status = tess_trainer_model(t, 1, &bytes, &size);
+    if (status >= 0) status = tess_trainer_init(t, bytes, size);
     if (status >= 0) status = tess_trainer_checkpoint(t, &bytes, &size);
     if (status >= 0) status = tess_trainer_resume(r, bytes, size);
     if (status < 0 && t)
