@@ -216,6 +216,7 @@ export interface TrainerOptions extends Pick<LoadOptions, 'workerURL' | 'wasmURL
   features?: { net: BytesInput; heads: BytesInput };
 }
 export interface TrainerLoss { l1?: number; l2?: number; msSsim?: number; perceptual?: number; commitment?: number }
+/** A figure of what this net or this stage of training does not have is 0: `bpp` before latents are quantized, `used` without a codebook. */
 export interface TrainStep {
   step: number;
   loss: { total: number; reconstruction: number; commitment: number; perceptual?: number };

@@ -184,19 +184,30 @@ static void log_step(FILE *log, const tess_trainer *trainer, double seconds) {
     fflush(log);
 }
 
+enum { FIGURES_TEXT = 160 };
+
+/* Appends "label value" to a line of figures; nothing for a figure that was not measured. */
+static void add_figure(char text[FIGURES_TEXT], const char *label, int digits, double value) {
+    const size_t length = strlen(text);
+    if (isfinite(value)) snprintf(text + length, FIGURES_TEXT - length, "%s %.*f", label, digits, value);
+}
+
 static void show_step(progress *bar, const tess_trainer *trainer, double seconds, double first_step,
                       double first_images) {
     const double step = tess_trainer_stat(trainer, "step"), steps = tess_trainer_stat(trainer, "steps");
     const double rate = seconds > 0 ? (tess_trainer_stat(trainer, "images") - first_images) / seconds : 0;
     const double left = step > first_step ? seconds / (step - first_step) * (steps - step) : 0;
     const double lpips = tess_trainer_stat(trainer, "lpips");
-    char perceptual[32] = "";
-    if (isfinite(lpips) && lpips > 0) snprintf(perceptual, sizeof perceptual, " lpips %.3f", lpips);
-    progress_text(
-        bar, "%.0f/%.0f loss %.4f l1 %.4f%s PSNR %.2f bpp %.3f codes %.0f dead %.0f  %.1f img/s  %d:%02d:%02d left",
-        step, steps, tess_trainer_stat(trainer, "total"), tess_trainer_stat(trainer, "l1"), perceptual,
-        tess_trainer_stat(trainer, "psnr"), tess_trainer_stat(trainer, "bpp"), tess_trainer_stat(trainer, "used"),
-        tess_trainer_stat(trainer, "dead"), rate, (int)(left / 3600), (int)(left / 60) % 60, (int)left % 60);
+    char figures[FIGURES_TEXT] = "";
+    add_figure(figures, " loss", 4, tess_trainer_stat(trainer, "total"));
+    add_figure(figures, " l1", 4, tess_trainer_stat(trainer, "l1"));
+    if (lpips > 0) add_figure(figures, " lpips", 3, lpips);
+    add_figure(figures, " PSNR", 2, tess_trainer_stat(trainer, "psnr"));
+    add_figure(figures, " bpp", 3, tess_trainer_stat(trainer, "bpp"));
+    add_figure(figures, " codes", 0, tess_trainer_stat(trainer, "used"));
+    add_figure(figures, " dead", 0, tess_trainer_stat(trainer, "dead"));
+    progress_text(bar, "%.0f/%.0f%s  %.1f img/s  %d:%02d:%02d left", step, steps, figures, rate, (int)(left / 3600),
+                  (int)(left / 60) % 60, (int)left % 60);
 }
 
 /* ---- the run -------------------------------------------------------------------------------------------------- */
@@ -212,9 +223,11 @@ static bool save(tess_trainer *trainer, const char *path, bool checkpoint, bool 
 
 static void report(const tess_trainer *trainer, const train_options *o, double seconds) {
     if (!o->json) {
-        printf("%s: %.0f steps in %.0f s, PSNR %.2f, bpp %.3f, %.0f codes in use\n", o->out,
-               tess_trainer_stat(trainer, "step"), seconds, tess_trainer_stat(trainer, "psnr"),
-               tess_trainer_stat(trainer, "bpp"), tess_trainer_stat(trainer, "used"));
+        char figures[FIGURES_TEXT] = "";
+        add_figure(figures, ", PSNR", 2, tess_trainer_stat(trainer, "psnr"));
+        add_figure(figures, ", bpp", 3, tess_trainer_stat(trainer, "bpp"));
+        add_figure(figures, ", codes in use", 0, tess_trainer_stat(trainer, "used"));
+        printf("%s: %.0f steps in %.0f s%s\n", o->out, tess_trainer_stat(trainer, "step"), seconds, figures);
         return;
     }
     json_line j = json_begin(stdout);

@@ -183,7 +183,8 @@ double tess_trainer_stat(const tess_trainer *trainer, const char *name) {
     if (!trainer || !name || !trainer->json) return NAN;
     const ts_figures *f = &trainer->figures;
     bool counted = !strcmp(name, "perplexity") || !strcmp(name, "used") ||
-                   !strcmp(name, "dead"); /* looks at every code */
+                   !strcmp(name, "dead");                             /* looks at every code */
+    if (counted && trainer->config.quantizer.levels == 0) return NAN; /* continuous latents: there are no codes */
     ts_usage usage = counted ? ts_learner_usage(trainer->learner) : (ts_usage){0};
     const struct {
         const char *name;

@@ -43,6 +43,24 @@ for (const program of ['native', 'wasm']) {
     });
 }
 
+test('says what was measured: no bits before codes are used, and no codes without a codebook', (t) => {
+    const { pictures, file, at } = setUp(t);
+    const end = (quantizer, quantize_from) => {
+        writeFileSync(file, JSON.stringify({ ...config, quantizer, train: { ...config.train, steps: 10, quantize_from } }));
+        const trained = tesserae('native', ['train', pictures, '-c', file, '-o', at('m.safetensors'), '--log', at('log.csv'), '--threads', '1']);
+        assert.equal(trained.code, 0, trained.fault);
+        const [head, row] = readFileSync(at('log.csv'), 'utf8').split('\n').map((line) => line.split(','));
+        return { text: trained.text, row: Object.fromEntries(head.map((name, i) => [name, row[i]])) };
+    };
+    const whole = end(config.quantizer, 5);
+    assert.match(whole.text, /: 10 steps in \d+ s, PSNR [\d.]+, bpp [\d.]+, codes in use [1-9]\d*\n$/);
+    assert.ok(Number(whole.row.used) > 0);
+    assert.match(end(config.quantizer, 20).text, /PSNR [\d.]+, codes in use 0\n$/);
+    const none = end({ type: 'none', dim: 4 }, 5);
+    assert.match(none.text, /PSNR [\d.]+\n$/);
+    assert.deepEqual([none.row.bpp, none.row.used, none.row.dead, none.row.perplexity], ['', '', '', '']);
+});
+
 test('a stopped and resumed run makes the same model, byte for byte', async (t) => {
     const { pictures, file, at } = setUp(t);
     const common = ['--threads', '1'];

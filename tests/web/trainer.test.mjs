@@ -135,6 +135,17 @@ test('dispose in the middle of a run rejects it', async () => {
   await assert.rejects(trainer.checkpoint(), { name: 'AbortError' });
 });
 
+test('a model without a codebook has a reconstruction, and zeros for the figures of codes', async () => {
+  const conv = (out) => ({ op: 'conv', out, kernel: 3 });
+  const config = { format: 1, name: 'plain', range: [-1, 1], quantizer: { type: 'none', dim: 4 },
+    encoder: [{ op: 'unshuffle', factor: 4 }, conv(4)], decoder: [conv(48), { op: 'shuffle', factor: 4 }] };
+  const trainer = await createTrainer({ data, size: 16, batch: 4, steps: 3, config });
+  const { loss, psnr, ...rest } = (await all(trainer.run())).at(-1);
+  assert.deepEqual([loss.reconstruction, Number.isFinite(psnr)], [loss.total, true]);
+  for (const name of ['bpp', 'perplexity', 'used', 'dead']) assert.equal(rest[name], 0, name);
+  await trainer.dispose();
+});
+
 test('bad input is an error that says what to do', async () => {
   await assert.rejects(createTrainer({ ...options, data: [] }), { code: 'ERR_INPUT' });
   await assert.rejects(createTrainer({ ...options, data: undefined }), { code: 'ERR_INPUT' });
