@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { unzipSync } from 'fflate';
 import { readInfo } from '../../web/format.js';
+import { checkpoint } from './field.mjs';
 import { accessibility, drop, encoded, hashCanvas, openPage, openSample, saved } from './browser.mjs';
 
 const DECODED = '.layer:not(.above) canvas';
@@ -157,6 +158,19 @@ describe('the compress tab', () => {
     const zip = unzipSync((await saved(page, () => page.getByRole('button', { name: 'All 2 as a ZIP' }).click())).bytes);
     assert.deepEqual(Object.keys(zip).sort(), ['coast.tess', 'parakeet.tess']);
     for (const bytes of Object.values(zip)) assert.equal(readInfo(bytes).width, 768);
+  });
+
+  it('takes a checkpoint of the field as the model, by any of its names', async () => {
+    await page.getByRole('button', { name: 'Close the picture' }).click();
+    const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.getByRole('button', { name: 'Choose a photo' }).click()]);
+    assert.ok(chooser.isMultiple());
+    await chooser.setFiles({ name: 'vqgan.CKPT', mimeType: '', buffer: Buffer.from(checkpoint('diffusers')) });
+    await page.getByText('vqgan.CKPT is now the model.').waitFor();
+    for (const name of ['evil.pt', 'evil.pth', 'evil.bin']) {
+      await drop(page, [{ name, bytes: readFileSync(new URL('../fuzz/corpus/torch/evil.pt', import.meta.url)) }]);
+      await page.getByRole('alert').filter({ hasText: name }).filter({ hasText: 'os.system' }).waitFor();
+    }
+    await page.getByText('.safetensors .ckpt .pt .pth .bin').waitFor();
   });
 
   it('asked nobody else for anything, and nothing went wrong unseen', () => {

@@ -55,7 +55,7 @@ export function App() {
       </main>
       <Notices />
       <p class="visually-hidden" role="status" aria-live="polite">{spoken}</p>
-      {dragging.value && <div class="drop-veil" aria-hidden="true"><p>{tab.value === 'train' ? 'Drop pictures to train on' : 'Drop a picture or a .tess file'}</p></div>}
+      {dragging.value && <div class="drop-veil" aria-hidden="true"><p>{tab.value === 'train' ? 'Drop pictures to train on' : 'Drop a picture, a .tess file or a model'}</p></div>}
     </div>
   );
 }

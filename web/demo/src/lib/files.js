@@ -1,7 +1,13 @@
 /* Files in and out: what a drop, a paste or a picker brings, and saving bytes under a name. */
 
-export const isTess = (file) => /\.tess$/i.test(file.name ?? '');
-export const isModel = (file) => /\.safetensors$/i.test(file.name ?? '');
+/** How the names of model files end: ours, and checkpoints of the field (loadModel looks at the bytes, not at the name). */
+export const MODEL_ENDINGS = ['.safetensors', '.ckpt', '.pt', '.pth', '.bin'];
+/** What there is to open, for a file picker. */
+export const OPENABLE = ['image/*', '.tess', ...MODEL_ENDINGS].join();
+
+const endsWith = ({ name = '' }, endings) => endings.some((ending) => name.toLowerCase().endsWith(ending));
+export const isTess = (file) => endsWith(file, ['.tess']);
+export const isModel = (file) => endsWith(file, MODEL_ENDINGS);
 
 /** The files of a drop or paste event, in order; [] if it carries none. */
 export function filesOf(transfer) {

@@ -65,7 +65,7 @@ export function addModel(id, label, source) {
   say(`Model ${label} is in use.`);
 }
 
-/** Opens a .safetensors file as the model; throws TesseraeError if it is none. */
+/** Opens a model file or a checkpoint of the field as the model; throws TesseraeError if it is none. */
 export async function openModelFile(file) {
   const model = await loadModel(new Uint8Array(await file.arrayBuffer()));
   addModel(`file:${file.name}`, file.name, model);

@@ -3,7 +3,7 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import { readInfo } from 'tesserae';
 import { getCodec, modelId, openModelFile } from './codec.js';
-import { isModel, isTess } from '../lib/files.js';
+import { isModel, isTess, MODEL_ENDINGS } from '../lib/files.js';
 import { formatBytes } from '../lib/format.js';
 import { readPixels } from '../lib/pictures.js';
 import { dismissPassing, isAbort, notify, report, say } from './notice.js';
@@ -59,7 +59,7 @@ export async function openFile(file, id = nextId++) {
 async function describePicture(blob) {
   const name = blob.name || 'pasted picture.png';
   const pixels = await readPixels(blob).catch((cause) => {
-    throw new Error(`${name} is not a picture that this browser can read. Try a JPEG, PNG, WebP or AVIF file.`, { cause });
+    throw new Error(`${name} is not a picture that this browser can read. Try a JPEG, PNG, WebP or AVIF file; names of models end in ${MODEL_ENDINGS.join(' ')}.`, { cause });
   });
   const { width, height } = pixels;
   return { name, blob, pixels, url: URL.createObjectURL(blob), width, height, bytes: blob.size, tess: null };

@@ -2,7 +2,7 @@
 import { batch, computed, signal } from '@preact/signals';
 import { createTrainer, resumeTrainer } from 'tesserae';
 import { digits, digitsSheet, ownPictures } from '../lib/dataset.js';
-import { saveBlob } from '../lib/files.js';
+import { isModel, isTess, saveBlob } from '../lib/files.js';
 import { addModel, engine } from './codec.js';
 import { notify, report, say } from './notice.js';
 import { openFile } from './session.js';
@@ -317,7 +317,7 @@ export function setSide(side) {
 
 /** The user's own pictures to train on. */
 export function chooseOwn(files) {
-  ownFiles.value = files.filter((file) => !/\.(tess|safetensors)$/i.test(file.name));
+  ownFiles.value = files.filter((file) => !isTess(file) && !isModel(file));
   settings.data.value = 'own';
   if (settings.side.peek() < 64) setSide(64);
   say(`${ownFiles.value.length} pictures chosen.`);

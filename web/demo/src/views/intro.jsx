@@ -1,12 +1,11 @@
 /* What stands in place of the picture before there is one. */
-import { pickFiles } from '../lib/files.js';
+import { MODEL_ENDINGS, OPENABLE, pickFiles } from '../lib/files.js';
 import { report } from '../state/notice.js';
 import { fetchSample, samples } from '../state/samples.js';
 import { openFile, openFiles } from '../state/session.js';
 import { Button } from '../ui/controls.jsx';
 
-export const ACCEPT = 'image/*,.tess,.safetensors';
-export const choose = async () => openFiles(await pickFiles({ accept: ACCEPT, multiple: true }));
+export const choose = async () => openFiles(await pickFiles({ accept: OPENABLE, multiple: true }));
 const openSample = (sample) => fetchSample(sample).then((file) => openFile(file), report);
 
 export function Intro() {
@@ -17,7 +16,7 @@ export function Intro() {
         <p>A small neural codec, running here. It writes a photo as a grid of codebook entries, packs them into a <code>.tess</code> file and paints the photo back.</p>
         <div class="intro-open">
           <Button kind="primary" icon="open" onClick={choose}>Choose a photo</Button>
-          <p class="hint">or drop one anywhere, or paste. A <code>.tess</code> file opens too.</p>
+          <p class="hint">or drop one anywhere, or paste. A <code>.tess</code> file opens too, and so does a model (<code>{MODEL_ENDINGS.join(' ')}</code>).</p>
         </div>
       </div>
       {samples.length > 0 && (
