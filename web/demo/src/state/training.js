@@ -148,10 +148,13 @@ function record(report) {
   });
 }
 
-/** Fetches reconstructions and code counts. */
+/** Fetches reconstructions and code counts; what becomes of a trainer that was reset meanwhile is nobody's business. */
 async function look(from) {
-  const [pairs, counts] = await Promise.all([from.preview(12), from.usage(0)]);
+  const found = await Promise.all([from.preview(12), from.usage(0)]).catch((error) => {
+    if (trainer === from) throw error;
+  });
   if (trainer !== from) return;
+  const [pairs, counts] = found;
   batch(() => {
     looks.value = pairs;
     codeCounts.value = counts;
@@ -176,11 +179,12 @@ async function save(from) {
   try {
     if (!(await ownsCheckpoint())) throw new Error('another tab trains, and keeps its own.');
     const bytes = await from.checkpoint();
-    if (trainer !== from) return;
+    const store = await vault();
+    if (trainer !== from) return; // from here to the write nothing waits: a reset comes before this line, or removes what is written
     const { label, files } = dataset.peek();
     const value = { options, label, step: from.step, history: history.peek(), names: files.map((file) => file.name) };
-    const store = await vault();
     await store.write(CHECKPOINT, pack(value, [bytes, ...files]));
+    if (trainer !== from) return;
     if (!saved.peek()) navigator.storage?.persist?.(); // asked once: may the browser keep it when the disk gets full?
     saved.value = { step: value.step, kind: store.kind };
   } catch (error) {
@@ -237,10 +241,15 @@ function lastOf(columns, step) {
   return row.step === undefined ? null : { ...row, step, loss: { total, reconstruction, commitment } };
 }
 
+/** Removes the checkpoint, unless it is another tab's. */
 export async function dropSaved() {
   offer.value = null;
   saved.value = null;
-  await (await vault()).remove(CHECKPOINT);
+  try {
+    if (await ownsCheckpoint()) await (await vault()).remove(CHECKPOINT);
+  } catch (error) {
+    report(error, 'The checkpoint on this machine could not be removed');
+  }
 }
 
 /** Ends the run and forgets it, its checkpoint too. */

@@ -28,7 +28,13 @@ async function openFolder() {
         throw error;
       }
     },
-    remove: (name) => folder.removeEntry(name).catch(() => {}),
+    async remove(name) {
+      try {
+        await folder.removeEntry(name);
+      } catch (error) {
+        if (error.name !== 'NotFoundError') throw error;
+      }
+    },
   };
 }
 
@@ -52,10 +58,22 @@ async function openDatabase() {
   };
 }
 
+/** The same calls, where a write or removal waits for those asked for before: what was removed stays so, whatever was being
+ * written just then, and of two writes the later one is kept. */
+function inOrder({ write, remove, ...rest }) {
+  let last = Promise.resolve();
+  const after = (change) => {
+    const done = last.then(change);
+    last = done.catch(() => {});
+    return done;
+  };
+  return { ...rest, write: (name, blob) => after(() => write(name, blob)), remove: (name) => after(() => remove(name)) };
+}
+
 let opened = null;
 /** Opens the vault once; rejects if this browser stores nothing (private windows of some). */
 export function vault() {
-  opened ??= openFolder().catch(openDatabase);
+  opened ??= openFolder().catch(openDatabase).then(inOrder);
   opened.catch(() => (opened = null));
   return opened;
 }
