@@ -177,7 +177,9 @@ export class Codec {
   /** @param {import('./types').ImageInput} image @param {import('./types').TaskOptions} [options] */
   async encodeLatents(image, options = {}) {
     checkOptions('encodeLatents', options, TASK);
-    return this.#call('encodeLatents', sendable(await this.#read(image, options), options.transfer), options);
+    const pixels = await this.#read(image, options);
+    const made = await this.#pool.encodeLatents(pixels, callOptions(options));
+    return made ?? this.#call('encodeLatents', sendable(pixels, options.transfer), options);
   }
 
   /** @param {import('./types').LatentGrid} latents @param {import('./types').RenderOptions} [options] */

@@ -9,7 +9,9 @@ import { throwIfAborted } from './errors.js';
  * @typedef {import('./channel.js').CallOptions} CallOptions
  * @typedef {import('./protocol.js').Pixels} Pixels
  * @typedef {import('./protocol.js').Tokens} Tokens
+ * @typedef {import('./protocol.js').Latents} Latents
  * @typedef {import('./client.js').Client} Client
+ * @typedef {{client: Client, rect: Rect, window: Rect}} Part the worker's pixels, and those that it has to see for them
  */
 
 /** Entropy tiles have this many latents along a side: tokens of two of them do not depend on each other. */
@@ -35,7 +37,7 @@ export class Pool {
    * @param {boolean} encode
    * @param {{width: number, height: number}} picture
    * @param {Rect} [region]
-   * @returns {Promise<{client: Client, rect: Rect, window: Rect}[]>}
+   * @returns {Promise<Part[]>}
    */
   async deal(encode, { width, height }, region = { x: 0, y: 0, width, height }) {
     const idle = this.clients.filter(({ load }) => load === 0);
@@ -92,6 +94,16 @@ export class Pool {
   }
 
   /**
+   * What the encoder makes of a picture; undefined where one worker should.
+   * @param {Pixels} pixels @param {CallOptions} options
+   * @returns {Promise<Latents | undefined>}
+   */
+  async encodeLatents(pixels, options) {
+    const parts = await this.deal(true, pixels);
+    return parts.length ? latentsOf(pixels, parts, options) : undefined;
+  }
+
+  /**
    * Encodes an opaque picture; undefined where one worker should.
    * @param {Pixels} pixels
    * @param {any} encoding its options
@@ -101,23 +113,13 @@ export class Pool {
    */
   async encode(pixels, encoding, tokensOnly, { signal, onProgress }) {
     const start = performance.now();
-    const { width, height } = pixels;
     const parts = await this.deal(true, pixels);
     if (!parts.length || !(await isOpaque(pixels, encoding.alpha))) return undefined;
     const report = (/** @type {number} */ from, /** @type {number} */ to) => ({
       signal,
       onProgress: (/** @type {any} */ p) => onProgress?.({ ...p, done: from + (to - from) * p.done }),
     });
-    /** @type {any} */
-    let latents;
-    await together(
-      parts.map(({ client, rect, window }) => async (options) => {
-        const part = { ...window, picture: { width, height }, region: rect };
-        const made = await client.call('encodeLatents', { pixels: crop(pixels, window), transfer: true, part }, options);
-        latents = merge(latents, made);
-      }),
-      report(0, LATENTS),
-    );
+    const latents = await latentsOf(pixels, parts, report(0, LATENTS));
     const rest = { latents, options: encoding, tokensOnly };
     const searches = encoding.bpp !== undefined || encoding.targetSize !== undefined;
     const tiles = searches ? [] : entropyTiles(pixels, this.factor * ENTROPY_TILE);
@@ -136,6 +138,26 @@ export class Pool {
     if (tokensOnly) return timed({ tokens }, start);
     return timed(await parts[0].client.call('encodeGrid', { tokens, options: {} }, report(TOKENS, 1)), start);
   }
+}
+
+/**
+ * The latents of a picture, of which each worker makes its part.
+ * @param {Pixels} pixels @param {Part[]} parts @param {CallOptions} options
+ * @returns {Promise<Latents>}
+ */
+async function latentsOf(pixels, parts, options) {
+  const { width, height } = pixels;
+  /** @type {any} */
+  let latents;
+  await together(
+    parts.map(({ client, rect, window }) => async (its) => {
+      const part = { ...window, picture: { width, height }, region: rect };
+      const made = await client.call('encodeLatents', { pixels: crop(pixels, window), transfer: true, part }, its);
+      latents = merge(latents, made);
+    }),
+    options,
+  );
+  return latents;
 }
 
 /** @param {any} answer @param {number} start */
@@ -220,11 +242,11 @@ function hull(rects) {
   return { x, y, width: right - x, height: bottom - y };
 }
 
-/** Fills the zeros of one grid with what the other has there; each value comes from one part. @template {{data: any}} T
- * @param {T | undefined} grid @param {T} part @returns {T} */
+/** Fills the zeros of one grid with what the other has there; each value comes from one part, a negative zero or NaN too.
+ * @template {{data: any}} T @param {T | undefined} grid @param {T} part @returns {T} */
 function merge(grid, part) {
   if (!grid) return part;
-  for (let i = 0; i < part.data.length; i++) if (part.data[i]) grid.data[i] = part.data[i];
+  for (let i = 0; i < part.data.length; i++) if (!Object.is(part.data[i], 0)) grid.data[i] = part.data[i];
   return grid;
 }
 

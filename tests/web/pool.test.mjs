@@ -50,6 +50,18 @@ test('files, tokens and pictures are those of one worker', async () => {
     assert.deepEqual((await pool.tokenize(image, options)).toJSON(), (await alone.tokenize(image, options)).toJSON());
 });
 
+test('latents too, of every kind of pixels', async () => {
+  for (const channels of [1, 3, 4]) {
+    const picture = scene(1320, 60, channels);
+    const said = [];
+    const { data, ...shape } = await pool.encodeLatents(picture, { onProgress: (p) => said.push(p.done) });
+    const { data: want, ...wanted } = await alone.encodeLatents(picture);
+    assert.deepEqual(shape, wanted);
+    assert.ok(Buffer.from(data.buffer).equals(Buffer.from(want.buffer)), `${channels} channels`);
+    assert.ok(said.length > 1 && said.every((v) => v >= 0 && v <= 1), String(said));
+  }
+});
+
 test('alpha, grey and measures too', async () => {
   for (const channels of [1, 4]) {
     const picture = scene(1320, 60, channels);
