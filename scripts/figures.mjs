@@ -1,7 +1,8 @@
 // node scripts/figures.mjs PICTURES [--rates 0.1,0.2,0.4] [--lpips TRUNK,HEADS]
 // Measures the photo model on a folder of PNGs and the package in Chromium, and writes the table between the figures marks of
 // README.md. LPIPS needs the PyTorch twin (tools/, by $PYTHON or python3) and the feature weights; without --lpips that column
-// is left out.
+// is left out. Without LPIPS it takes a third of a second of CPU time a picture and rate, and ten seconds for the browser, whose
+// figures are CPU times: other work on the machine moves them by some per cent, so run it alone.
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -46,7 +47,7 @@ const text = [
     `In Chromium, one thread (${cpus()[0].model.trim()}; CPU milliseconds, picture in to file out and back):`,
     '',
     '| build | verb | picture | ms |', '|---|---|---|---|',
-    ...browser.map((row) => `| ${row.wasm.replace(/^tesserae-|\.wasm$/g, '')} | ${row.verb} | ${row.width}x${row.height} | ${row.cpu.toFixed(0)} |`),
+    ...browser.map((row) => `| ${row.backend} | ${row.verb} | ${row.width}x${row.height} | ${row.cpu.toFixed(0)} |`),
     '',
     'Made by `node scripts/figures.mjs`.',
 ].join('\n');

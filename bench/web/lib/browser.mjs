@@ -47,6 +47,7 @@ function findChromium() {
  */
 export async function withBrowser(use) {
     const server = await serve();
+    watch = undefined; // of this browser's pages
     const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? findChromium(), args: flags });
     const open = async (page) => {
         const tab = await browser.newPage();
@@ -68,7 +69,7 @@ export async function withBrowser(use) {
 /** Opens pages/<page> alone and hands its tab to `use`. */
 export const withPage = (page, use) => withBrowser(async (open) => use(await open(page)));
 
-/** CPU milliseconds since the first call of the page processes this process started. */
+/** CPU milliseconds of the pages' processes since the first call for this browser; all tabs must be open by then. */
 export function pageCpuMs() {
     watch ??= cpuWatch(descendants('--type=renderer'));
     return watch().all;
