@@ -1,8 +1,9 @@
 /** The public calls, made for a platform (browser or Node). */
 import { Client } from './client.js';
 import { Codec, defined, sendable } from './codec.js';
-import { checkOptions, TesseraeError } from './errors.js';
-import { isForeign, Model, modelBytes, modelShelf } from './model.js';
+import { TesseraeError } from './errors.js';
+import { faultOf, isForeign, Model, modelBytes, modelShelf } from './model.js';
+import { checkOptions } from './options.js';
 import { toBytes } from './pixels.js';
 import { startTrainer } from './trainer.js';
 
@@ -44,7 +45,8 @@ export function createApi(platform) {
   async function createCodec(options = {}) {
     checkOptions('createCodec', options, LOAD);
     const { workerURL, wasmURL, wasmModule, fetch: get, timeout, threads, backend } = options;
-    const codec = await Codec.create(platform, options, bytesOf(options.model ?? 'photo', options));
+    const { model = 'photo' } = options;
+    const codec = await Codec.create(platform, options, bytesOf(model, options)).catch(faultOf(model));
     places = defined({ workerURL, wasmURL, wasmModule, fetch: get, timeout, threads, backend });
     return codec;
   }
@@ -124,17 +126,17 @@ export function createApi(platform) {
     checkOptions('loadModel', options, ['cache', 'fetch', 'onProgress', 'signal', 'timeout']);
     if (source instanceof Model) return source;
     const [bytes, more] = await Promise.all([source].flat().map((one) => bytesOf(one, options)));
-    return makeModel(bytes, options.signal, more);
+    return makeModel(bytes, options.signal, more).catch(faultOf(source));
   }
 
   /** @type {Types['createTrainer']} */
-  const createTrainer = ({ init = 'random', ...options }) => {
+  const createTrainer = ({ init = 'random', ...options } = /** @type {any} */ ({})) => {
     const initBytes = async () => (init === 'random' ? undefined : bytesOf(init, options));
     return startTrainer(platform, options, undefined, { makeModel, initBytes });
   };
 
   /** @type {Types['resumeTrainer']} */
-  const resumeTrainer = async (checkpoint, options) =>
+  const resumeTrainer = async (checkpoint, options = /** @type {any} */ ({})) =>
     startTrainer(platform, options, await toBytes(checkpoint), { makeModel, initBytes: async () => undefined });
 
   return {

@@ -1,8 +1,9 @@
 /** A codec: one model on one or more workers. */
 import { Codebook } from './codebook.js';
 import { Client } from './client.js';
-import { abortError, checkOptions, TesseraeError, throwIfAborted } from './errors.js';
+import { abortError, TesseraeError, throwIfAborted } from './errors.js';
 import { readInfo, rememberModel } from './format.js';
+import { checkOptions } from './options.js';
 import { toBytes, toImageData } from './pixels.js';
 import { Pool } from './pool.js';
 import { fromCore, tokenGrid } from './tokens.js';
@@ -261,7 +262,8 @@ function sizeOfFile(bytes) {
 const sizeOfGrid = ({ pixelWidth, pixelHeight }) => ({ width: pixelWidth, height: pixelHeight });
 
 /** Latents as the core wants them. @param {any} latents @returns {import('./protocol.js').Latents} */
-function checkLatents({ width, height, dim, data, pixelWidth, pixelHeight }) {
+function checkLatents(latents) {
+  const { width, height, dim, data, pixelWidth, pixelHeight } = latents ?? {};
   for (const [name, value] of Object.entries({ width, height, dim, pixelWidth, pixelHeight })) {
     if (!Number.isInteger(value) || value < 1)
       throw new TesseraeError('ERR_INPUT', `The latents' ${name} is ${value}; it must be a whole number from 1 up.`);

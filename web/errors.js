@@ -52,12 +52,3 @@ export function abortError(message) {
 export function throwIfAborted(signal) {
   if (signal?.aborted) throw signal.reason;
 }
-
-/** Refuses misspelt options, which would otherwise be ignored in silence.
- * @param {string} call @param {object | undefined} options @param {string[]} known */
-export function checkOptions(call, options, known) {
-  for (const key of Object.keys(options ?? {})) {
-    if (!known.includes(key))
-      throw new TesseraeError('ERR_OPTION', `${call} has no option "${key}"; it knows ${known.join(', ')}.`);
-  }
-}

@@ -80,7 +80,7 @@ export async function modelBytes(source, options, readFile) {
   throwIfAborted(options.signal);
   if (source instanceof Model) return source.bytes;
   if (typeof source !== 'string' && !(source instanceof URL))
-    return checkModel(await toBytes(/** @type {any} */ (source)), 'The model');
+    return checkModel(await toBytes(/** @type {any} */ (source), 'a model: its name, path or URL, or bytes'));
   const address = addressOf(source);
   const remote = /^(https?|blob|data):/.test(address.url);
   if (readFile && !remote) return checkModel(await readFile(address.url), address.url);
@@ -97,15 +97,28 @@ export function isForeign(bytes) {
   return !new TextDecoder('latin1').decode(bytes.subarray(8, 8 + header)).includes('"tesserae"');
 }
 
-/** Tells a model file from an error page before anything is made of it. @param {Bytes} bytes @param {string} url */
+/** Tells a model file from an error page before anything is made of it; `url`: where it came from, if not as bytes.
+ * @param {Bytes} bytes @param {string} [url] */
 function checkModel(bytes, url) {
   if (bytes[8] === 123 || isTorch(bytes)) return bytes; // "{": the header of safetensors, after its 8-byte length
+  const remote = /^(https?|blob|data):/.test(url ?? '');
   const got = bytes[0] === 60 ? 'an HTML page' : bytes.length ? 'something else' : 'nothing';
-  throw new TesseraeError(
-    'ERR_MODEL',
-    `Expected a model file at ${url}, got ${got}. Check the address; copy the package's models folder if need be.`,
-    { url },
-  );
+  const cure = remote
+    ? "Check the address; copy the package's models folder if need be."
+    : 'Give a .safetensors file, or a .ckpt, .pt, .pth or .bin that torch.save wrote.';
+  throw new TesseraeError('ERR_MODEL', `Expected a model file ${url ? `at ${url}` : 'in these bytes'}, got ${got}. ${cure}`, { url });
+}
+
+
+/** What the core finds wrong with a model, said with the model's name where it has one.
+ * @param {any} source @returns {(error: any) => never} */
+export function faultOf(source) {
+  const url = [source].flat().filter((one) => typeof one === 'string' || one instanceof URL).join(', ');
+  const codes = ['ERR_FORMAT', 'ERR_VERSION', 'ERR_CHECKSUM', 'ERR_MODEL', 'ERR_TOO_LARGE'];
+  return (error) => {
+    if (!url || error?.url || !codes.includes(error?.code)) throw error;
+    throw new TesseraeError(error.code, `${url}: ${error.message}`, { url, cause: error });
+  };
 }
 
 /** @param {{url: string, shipped: boolean}} address @param {ModelOptions} options @returns {Promise<Bytes>} */

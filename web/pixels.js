@@ -53,9 +53,10 @@ export function toImageData({ data, width, height }) {
 /**
  * Encoded bytes in any form as one Uint8Array.
  * @param {import('./types').BytesInput} input
+ * @param {string} [wanted] what an error says was expected
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
-export async function toBytes(input) {
+export async function toBytes(input, wanted = 'bytes') {
   const source = /** @type {any} */ (input);
   if (source instanceof ArrayBuffer) return new Uint8Array(source);
   if (ArrayBuffer.isView(source))
@@ -68,6 +69,6 @@ export async function toBytes(input) {
   if (typeof source?.getReader === 'function') return new Uint8Array(await new Response(source).arrayBuffer());
   throw new TesseraeError(
     'ERR_INPUT',
-    'Expected bytes: an ArrayBuffer, a typed array, a Blob, a Response or a ReadableStream.',
+    `Expected ${wanted} (an ArrayBuffer, a typed array, a Blob, a Response or a ReadableStream), got ${input === null ? 'null' : typeof input}.`,
   );
 }

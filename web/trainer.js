@@ -1,7 +1,8 @@
 /** A trainer: a worker of its own that steps, and can be paused, changed, looked at and saved between any two steps. */
 import { checkBackend, defined, sendable } from './codec.js';
 import { coreLoss, trainerConfig } from './config.js';
-import { abortError, checkOptions, TesseraeError, throwIfAborted } from './errors.js';
+import { abortError, TesseraeError, throwIfAborted } from './errors.js';
+import { checkOptions } from './options.js';
 import { toBytes, toImageData } from './pixels.js';
 import { fromCore } from './tokens.js';
 

@@ -67,12 +67,13 @@ export function start(command, args = [], { cwd = root, env = {} } = {}) {
 /** Where a command lies on the PATH, or null. */
 export const which = (command) => ask('sh', ['-c', `command -v -- ${quoted(command)}`]);
 
-/** Runs a script's main function: a Failure is one line on stderr, and the exit status says how it went. */
+/** Runs a script's main function: a Failure, or an option that it does not know, is one line on stderr; the exit status says how it went. */
 export async function main(body) {
     try {
         await body();
     } catch (error) {
-        console.error(error instanceof Failure ? `tesserae: ${error.message}` : error);
+        const plain = error instanceof Failure || /^ERR_PARSE_ARGS/.test(error?.code);
+        console.error(plain ? `tesserae: ${error.message}` : error);
         process.exitCode = 1;
     }
 }

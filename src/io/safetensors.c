@@ -162,7 +162,9 @@ static tess_status check_layout(ts_safetensors *file, const uint8_t *data, size_
 static tess_status read_header(ts_safetensors *file, const ts_json *doc, const uint8_t *data, size_t size,
                                ts_error *err) {
     if (ts_json_typeof(doc, 0) != TS_JSON_OBJECT)
-        return ts_fail(err, TESS_ERR_FORMAT, "Its header is not a JSON object: this is no safetensors file.");
+        return ts_fail(
+            err, TESS_ERR_FORMAT,
+            "Its header is not a JSON object: this is no safetensors file; check that it is the one you meant.");
     size_t members = (size_t)ts_json_length(doc, 0);
     if (members > TS_SAFETENSORS_TENSORS)
         return ts_fail(err, TESS_ERR_TOO_LARGE, "It has %llu tensors; the limit is %d.", (unsigned long long)members,
@@ -185,7 +187,9 @@ static tess_status open_header(ts_safetensors *file, const uint8_t *bytes, size_
     if (size == 0) return ts_fail(err, TESS_ERR_FORMAT, "It is empty: a safetensors file was expected.");
     uint64_t length = size < 8 ? 0 : ts_load_u64(bytes);
     if (size < 8 || length < 2 || bytes[8 < size ? 8 : 0] != '{')
-        return ts_fail(err, TESS_ERR_FORMAT, "It is no safetensors file (its first bytes are no header).");
+        return ts_fail(
+            err, TESS_ERR_FORMAT,
+            "It is no safetensors file (its first bytes are no header); check that it is the file you meant.");
     if (length > TS_SAFETENSORS_HEADER)
         return ts_fail(err, TESS_ERR_TOO_LARGE, "Its header claims %llu bytes; the limit is %d.",
                        (unsigned long long)length, TS_SAFETENSORS_HEADER);

@@ -133,7 +133,9 @@ static tess_status open(ts_safetensors **file, archive *a, const void *bytes, si
     if (status < 0) return status;
     const ts_zip_entry *pickle = find_pickle(a);
     if (!pickle)
-        return ts_fail(a->err, TESS_ERR_FORMAT, "It is a zip archive without " PICKLE ": PyTorch has not written it.");
+        return ts_fail(a->err, TESS_ERR_FORMAT,
+                       "It is a zip archive without " PICKLE
+                       ": torch.save has not written it; give the .ckpt, .pt or .pth file itself.");
     const ts_zip_entry *order = find(a, "", "byteorder", 9);
     if (order && !(order->size >= 6 && memcmp(order->data, "little", 6) == 0))
         return ts_fail(a->err, TESS_ERR_FORMAT, "Its numbers are not little-endian. Save it on a common machine.");

@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import { zipSync } from 'fflate';
 import { golden, programs, tesserae, tinyModel, workFolder, writePng, writePpm } from './programs.mjs';
 
 const model = ['-m', tinyModel];
@@ -48,6 +49,7 @@ for (const program of ['native', 'wasm']) {
             const tess = readFileSync(path.join(golden, 'tiles.tess'));
             writeFileSync(at('empty.png'), '');
             writeFileSync(at('text.png'), 'not a picture');
+            writePpm(at('ok.ppm'), 8, 8);
             writePng(at('huge.png'), 4, 4, [70000, 70000]);
             writeFileSync(at('cut.tess'), tess.subarray(0, 30));
             const flipped = Buffer.from(tess);
@@ -56,6 +58,7 @@ for (const program of ['native', 'wasm']) {
             const version = Buffer.from(tess);
             version[4] = 99;
             writeFileSync(at('version.tess'), version);
+            writeFileSync(at('other.zip'), zipSync({ 'hello.txt': Buffer.from('hello') }, { level: 0 }));
             const foreign = Buffer.from(readFileSync(tinyModel)); // the same nets with another first code: a foreign model
             foreign.writeFloatLE(0.5, 8 + Number(foreign.readBigUInt64LE(0)));
             writeFileSync(at('foreign.safetensors'), foreign);
@@ -64,14 +67,17 @@ for (const program of ['native', 'wasm']) {
                 [['encode', at('none.png'), ...model], /none\.png.*opened/],
                 [['encode', folder, ...model], /folder/],
                 [['encode', at('empty.png'), ...model], /empty\.png.*empty/],
-                [['encode', at('text.png'), ...model], /text\.png/],
+                [['encode', at('text.png'), ...model], /text\.png is not a picture.*use PNG or JPEG/],
+                [['encode', at('ok.ppm'), '-m', at('text.png')], /text\.png: .*no safetensors file.*check/],
+                [['import', at('other.zip'), at('m.safetensors')], /other\.zip: .*torch\.save has not written.*give the \.ckpt/],
+                [['import', at('text.png'), at('m.safetensors')], /text\.png: .*check/],
                 [['encode', at('huge.png'), ...model], /huge\.png.*(large|65535)/],
                 [['decode', at('cut.tess'), ...model], /cut\.tess.*(cut|ends)/],
                 [['decode', at('version.tess'), ...model], /version\.tess.*version/i],
                 [['decode', at('flipped.tess'), '--strict', ...model], /flipped\.tess.*(checksum|damaged)/i],
                 [['decode', at('text.png'), ...model], /text\.png/],
-                [['decode', path.join(golden, 'colour.tess'), '-o', at('x.png'), '-m', at('foreign.safetensors')], /model/],
-                [['encode', writePpm(at('ok.ppm'), 8, 8), '-m', at('model.safetensors')], /model\.safetensors/],
+                [['decode', path.join(golden, 'colour.tess'), '-o', at('x.png'), '-m', at('foreign.safetensors')], /colour\.tess: .*made with model [0-9a-f]{16}, but model [0-9a-f]{16} is loaded: load/],
+                [['encode', at('ok.ppm'), '-m', at('model.safetensors')], /model\.safetensors/],
                 [['encode', at('ok.ppm'), '-m', at('none.safetensors')], /none\.safetensors/],
                 [['encode', at('ok.ppm'), '--size', '10', ...model], /10 bytes/],
                 [['info', at('text.png')], /text\.png/],

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { createCodec, loadModel } from '../../dist/node.js';
 import { checkpoint, expected } from './field.mjs';
 
@@ -46,4 +47,19 @@ test('what cannot be imported is refused with its reason', async () => {
     ['deflated.pt', 'ERR_FORMAT', /compressed/],
     ['plain.pt', 'ERR_MODEL', /neither a Tesserae model/],
   ]) await assert.rejects(loadModel(await readFile(new URL(file, corpus))), (e) => e.code === code && says.test(e.message), file);
+});
+
+test('a source that is no model is refused by its name, with a cure', async () => {
+  for (const [source, code, says] of [
+    ['nothing.safetensors', 'ERR_LOAD', /^nothing\.safetensors could not be read.*Check the path/],
+    [fileURLToPath(new URL('evil.pt', corpus)), 'ERR_FORMAT', /evil\.pt: .*os\.system/],
+    [fileURLToPath(import.meta.url), 'ERR_MODEL', /import\.test\.mjs.*Give a \.safetensors file/],
+    [new TextEncoder().encode('a sentence'), 'ERR_MODEL', /in these bytes.*Give a \.safetensors file/],
+    [5, 'ERR_INPUT', /Expected a model: its name, path or URL.*got number/],
+  ]) {
+    const fits = (e) => e.code === code && says.test(e.message);
+    await assert.rejects(loadModel(source), fits, String(source));
+    await assert.rejects(createCodec({ model: source }), fits, `codec of ${source}`);
+  }
+  await assert.rejects(loadModel('photo', { signal: AbortSignal.abort(new Error('no')) }), { message: 'no' });
 });

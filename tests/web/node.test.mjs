@@ -118,6 +118,7 @@ test('latents go out and back in; a model without a codebook does that only', as
   assert.deepEqual((await codec.decodeLatents(latents, { region })).data, crop(whole, region));
   await assert.rejects(codec.decodeLatents({ ...latents, data: latents.data.subarray(1) }), { code: 'ERR_INPUT' });
   await assert.rejects(codec.decodeLatents({ ...latents, dim: 0 }), { code: 'ERR_INPUT' });
+  await assert.rejects(codec.decodeLatents(), { code: 'ERR_INPUT' });
   await assert.rejects(codec.decodeLatents(latents, { levels: 1 }), { code: 'ERR_OPTION' });
 
   const blocks = await createCodec({ model: identityModel() });
@@ -190,6 +191,11 @@ test('options that do not exist or do not fit are refused', async () => {
   for (const bad of [{ qualty: 3 }, { quality: 101 }, { quality: 5, bpp: 1 }, { effort: 10 }, { alpha: 'maybe' }, { bpp: -1 }, { quality: NaN }]) {
     await assert.rejects(codec.encode(image, bad), { code: 'ERR_OPTION' }, JSON.stringify(bad));
   }
+  for (const [bad, says] of [[{ quality: '50' }, /quality is "50"; it must be a number/], [{ bpp: null }, /bpp is null/], [{ measure: 1 }, /true or false/],
+    [{ signal: {} }, /signal is an object; it must be an AbortSignal/], [{ onProgress: true }, /function/], [50, /options as an object, not 50/], [null, /not null/]])
+    await assert.rejects(codec.encode(image, bad), (e) => e.code === 'ERR_OPTION' && says.test(e.message), JSON.stringify(bad));
+  await assert.rejects(codec.decode(new Uint8Array(9), { onTile: 1 }), { code: 'ERR_OPTION', message: /onTile/ });
+  await assert.rejects(createCodec({ timeout: 'soon' }), { code: 'ERR_OPTION', message: /timeout/ });
   await assert.rejects(createCodec({ worker: 1 }), { code: 'ERR_OPTION' });
   await assert.rejects(createCodec({ workers: -1 }), { code: 'ERR_OPTION' });
 });

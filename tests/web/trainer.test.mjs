@@ -149,6 +149,8 @@ test('a model without a codebook has a reconstruction, and zeros for the figures
 test('bad input is an error that says what to do', async () => {
   await assert.rejects(createTrainer({ ...options, data: [] }), { code: 'ERR_INPUT' });
   await assert.rejects(createTrainer({ ...options, data: undefined }), { code: 'ERR_INPUT' });
+  await assert.rejects(createTrainer(), { code: 'ERR_INPUT', message: /data must hold pictures/ });
+  await assert.rejects(createTrainer({ ...options, steps: '9' }), { code: 'ERR_OPTION', message: /steps is "9"; it must be a number/ });
   await assert.rejects(createTrainer({ ...options, data: [data[0], { width: 3 }] }), { code: 'ERR_INPUT', message: /Picture 1 of data/ });
   await assert.rejects(createTrainer({ ...options, size: 15 }), { code: 'ERR_INPUT', message: /factor/ });
   await assert.rejects(createTrainer({ ...options, lr: -1 }), { code: 'ERR_INPUT', message: /lr/ });
