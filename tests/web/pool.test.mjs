@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { createCodec } from '../../dist/node.js';
-import { share } from '../../web/pool.js';
+import { Pool, share } from '../../web/pool.js';
 import { asRGBA, scene } from './pictures.mjs';
 
 const one = { threads: 1, workers: 1, backend: 'simd' };
@@ -48,6 +48,27 @@ test('files, tokens and pictures are those of one worker', async () => {
   assert.deepEqual((await pool.detokenize(tokens)).data, whole.data);
   for (const options of [{}, { quality: 50 }])
     assert.deepEqual((await pool.tokenize(image, options)).toJSON(), (await alone.tokenize(image, options)).toJSON());
+});
+
+test('latents are asked of every idle worker, and each value is the one that its worker gave', async () => {
+  const asked = [];
+  const tile = (x) => ({ tile: { x, y: 0, width: 8, height: 8 }, window: { x: 0, y: 0, width: 16, height: 8 } });
+  const client = (mine) => ({
+    load: 0,
+    async call(op, { part }) {
+      if (op === 'tiles') return [tile(0), tile(8)];
+      asked.push([op, part.region.x, part.picture.width]);
+      const data = new Float32Array(4);
+      data.set(mine, part.region.x / 4);
+      return { width: 2, height: 1, dim: 2, data };
+    },
+  });
+  const busy = { load: 1, call: () => assert.fail('a busy worker was asked') };
+  const two = new Pool([client([-0, 3]), busy, client([NaN, -0])], 8);
+  const { data } = await two.encodeLatents({ data: new Uint8Array(16 * 8 * 3), width: 16, height: 8, channels: 3 }, {});
+  assert.deepEqual(asked, [['encodeLatents', 0, 16], ['encodeLatents', 8, 16]]);
+  assert.deepEqual([...data], [-0, 3, NaN, -0]); // strict: -0 is not 0
+  assert.equal(await new Pool([client([]), busy], 8).encodeLatents({ width: 16, height: 8 }, {}), undefined);
 });
 
 test('latents too, of every kind of pixels', async () => {
