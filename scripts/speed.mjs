@@ -9,7 +9,7 @@ import { Failure, isMain, main, root } from './lib/run.mjs';
 const names = { relaxed: 'relaxed', simd: 'simd128', 'ort-web': 'onnxruntime-web', tfjs: 'TensorFlow.js wasm', native: 'native', 'ort-node': 'onnxruntime-node' };
 const number = (value) => (Number.isFinite(value) ? value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0) : '-');
 const table = (head, rows) => [`| ${head.join(' | ')} |`, `|${head.map(() => '---').join('|')}|`, ...rows.map((row) => `| ${row.join(' | ')} |`)];
-const title = (key) => { const [name, many] = key.split(' '); return `${names[name]}${many ? ` ${many.replace('T', ' threads').replace('W', ' workers')}` : ''}`; };
+const title = (key) => { const [name, many] = key.split(' '); return `${names[name]}${many ? ` ${many.replace('T', ' threads').replace('W', ' workers').replace('C', ' codecs, a call each')}` : ''}`; };
 
 const best = ({ results }) => Math.min(...['ort-web', 'tfjs'].map((key) => msOf(key, results[key])).filter(Number.isFinite));
 

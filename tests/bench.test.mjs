@@ -97,6 +97,8 @@ test('turns: one after the other, a failing contestant drops out, samples are co
     assert.equal(callsFor(1e9, 250), 1);
     const row = { bars: { peer: 2, ms: 100, threads: 1.8 }, results: { relaxed: { wall: 60, cpu: 50 }, 'ort-web': { wall: 1, cpu: 125 }, tfjs: { wall: 1, cpu: 90 } } };
     assert.deepEqual(verdicts(row).map(({ got, met }) => [got, met]), [[1.8, false], [50, true], [null, null]]);
+    const pool = { bars: { pool: 1.75, poolShare: 0.9 }, results: { relaxed: { wall: 90 }, 'relaxed 2W': { wall: 60 }, 'relaxed 2C': { wall: 102 } } };
+    assert.deepEqual(verdicts(pool).map(({ got, met }) => [got, met]), [[1.5, false], [0.85, false]]);
 });
 
 test('figures: a run becomes tables between the marks', () => {

@@ -37,7 +37,7 @@ const nets = [
 
 const photo = ['encode', 'decode'].flatMap((verb) => [
     { kind: 'photo', name: `photo model ${verb} 768x512`, verb, pixels: { width: 768, height: 512 }, bars: { ms: verb === 'encode' ? 300 : 250, native: 1.8 } },
-    { kind: 'pool', name: `photo model ${verb} 2048x1536`, verb, pixels: { width: 2048, height: 1536 }, bars: { pool: 1.75, poolBusiest: 1.75 } },
+    { kind: 'pool', name: `photo model ${verb} 2048x1536`, verb, pixels: { width: 2048, height: 1536 }, bars: { pool: 1.75, poolBusiest: 1.75, poolShare: 0.9 } },
 ]);
 
 export const rows = [...layers, ...nets, ...photo];

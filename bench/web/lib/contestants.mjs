@@ -140,6 +140,7 @@ export function contestants(open) {
         native: new Native({ threads: 1 }),
         'relaxed 2T': ours({ build: 'relaxed', threads: 2 }),
         'relaxed 2W': ours({ build: 'relaxed', workers: 2 }),
+        'relaxed 2C': ours({ build: 'relaxed', copies: 2 }),
         'ort-web 2T': new Tab(open, 'ort.html', { threads: 2 }),
         'tfjs 2T': new Tab(open, 'tfjs.html', { threads: 2 }),
         'ort-node 2T': new OrtNode({ threads: 2 }),
@@ -147,11 +148,14 @@ export function contestants(open) {
     };
 }
 
-/** Who takes part in which kind of row (T: threads, W: workers without shared memory; one layer alone runs on one thread in a page). */
+/**
+ * Who takes part in which kind of row (T: threads, W: workers without shared memory, C: codecs that do the whole task each, side by side:
+ * what the machine gives to two workers; one layer alone runs on one thread in a page).
+ */
 const part = {
     layer: (key) => !/^relaxed 2/.test(key),
-    net: (key) => key !== 'relaxed 2W',
+    net: (key) => !/ 2[WC]$/.test(key),
     photo: (key) => /^(relaxed|simd|native)( 2T)?$/.test(key),
-    pool: (key) => /^relaxed( 2W)?$/.test(key),
+    pool: (key) => /^relaxed( 2[WC])?$/.test(key),
 };
 export const chooseFor = (kind, all, wanted) => Object.fromEntries(Object.entries(all).filter(([key]) => part[kind](key) && (!wanted || wanted.includes(key))));

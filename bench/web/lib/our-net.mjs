@@ -4,7 +4,7 @@ import { createCodec } from '../../../dist/index.js';
 import { sample } from './numbers.mjs';
 import { bytes, floats } from './page.mjs';
 
-let codec, call, output;
+let codecs = [], call, output;
 
 async function open({ model }, { build, threads = 1, workers = 1 }) {
     const backend = threads > 1 ? `${build}-threads` : build, wanted = [build === 'simd' ? 'simd128' : build, threads, workers];
@@ -32,9 +32,14 @@ async function caller(made, { verb, shape, pixels, tokens, input, rgb, dim }) {
     return () => made.decode(file.slice());
 }
 
-export async function load(task, options) {
-    codec = await open(task, options);
-    call = await caller(codec, task);
+/** `copies` codecs, all of which do the task at one time. */
+export async function load(task, { copies = 1, ...options }) {
+    const calls = [];
+    for (let i = 0; i < copies; i++) {
+        codecs.push(await open(task, options));
+        calls.push(await caller(codecs[i], task));
+    }
+    call = async () => (await Promise.all(calls.map((each) => each())))[0];
 }
 export async function once() {
     output = await call();
@@ -45,8 +50,8 @@ export function sampled() {
     return sample(output.data.filter((_, i) => i % 4 < 3), 3);
 }
 export async function free() {
-    await codec.dispose();
-    codec = call = output = null;
+    for (const codec of codecs.splice(0)) await codec.dispose();
+    call = output = null;
 }
 
 /** Bytes of WebAssembly memory after one call, on this thread: it only grows, so this is the peak. */

@@ -3,7 +3,7 @@
 import { table } from './table.mjs';
 
 /** The milliseconds that a contestant's figure stands for: CPU time with one thread, wall time with more (or where there is no CPU time). */
-export const msOf = (key, result) => (result && !result.error ? (/ 2[TW]$/.test(key) || !result.cpu ? result.wall : result.cpu) : NaN);
+export const msOf = (key, result) => (result && !result.error ? (/ 2[TWC]$/.test(key) || !result.cpu ? result.wall : result.cpu) : NaN);
 
 const ratio = (results, peer, key) => msOf(peer, results[peer]) / msOf(key, results[key]);
 const least = (...list) => Math.min(...list.filter((v) => !Number.isNaN(v)));
@@ -20,6 +20,7 @@ export function verdicts({ bars, results }) {
         busiest: ['two threads, times one (CPU of the busiest)', () => results.relaxed?.busiest / results['relaxed 2T']?.busiest],
         pool: ['two workers, times one (wall)', () => results.relaxed?.wall / results['relaxed 2W']?.wall],
         poolBusiest: ['two workers, times one (CPU of the busiest)', () => results.relaxed?.busiest / results['relaxed 2W']?.busiest],
+        poolShare: ['two workers, of what two codecs side by side get done', () => results['relaxed 2C']?.wall / 2 / results['relaxed 2W']?.wall],
         native: ['native, times its own relaxed build', () => ratio(results, 'relaxed', 'native')],
         ms: ['relaxed, ms', () => msOf('relaxed', results.relaxed)],
     };
@@ -51,7 +52,7 @@ export function print({ peaks, rows: all }) {
         console.log('\nLargest difference from the reference (layers: double precision; nets: onnxruntime-node), relative to its largest value');
         table(['', ...keys], timed.map(({ name, results }) => [name, ...keys.map((key) => results[key]?.apart?.toExponential(1) ?? '-')]));
     }
-    const shared = rows.flatMap(({ name, results }) => Object.entries(results).filter(([key, { busiest }]) => / 2[TW]$/.test(key) && busiest).map(([key, { wall, cpu, busiest }]) => [name, key, wall, cpu, busiest]));
+    const shared = rows.flatMap(({ name, results }) => Object.entries(results).filter(([key, { busiest }]) => / 2[TWC]$/.test(key) && busiest).map(([key, { wall, cpu, busiest }]) => [name, key, wall, cpu, busiest]));
     if (shared.length) {
         console.log('\nTwo threads in a page: on a busy machine the CPU time of the busiest thread says more than the wall time');
         table(['', '', 'wall ms', 'CPU ms', 'busiest thread'], shared);
