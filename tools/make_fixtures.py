@@ -11,8 +11,8 @@ import random
 import numpy as np
 import torch
 
-from tesserae import config, file, losses, model
-from tesserae.train import Trainer
+from tesserae import config, entropy, file, gan, losses, model, quantizers
+from tesserae.trainer import Trainer
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "fixtures", "twin")
 STEPS, BATCH, SIDE = 10, 2, 32
@@ -65,6 +65,20 @@ TRAIN = {"size": SIDE, "batch": BATCH, "steps": STEPS, "lr": 2e-3, "warmup": 3, 
          "eps": 1e-8, "weight_decay": 0.01, "clip": 0.5, "ema": 0.95, "seed": 1, "quantize_from": 0, "flip": False,
          "loss": {"l1": 1, "l2": 2, "ms_ssim": 0.5, "lpips": 0.7, "lpips_from": 0}, "lambda": [0, 0.05]}
 STEADY = {"unit_gradient": {"eps": 1e-3}}  # the bias of keys has no gradient: AdamW would make steps of its rounding
+LFQ = {"type": "lfq", "bits": 4, "commitment": 0.25}
+GAN_CASES = {  # architecture, quantizer, losses beside TRAIN's, "train.adversarial"
+    "vqgan_hinge": (PATCHES, VQ, {}, {
+        "discriminator": {"layers": 2, "width": 8, "groups": 4, "scales": 2}, "loss": "hinge", "weight": 0.5,
+        "balance": "layer", "ramp": 4, "lr": 1e-3, "lecam": 0.1, "lecam_decay": 0.9, "features": 2}),
+    "vqgan_frozen": (STRIDED, VQ, {}, {
+        "discriminator": {"layers": 2, "width": 8, "groups": 0, "scales": 1}, "loss": "nonsaturating", "weight": 0.5,
+        "balance": "image", "from": 4, "freeze": True, "lr": 1e-3}),
+    "vqgan_r1": (SHUFFLED, LFQ, {"entropy": 0.2, "entropy_gamma": 1.5, "temperature": 0.5}, {
+        "discriminator": {"layers": 2, "width": 8, "groups": 0, "scales": 1}, "loss": "hinge", "weight": 0.5,
+        "balance": "none", "lr": 1e-3, "r1": 0.5, "r1_every": 2}),
+}
+JUDGED = ("generator", "discriminator", "features", "lecam", "r1", "real", "fake", "d_accuracy", "d_weight",
+          "d_grad_norm", "entropy")
 FIRES = {3: (8, 2, 4), 4: (8, 2, 4), 6: (8, 3, 6), 7: (12, 3, 6), 9: (12, 4, 8), 10: (16, 4, 8), 11: (16, 4, 8),
          12: (16, 4, 8)}  # torchvision's index: channels in, squeezed, out of each expansion
 TAPS = (8, 8, 12, 16, 16, 16, 16)
@@ -153,7 +167,8 @@ def plan(c, seed):
     r = random.Random(seed)
     if c["quantizer"]["type"] != "vq":
         return [(None, 0.0)] * STEPS
-    lam = [0.0 if i % 3 == 0 else float(np.float32(r.uniform(0.002, 0.05))) for i in range(STEPS)]
+    most = c["train"]["lambda"][1]
+    lam = [0.0 if i % 3 == 0 or not most else float(np.float32(r.uniform(0.002, 0.05))) for i in range(STEPS)]
     return [(1 + i % c["quantizer"]["levels"] if i else c["quantizer"]["levels"], l) for i, l in enumerate(lam)]
 
 
@@ -163,11 +178,14 @@ def prepared(c, net, batches, seed):
     randomise(tr.model, seed)
     start_codes(tr, batches, seed)
     tr.ema = {k: v.detach().clone() for k, v in tr.params.items()}
+    if tr.adversary:
+        tr.adversary.net.double()
+        randomise(tr.adversary.net, seed + 1000)
     return tr
 
 
 def run_steps(tr, batches, steps):
-    """Ten steps -> (loss per step, terms per step, tokens per step)."""
+    """Ten steps -> (loss per step, terms per step, tokens of all steps)."""
     total, terms, tokens = [], [], []
     for i, (levels, lam) in enumerate(steps):
         tr.progress = i / STEPS
@@ -180,55 +198,75 @@ def as_float32(tr):
     other = copy.deepcopy(tr)
     other.model.float()
     other.params = other.model.weights()
-    t = other.t
-    other.opt = torch.optim.AdamW(other.params.values(), lr=t["lr"], betas=tuple(t["betas"]), eps=t["eps"],
-                                  weight_decay=t["weight_decay"])
+    other.start_adam()
     other.ema = {k: v.float() for k, v in other.ema.items()}
     other.lpips.to(torch.float32)
+    if other.adversary:
+        other.adversary.net.float()
+        other.adversary.start()
     return other
 
 
-def case(name, arch, quantizer, net, batches, seed):
+def parameters(tr):
+    """Both nets': name -> parameter."""
+    judges = tr.adversary.params if tr.adversary else {}
+    return {**tr.params, **{"discriminator." + k: v for k, v in judges.items()}}
+
+
+def written(name, arch, quantizer, more):
+    """The config as the file has it: defaults are left to the reader."""
+    train = {**TRAIN, **STEADY.get(name, {}), **more}
+    train["loss"] = {**TRAIN["loss"], **more.get("loss", {})}
+    return {"format": 1, "name": name, "range": [-1, 1], **arch, "quantizer": quantizer, "train": train}
+
+
+def first_pass(tr, x, levels, lam):
+    """Latent, tokens, losses and gradients of one pass; nothing moves."""
+    p = tr.look(x, levels, lam)
+    total, verdict = tr.backward(x, p)
+    grads = {k: v.grad for k, v in parameters(tr).items() if v.grad is not None}
+    norm = torch.sqrt(sum((v.grad ** 2).sum() for v in tr.params.values()))
+    out = {"grad." + k: v.clone() for k, v in grads.items()}
+    out.update(latent=tr.model.encoder(x), zq=p.q.z, output=tr.model.decoder(p.q.z), tokens=p.q.tokens.int())
+    if not p.q.tokens.numel():
+        del out["tokens"]
+    values = {**p.terms, **p.q.terms, **verdict, "total": total, "grad_norm": norm}
+    out.update({"loss." + k: v.reshape(1) for k, v in values.items()})
+    return out
+
+
+def case(name, config_, net, batches, seed):
     """All tensors of one training case, or None where float32 takes other tokens than float64."""
-    c = config.complete({"format": 1, "name": name, "range": [-1, 1], **arch, "quantizer": quantizer,
-                         "train": dict(TRAIN, **STEADY.get(name, {}))})
-    tr, steps = prepared(c, net, batches, seed), plan(c, seed)
+    tr, steps = prepared(config.complete(config_), net, batches, seed), plan(config_, seed)
     single = as_float32(tr)
-    out = {"param." + k: v.detach().clone() for k, v in tr.params.items()}
+    out = {"param." + k: v.detach().clone() for k, v in parameters(tr).items()}
     state = [k for k in ("codebook", "count", "sum", "bits") if hasattr(tr.model.quantizer, k)]
 
     def state_of(prefix):
         return {prefix + "quantizer." + k: getattr(tr.model.quantizer, k).detach().clone() for k in state}
     out.update(state_of("param."))
-
-    levels, lam = steps[0]
-    saved = copy.deepcopy(tr.model.state_dict())
-    total, terms, q = tr.loss(batches[0], levels, lam)
-    total.backward()
-    out.update({"grad." + k: v.grad.clone() for k, v in tr.params.items()})
-    norm = torch.sqrt(sum((v.grad ** 2).sum() for v in tr.params.values()))
-    tr.model.load_state_dict(saved)
-    out.update(latent=tr.model.encoder(batches[0]), zq=q.z, output=tr.model.decoder(q.z), tokens=q.tokens.int())
-    if not q.tokens.numel():
-        del out["tokens"]
-    out.update({"loss." + k: v.reshape(1) for k, v in {**terms, **q.terms, "total": total, "grad_norm": norm}.items()})
+    out.update(first_pass(tr, batches[0], *steps[0]))
 
     single_total, _, single_tokens = run_steps(single, [b.float() for b in batches], steps)
     losses_, step_terms, tokens = run_steps(tr, batches, steps)
-    worst = max(float((single.params[k] - v).abs().max()) for k, v in tr.params.items())
+    ours, theirs = parameters(tr), parameters(single)
+    worst = max(float((theirs[k] - v).abs().max()) for k, v in ours.items())
     gap = max(abs(a - b) for a, b in zip(losses_, single_total))
     print("%-13s seed %d: float32 differs by %.1e in the losses, %.1e in the weights, tokens %s"
           % (name, seed, gap, worst, "equal" if torch.equal(tokens, single_tokens) else "DIFFER"))
     if not torch.equal(tokens, single_tokens) or worst > 2e-5:
         return None
-    out.update({"final." + k: v for k, v in tr.params.items()})
+    out.update({"final." + k: v for k, v in ours.items()})
     out.update(state_of("final."))
+    if tr.adversary:
+        out["final.state.adversary"] = tr.adversary.tensors(tr.sealed)["state.adversary"]
     out["train.levels"] = torch.tensor([n or 1 for n, _ in steps], dtype=torch.int32)
     out["train.lambda"] = torch.tensor([l for _, l in steps])
     out["train.loss"] = torch.tensor(losses_)
-    for k in step_terms[0]:
-        out["train." + k] = torch.tensor([t[k] for t in step_terms])
-    return {k: v.contiguous() for k, v in f32(out).items()}, file.meta(c)
+    for k in ("l1", "l2", "ms_ssim", "lpips") + (JUDGED if tr.adversary else ()):
+        if any(k in t for t in step_terms):
+            out["train." + k] = torch.tensor([t.get(k, float("nan")) for t in step_terms])
+    return {k: v.contiguous() for k, v in f32(out).items()}, file.meta(config_)
 
 
 def ops():
@@ -277,9 +315,13 @@ def main():
     raw = np.stack([pictures(40 + i, BATCH, SIDE) for i in range(STEPS)])
     put("batches", {"batches": torch.from_numpy(raw)})
     batches = list(images(raw))
-    for name, (arch, quantizer) in CASES.items():
+    cases = {name: written(name, arch, q, {}) for name, (arch, q) in CASES.items()}
+    for name, (arch, q, loss, adversarial) in GAN_CASES.items():
+        more = {"loss": loss, "adversarial": adversarial}
+        cases[name] = written(name, arch, q, dict(more, **{"lambda": [0, 0]}) if adversarial.get("freeze") else more)
+    for name, config_ in cases.items():
         for seed in range(1, 40):
-            made = case(name, arch, quantizer, net, batches, seed)
+            made = case(name, config_, net, batches, seed)
             if made:
                 put(name, *made)
                 break

@@ -25,12 +25,16 @@ class Crops:
         area = np.array([a.shape[0] * a.shape[1] for a in self.images], np.float64) ** 0.5
         self.p = np.cumsum(area / area.sum())
 
-    def batch(self, n):
-        """[n,3,size,size] float32 in [-1,1]."""
-        s, out = self.size, np.empty((n, self.size, self.size, 3), np.uint8)
+    def batch(self, n, rank=0, size=1):
+        """Share `rank` of `size` of a batch of n (a multiple of size): [n/size,3,side,side] float32 in [-1,1]. The places
+        of all n are drawn, so that the shares of one seed make the same batch however many there are."""
+        s, share = self.size, n // size
+        out = np.empty((share, s, s, 3), np.uint8)
         for i in range(n):
             a = self.images[min(int(np.searchsorted(self.p, self.rng.random())), len(self.images) - 1)]
             y, x = self.rng.integers(a.shape[0] - s + 1), self.rng.integers(a.shape[1] - s + 1)
-            c = a[y:y + s, x:x + s]
-            out[i] = c[:, ::-1] if self.flip and self.rng.random() < 0.5 else c
+            flip = self.flip and self.rng.random() < 0.5
+            if i // share == rank:
+                c = a[y:y + s, x:x + s]
+                out[i % share] = c[:, ::-1] if flip else c
         return torch.from_numpy(out).permute(0, 3, 1, 2).float() / 127.5 - 1

@@ -171,7 +171,7 @@ class Autoencoder(nn.Module):
         self.decoder, o = net(config["decoder"], dim)
         if c != dim or o != 3:
             raise ValueError("encoder gives %d channels, not %d; or decoder gives %d, not 3" % (c, dim, o))
-        self.quantizer = quantizers.make(config["quantizer"])
+        self.quantizer = quantizers.make(config["quantizer"], config["train"]["loss"])
         if config["quantizer"].get("normalize"):
             self.encoder.add_module(str(len(self.encoder)), Unit())
 

@@ -1,6 +1,6 @@
-"""Quantizers (ARCHITECTURE.md, "Quantizer maths"): residual VQ with EMA or gradient codes, FSQ, and none.
+"""Quantizers (ARCHITECTURE.md, "Quantizer maths"): residual VQ with EMA or gradient codes, FSQ, LFQ, and none.
 
-A quantizer maps a latent [B,D,h,w] to a Result; in training mode it also updates its statistics.
+A quantizer maps a latent [B,D,h,w] to a Result. In training mode it also remembers what it saw, for update().
 """
 import collections
 import math
@@ -9,20 +9,46 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-# z: latent for the decoder, gradient straight through; loss: weighted auxiliary loss to add (commitment, codebook);
-# tokens: [levels,B,h,w] int64; terms: name -> detached scalar.
+from . import entropy
+from .world import World
+
+# z: latent for the decoder, gradient straight through; loss: weighted auxiliary loss to add (commitment, codebook,
+# entropy); tokens: [levels,B,h,w] int64; terms: name -> detached scalar.
 Result = collections.namedtuple("Result", "z loss tokens terms")
 
 
-def make(q):
-    """Build from a completed quantizer config."""
+def make(q, loss):
+    """Build from a completed quantizer config and "train.loss" (for the entropy loss)."""
     if q["type"] == "fsq":
         return Fsq(q["bins"])
+    if q["type"] == "lfq":
+        return Lfq(q, loss)
     if q["type"] == "none":
         return Continuous()
     if q["type"] != "vq" or q["update"] not in ("ema", "gradient"):
         raise ValueError("unknown quantizer %r" % (q,))
-    return Vq(q)
+    return Vq(q, loss)
+
+
+class Quantizer(nn.Module):
+    """What the trainer asks of every kind. `world`: whose statistics to sum."""
+
+    def __init__(self, loss=None):
+        super().__init__()
+        self.world, self.loss = World(), loss
+
+    def settle(self):
+        """To be called after codes moved."""
+
+    def update(self):
+        """To be called after a good step: codes and statistics follow the latents of the last forward pass."""
+
+    def add_entropy(self, z, codes):
+        """The entropy loss, unweighted, of latents z [n,D] among codes [K,D]; 0 without calculation if its weight is."""
+        w = self.loss
+        if not w["entropy"]:
+            return z.new_zeros(())
+        return entropy.loss(z, codes, w["temperature"], w["entropy_gamma"], self.world)
 
 
 def code_bits(count):
@@ -32,12 +58,12 @@ def code_bits(count):
     return (-torch.log2((count + a) / (total + k * a))).clamp(0, 16)
 
 
-class Vq(nn.Module):
+class Vq(Quantizer):
     """Residual vector quantizer: level l codes what the levels before it left. In levels >= 1 code 0 stays zero."""
 
-    def __init__(self, q):
-        super().__init__()
-        self.q = q
+    def __init__(self, q, loss):
+        super().__init__(loss)
+        self.q, self.seen = q, []
         book = torch.randn(q["levels"], q["size"], q["dim"]) / q["dim"] ** 0.5
         book[1:, 0] = 0
         if q.get("normalize") and q["levels"] > 1:
@@ -53,7 +79,7 @@ class Vq(nn.Module):
 
     @torch.no_grad()
     def settle(self):
-        """To be called after codes moved: with "normalize" they get length one."""
+        """With "normalize" codes get length one."""
         if self.q.get("normalize"):
             self.codebook.data.copy_(F.normalize(self.codebook.data, dim=-1))
 
@@ -66,7 +92,8 @@ class Vq(nn.Module):
     def forward(self, z, levels=None, lam=0.0):
         b, d, h, w = z.shape
         flat = z.permute(0, 2, 3, 1).reshape(-1, d)
-        r, tokens, book_loss = flat.detach(), [], flat.new_zeros(())
+        r, tokens, book_loss, spread = flat.detach(), [], flat.new_zeros(()), flat.new_zeros(())
+        self.seen = []
         for l in range(levels or self.q["levels"]):
             k = self.choose(r, l, lam)
             tokens.append(k)
@@ -76,24 +103,40 @@ class Vq(nn.Module):
                 if self.q.get("normalize"):
                     book = F.normalize(book, dim=-1)
                 book_loss = book_loss + F.mse_loss(F.embedding(k, book), r)
-            e = self.codebook[l].detach()[k]
-            if self.training and bool(torch.isfinite(r.sum())):
-                self._track(l, r, k)
-            r = r - e
+            if self.training:
+                spread = spread + self.add_entropy(r + flat - flat.detach(), self.codebook[l])
+                self.seen.append((r, k))
+            r = r - self.codebook[l].detach()[k]
         commit = (r + flat - flat.detach()).square().mean()     # flat - sg(z_q): r is its value, flat its gradient
         zq = (flat - r).reshape(b, h, w, d).permute(0, 3, 1, 2)  # straight through: z - const
         loss = self.q["commitment"] * commit + book_loss
         terms = {"commitment": commit.detach(), "codebook": book_loss.detach()}
+        if self.training and self.loss["entropy"]:
+            loss = loss + self.loss["entropy"] * spread
+            terms["entropy"] = spread.detach()
         return Result(zq, loss, torch.stack(tokens).reshape(-1, b, h, w), terms)
 
     @torch.no_grad()
+    def update(self):
+        """Per level: EMA of counts (always) and of sums and codes (update "ema"), then restart of dead codes."""
+        for l, (r, k) in enumerate(self.seen):
+            self._track(l, r, k)
+        self.seen = []
+
+    def _sums(self, r, k):
+        """(latents per code [K], their sums [K,D]) over all processes."""
+        n = torch.bincount(k, minlength=self.q["size"]).to(r)
+        s = torch.zeros(self.q["size"], self.q["dim"]).to(r).index_add_(0, k, r)
+        if self.world.size > 1:
+            n, s = self.world.sum(torch.cat([n[:, None], s], 1)).split([1, s.shape[1]], 1)
+            n = n[:, 0]
+        return n, s
+
     def _track(self, l, r, k):
-        """EMA of counts (always) and of sums and codes (update "ema"), then restart of dead codes."""
-        q, size = self.q, self.q["size"]
-        n = torch.bincount(k, minlength=size).to(r)
+        q = self.q
+        n, s = self._sums(r, k)
         self.count[l].mul_(q["decay"]).add_(n, alpha=1 - q["decay"])
         if q["update"] == "ema":
-            s = torch.zeros_like(self.sum[l]).index_add_(0, k, r)
             self.sum[l].mul_(q["decay"]).add_(s, alpha=1 - q["decay"])
             self._place(l)
         if q["restart"] > 0:
@@ -116,8 +159,9 @@ class Vq(nn.Module):
             dead[0] = False
         m = int(dead.sum())
         if m:
-            pick = r[torch.randint(len(r), (m,), device=r.device)]
-            pick = pick + 1e-3 * r.std() * torch.randn_like(pick)
+            pick = self.world.pick(r, torch.randint(self.world.total(r), (m,)))
+            noise = torch.randn(pick.shape).to(pick)  # drawn on the CPU: the same in every process
+            pick = pick + 1e-3 * deviation(r, self.world) * noise
             n = 10 * self.q["restart"]
             self.codebook.data[l, dead] = pick
             self.count[l, dead], self.sum[l, dead] = n, n * pick
@@ -125,26 +169,25 @@ class Vq(nn.Module):
     @torch.no_grad()
     def fit(self, z, rounds=6):
         """k-means of each level on the residuals of latents z [n,D]; counts become assignments per 2048 latents."""
-        r, size = z, self.q["size"]
+        r, size, world = z, self.q["size"], self.world
         for l in range(self.q["levels"]):
-            e = r[torch.randperm(len(r), device=r.device)[:size]].clone()
+            e = world.pick(r, torch.randperm(world.total(r))[:size]).clone()
             for _ in range(rounds):
                 if l:
                     e[0] = 0
                 self.codebook.data[l] = e
                 k = self.choose(r, l, 0.0)
-                n = torch.bincount(k, minlength=size).to(r)
-                s = torch.zeros_like(e).index_add_(0, k, r)
+                n, s = self._sums(r, k)
                 empty = n == 0
                 e = s / n.clamp(min=1)[:, None]
-                e[empty] = r[torch.randint(len(r), (int(empty.sum()),), device=r.device)]
+                e[empty] = world.pick(r, torch.randint(world.total(r), (int(empty.sum()),)))
                 if self.q.get("normalize"):
                     e = F.normalize(e, dim=-1)
             if l:
                 e[0] = 0
             self.codebook.data[l] = e
             k = self.choose(r, l, 0.0)
-            self.count[l] = torch.bincount(k, minlength=size).to(r).clamp(min=0.5) * (2048 / len(r))
+            self.count[l] = self._sums(r, k)[0].clamp(min=0.5) * (2048 / world.total(r))
             self.sum[l] = e * self.count[l][:, None]
             self.bits[l] = code_bits(self.count[l])
             r = r - e[k]
@@ -164,33 +207,49 @@ class Vq(nn.Module):
             self.permute(l, order.to(self.codebook.device))
 
 
+def principal_axis(c):
+    """Of centred codes c [n,D], by 40 power steps from the code farthest from the mean (the first of equals)."""
+    axis = c[int(c.square().sum(1).argmax())]
+    for _ in range(40):
+        v = c.t() @ (c @ axis)
+        length = v.square().sum()
+        if not length > 1e-60:
+            break
+        axis = v / length.sqrt()
+    return axis
+
+
 def tree_order(codes, first=None):
-    """codes [K,D], K a power of two -> order [K] (old index at each new place); `first`: an old index to stand at 0."""
+    """codes [K,D] -> order [K] (old index at each new place), as src/nets/tree.c; `first`: an old index to stand at 0.
+    The half that comes first holds the largest power of two below K."""
     def walk(idx):
-        if len(idx) == 1:
+        if len(idx) < 2:
             return idx
-        c = codes[idx]
-        c = c - c.mean(0)
-        axis = torch.linalg.eigh(c.t() @ c)[1][:, -1]
-        ranked = idx[torch.argsort(c @ axis, stable=True)]
-        a, b = ranked[:len(idx) // 2], ranked[len(idx) // 2:]
-        if first is not None and bool((b == first).any()):
-            a, b = b, a
-        return torch.cat([walk(a), walk(b)])
+        idx = idx.sort()[0]
+        c = codes[idx] - codes[idx].mean(0)
+        half, at = 1 << (len(idx) - 1).bit_length() - 1, c @ principal_axis(c)
+        ranked = idx[torch.argsort(at, stable=True)]
+        if first is not None and bool((ranked[half:] == first).any()):
+            ranked = ranked.flip(0)
+        return torch.cat([walk(ranked[:half]), walk(ranked[half:])])
     return walk(torch.arange(len(codes)))
 
 
-class Continuous(nn.Module):
-    """No quantizer: latents pass as they are."""
+def deviation(rows, world):
+    """Standard deviation of all values of the processes' rows, as a scalar of rows' kind."""
+    v = rows.double()
+    n, a, b = world.sum(torch.stack([v.new_tensor(v.numel()), v.sum(), v.square().sum()]))
+    return ((b - a * a / n) / (n - 1)).clamp(min=0).sqrt().to(rows)
 
-    def settle(self):
-        pass
+
+class Continuous(Quantizer):
+    """No quantizer: latents pass as they are."""
 
     def forward(self, z, levels=None, lam=0.0):
         return Result(z, z.new_zeros(()), z.new_zeros((0,) + z[:, 0].shape, dtype=torch.int64), {})
 
 
-class Fsq(nn.Module):
+class Fsq(Quantizer):
     """Finite scalar quantization (Mentzer et al. 2023): bounded, rounded channels; one token per position,
     index = sum_i digit_i * prod_{j<i} bins_j. Latent values are digits scaled to [-1,1]."""
 
@@ -205,9 +264,6 @@ class Fsq(nn.Module):
         self.register_buffer("width", torch.div(b, 2, rounding_mode="floor"), persistent=False)
         self.register_buffer("basis", torch.tensor([math.prod(bins[:i]) for i in range(len(bins))]), persistent=False)
 
-    def settle(self):
-        pass
-
     def forward(self, z, levels=None, lam=0.0):
         x = z.permute(0, 2, 3, 1)
         bound = torch.tanh(x + self.shift) * self.reach - self.offset
@@ -215,3 +271,27 @@ class Fsq(nn.Module):
         k = ((digit.detach() + self.width).round().long() * self.basis).sum(-1)
         zq = (digit / self.width).permute(0, 3, 1, 2)
         return Result(zq, z.new_zeros(()), k[None], {})
+
+
+class Lfq(Quantizer):
+    """Lookup-free quantization (Yu et al. 2024, MAGVIT-v2): the signs of the latent's channels, codes of length one.
+    index = sum_i [z_i > 0] 2^i."""
+
+    def __init__(self, q, loss):
+        super().__init__(loss)
+        self.q, b = q, q["bits"]
+        self.register_buffer("basis", 2 ** torch.arange(b), persistent=False)
+        signs = (torch.arange(2 ** b)[:, None] // self.basis % 2 * 2 - 1).float()
+        self.register_buffer("codes", signs / b ** 0.5, persistent=False)
+
+    def forward(self, z, levels=None, lam=0.0):
+        flat = z.permute(0, 2, 3, 1)
+        k = ((flat > 0).long() * self.basis).sum(-1)
+        e = torch.where(flat > 0, 1.0, -1.0).to(z) * self.q["bits"] ** -0.5
+        commit = (flat - e).square().mean()
+        loss, terms = self.q["commitment"] * commit, {"commitment": commit.detach()}
+        if self.training and self.loss["entropy"]:
+            spread = self.add_entropy(flat.reshape(-1, flat.shape[-1]), self.codes)
+            loss, terms["entropy"] = loss + self.loss["entropy"] * spread, spread.detach()
+        zq = flat + (e - flat).detach()
+        return Result(zq.permute(0, 3, 1, 2), loss, k[None], terms)
