@@ -203,13 +203,14 @@ class Vq(Quantizer):
         """Tree order for every level: index bits, high first, walk median splits along principal axes. Levels >= 1
         keep the zero code at 0: the half that holds it comes first at every split."""
         for l in range(self.q["levels"]):
-            order = tree_order(self.codebook[l].detach().double().cpu(), 0 if l else None)
+            order = tree_order(self.codebook[l].detach().float().double().cpu(), 0 if l else None)
             self.permute(l, order.to(self.codebook.device))
 
 
 def principal_axis(c):
     """Of centred codes c [n,D], by 40 power steps from the code farthest from the mean (the first of equals)."""
-    axis = c[int(c.square().sum(1).argmax())]
+    far = c.square().sum(1)
+    axis = c[int((far == far.max()).nonzero()[0])]
     for _ in range(40):
         v = c.t() @ (c @ axis)
         length = v.square().sum()
@@ -225,10 +226,9 @@ def tree_order(codes, first=None):
     def walk(idx):
         if len(idx) < 2:
             return idx
-        idx = idx.sort()[0]
-        c = codes[idx] - codes[idx].mean(0)
-        half, at = 1 << (len(idx) - 1).bit_length() - 1, c @ principal_axis(c)
-        ranked = idx[torch.argsort(at, stable=True)]
+        half, mean = 1 << (len(idx) - 1).bit_length() - 1, codes[idx].mean(0)
+        axis, idx = principal_axis(codes[idx] - mean), idx.sort()[0]
+        ranked = idx[torch.argsort((codes[idx] - mean) @ axis, stable=True)]
         if first is not None and bool((ranked[half:] == first).any()):
             ranked = ranked.flip(0)
         return torch.cat([walk(ranked[:half]), walk(ranked[half:])])
