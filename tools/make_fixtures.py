@@ -74,7 +74,7 @@ GAN_CASES = {  # architecture, quantizer, losses beside TRAIN's, "train.adversar
         "discriminator": {"layers": 2, "width": 8, "groups": 0, "scales": 1}, "loss": "nonsaturating", "weight": 0.5,
         "balance": "image", "from": 4, "freeze": True, "lr": 1e-3}),
     "vqgan_r1": (SHUFFLED, LFQ, {"entropy": 0.2, "entropy_gamma": 1.5, "temperature": 0.5}, {
-        "discriminator": {"layers": 2, "width": 8, "groups": 0, "scales": 1}, "loss": "hinge", "weight": 0.5,
+        "discriminator": {"layers": 2, "width": 8, "groups": 0, "scales": 1}, "loss": "nonsaturating", "weight": 0.5,
         "balance": "none", "lr": 1e-3, "r1": 0.5, "r1_every": 2}),
 }
 JUDGED = ("generator", "discriminator", "features", "lecam", "r1", "real", "fake", "d_accuracy", "d_weight",
