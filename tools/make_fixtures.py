@@ -13,6 +13,7 @@ import torch
 
 from tesserae import config, entropy, file, gan, losses, model, quantizers
 from tesserae.trainer import Trainer
+from tesserae.world import World
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "fixtures", "twin")
 STEPS, BATCH, SIDE = 10, 2, 32
@@ -246,6 +247,8 @@ def case(name, config_, net, batches, seed):
         return {prefix + "quantizer." + k: getattr(tr.model.quantizer, k).detach().clone() for k in state}
     out.update(state_of("param."))
     out.update(first_pass(tr, batches[0], *steps[0]))
+    if tr.adversary and tr.adversary.a["r1"]:
+        out.update(judged(tr, batches[0]))
 
     single_total, _, single_tokens = run_steps(single, [b.float() for b in batches], steps)
     losses_, step_terms, tokens = run_steps(tr, batches, steps)
@@ -285,6 +288,54 @@ def ops():
         for k, p in m.named_parameters():
             out.update({"%s.%s" % (name, k): p, "%s.d%s" % (name, k): p.grad})
     return f32(out), {"ops": json.dumps({k: {"channels": c, "layers": [s]} for k, (c, s) in OPS.items()})}
+
+
+def differences(net, x):
+    """R1 with its gradient by central differences, as the C core takes it: no second derivatives."""
+    score = lambda at: sum(logits.flatten(1).mean(1).sum() for logits, _ in net(at))
+    x = x.detach().requires_grad_()
+    v, = torch.autograd.grad(score(x), x)
+    x = x.detach()
+    eps = 1e-2 * x.square().mean().sqrt() / v.square().mean().sqrt()
+    slope = (score(x + eps * v) - score(x - eps * v)) / (eps * len(x))
+    return v.square().sum((1, 2, 3)).mean() + slope - slope.detach()
+
+
+def judged(tr, x):
+    """The discriminator's gradients at a batch with R1 by differences."""
+    exact, gan.r1 = gan.r1, differences
+    tr.adversary.judge(x, tr.look(x, None, 0.0).y, 0)
+    gan.r1 = exact
+    return {"differences.discriminator." + k: p.grad.clone() for k, p in tr.adversary.params.items()}
+
+
+def gan_values():
+    """Values of the adversarial losses and the entropy losses, gradients, a mean pool, and lookup-free codes."""
+    g, out = torch.Generator().manual_seed(77), {}
+    draw = lambda *shape: rounded(torch.randn(*shape, generator=g) * 1.5)
+
+    def put(name, value, *at):
+        out[name] = value.reshape(-1)
+        for key, t in at:
+            out["%s.%s" % (name, key)] = torch.autograd.grad(value, t, retain_graph=True)[0]
+    t, u = draw(23).requires_grad_(), draw(23).requires_grad_()
+    out.update({"logits": t, "logits.fake": u, "anchors": torch.tensor([0.25, -0.5])})
+    for kind in ("hinge", "nonsaturating"):
+        for side in (gan.real, gan.fake, gan.generator):
+            put("%s.%s" % (kind, side.__name__), side(kind, t), ("grad", t))
+    put("lecam", gan.lecam(t, u, *out["anchors"].tolist()), ("grad", t), ("grad.fake", u))
+    weights = {"temperature": 0.5, "entropy_gamma": 1.25}
+    z, book = draw(29, 4).requires_grad_(), draw(11, 4).requires_grad_()
+    out.update({"z": z, "book": book, "weights": torch.tensor([0.5, 1.25])})
+    put("entropy.codes", entropy.codes(z, book, weights, World()), ("dz", z), ("dbook", book))
+    put("entropy.bits", entropy.bits(z, 0.5, weights, World()), ("dz", z))
+    q = quantizers.Lfq({"bits": 4, "commitment": 1.0}, {"entropy": 0})(z.t().reshape(1, 4, 29, 1))
+    out.update({"lfq.zq": q.z[0, :, :, 0].t(), "lfq.tokens": q.tokens.flatten().int()})
+    put("lfq.commitment", q.loss, ("dz", z))
+    x = draw(2, 3, 8, 12).requires_grad_()
+    y, dy = torch.nn.functional.avg_pool2d(x, 2), draw(2, 3, 4, 6)
+    out.update({"pool.x": x, "pool.y": y, "pool.dy": dy, "pool.dx": torch.autograd.grad(y, x, dy)[0]})
+    return {k: v.contiguous() for k, v in f32(out).items()}, {}
 
 
 def loss_values(net):
@@ -329,6 +380,7 @@ def main():
             raise SystemExit("no seed gives a well-conditioned " + name)
     put("ops", *ops())
     put("losses", *loss_values(net))
+    put("gan", *gan_values())
 
 
 if __name__ == "__main__":

@@ -43,14 +43,6 @@ class Quantizer(nn.Module):
     def update(self):
         """To be called after a good step: codes and statistics follow the latents of the last forward pass."""
 
-    def add_entropy(self, z, codes):
-        """The entropy loss, unweighted, of latents z [n,D] among codes [K,D]; 0 without calculation if its weight is."""
-        w = self.loss
-        if not w["entropy"]:
-            return z.new_zeros(())
-        return entropy.loss(z, codes, w["temperature"], w["entropy_gamma"], self.world)
-
-
 def code_bits(count):
     """Code lengths in bits from EMA counts [...,K]: -log2((n + a)/(N + K a)), a = 0.01 N/K, within [0,16]."""
     total, k = count.sum(-1, keepdim=True), count.shape[-1]
@@ -89,6 +81,14 @@ class Vq(Quantizer):
         bias = (e * e).sum(1) + lam * self.bits[level]
         return torch.addmm(bias, r, e.t(), alpha=-2).argmin(1)
 
+    def book(self, level):
+        """A level's codes [K,D] with the gradient they have: the pinned zero code of levels >= 1 gets none."""
+        if self.q["update"] == "ema":
+            return self.codebook[level]
+        book = self.codebook[level]
+        book = torch.cat([book[:1].detach(), book[1:]]) if level else book
+        return F.normalize(book, dim=-1) if self.q.get("normalize") else book
+
     def forward(self, z, levels=None, lam=0.0):
         b, d, h, w = z.shape
         flat = z.permute(0, 2, 3, 1).reshape(-1, d)
@@ -97,14 +97,12 @@ class Vq(Quantizer):
         for l in range(levels or self.q["levels"]):
             k = self.choose(r, l, lam)
             tokens.append(k)
+            book = self.book(l)
             if self.q["update"] == "gradient":
-                # the pinned zero code of levels >= 1 takes part in the value but gets no gradient
-                book = torch.cat([self.codebook[l, :1].detach(), self.codebook[l, 1:]]) if l else self.codebook[l]
-                if self.q.get("normalize"):
-                    book = F.normalize(book, dim=-1)
                 book_loss = book_loss + F.mse_loss(F.embedding(k, book), r)
             if self.training:
-                spread = spread + self.add_entropy(r + flat - flat.detach(), self.codebook[l])
+                if self.loss["entropy"]:
+                    spread = spread + entropy.codes(r + flat - flat.detach(), book, self.loss, self.world)
                 self.seen.append((r, k))
             r = r - self.codebook[l].detach()[k]
         commit = (r + flat - flat.detach()).square().mean()     # flat - sg(z_q): r is its value, flat its gradient
@@ -280,18 +278,17 @@ class Lfq(Quantizer):
     def __init__(self, q, loss):
         super().__init__(loss)
         self.q, b = q, q["bits"]
+        self.reach = b ** -0.5
         self.register_buffer("basis", 2 ** torch.arange(b), persistent=False)
-        signs = (torch.arange(2 ** b)[:, None] // self.basis % 2 * 2 - 1).float()
-        self.register_buffer("codes", signs / b ** 0.5, persistent=False)
 
     def forward(self, z, levels=None, lam=0.0):
         flat = z.permute(0, 2, 3, 1)
         k = ((flat > 0).long() * self.basis).sum(-1)
-        e = torch.where(flat > 0, 1.0, -1.0).to(z) * self.q["bits"] ** -0.5
+        e = torch.where(flat > 0, 1.0, -1.0).to(z) * self.reach
         commit = (flat - e).square().mean()
         loss, terms = self.q["commitment"] * commit, {"commitment": commit.detach()}
         if self.training and self.loss["entropy"]:
-            spread = self.add_entropy(flat.reshape(-1, flat.shape[-1]), self.codes)
+            spread = entropy.bits(flat.reshape(-1, flat.shape[-1]), self.reach, self.loss, self.world)
             loss, terms["entropy"] = loss + self.loss["entropy"] * spread, spread.detach()
         zq = flat + (e - flat).detach()
         return Result(zq.permute(0, 3, 1, 2), loss, k[None], terms)
