@@ -261,6 +261,8 @@ def case(name, config_, net, batches, seed):
         return None
     out.update({"final." + k: v for k, v in ours.items()})
     out.update(state_of("final."))
+    for k in ("count", "sum") if tr.sealed else ():  # of no use any more
+        del out["final.quantizer." + k]
     if tr.adversary:
         out["final.state.adversary"] = tr.adversary.tensors(tr.sealed)["state.adversary"]
     out["train.levels"] = torch.tensor([n or 1 for n, _ in steps], dtype=torch.int32)

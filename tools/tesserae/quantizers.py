@@ -165,11 +165,12 @@ class Vq(Quantizer):
             self.count[l, dead], self.sum[l, dead] = n, n * pick
 
     @torch.no_grad()
-    def fit(self, z, rounds=6):
-        """k-means of each level on the residuals of latents z [n,D]; counts become assignments per 2048 latents."""
+    def fit(self, z, rounds=6, chunk=None):
+        """k-means of each level on the residuals of latents z [n,D], `chunk` of them from each batch; counts become
+        assignments per 2048 latents."""
         r, size, world = z, self.q["size"], self.world
         for l in range(self.q["levels"]):
-            e = world.pick(r, torch.randperm(world.total(r))[:size]).clone()
+            e = world.pick(r, torch.randperm(world.total(r))[:size], chunk).clone()
             for _ in range(rounds):
                 if l:
                     e[0] = 0
@@ -178,7 +179,7 @@ class Vq(Quantizer):
                 n, s = self._sums(r, k)
                 empty = n == 0
                 e = s / n.clamp(min=1)[:, None]
-                e[empty] = world.pick(r, torch.randint(world.total(r), (int(empty.sum()),)))
+                e[empty] = world.pick(r, torch.randint(world.total(r), (int(empty.sum()),)), chunk)
                 if self.q.get("normalize"):
                     e = F.normalize(e, dim=-1)
             if l:

@@ -169,7 +169,7 @@ class Trainer:
         m, self.fitted = self.model, True
         if not hasattr(m.quantizer, "fit"):
             return
-        z = torch.cat([m.encoder(x).float().permute(0, 2, 3, 1).flatten(0, 2) for x in batches])
+        z = torch.cat([m.encoder(x).to(x).permute(0, 2, 3, 1).flatten(0, 2) for x in batches])
         last, first = m.encoder[-1], m.decoder[0]
         if hasattr(last, "weight") and isinstance(first, (torch.nn.Conv2d, torch.nn.ConvTranspose2d)):
             s = 1 / quantizers.deviation(z, self.world)
@@ -177,5 +177,5 @@ class Trainer:
                 p.mul_(s)
             first.weight.div_(s)
             z = z * s
-        m.quantizer.fit(z)
+        m.quantizer.fit(z, chunk=len(z) // len(batches))
         self.ema = {k: v.detach().clone() for k, v in self.params.items()}

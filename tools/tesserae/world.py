@@ -13,9 +13,10 @@ class World:
         self.device, self.rank, self.size = device, rank, size
 
     @classmethod
-    def join(cls):
-        """The world torchrun tells of in the environment: NCCL between GPUs, gloo between CPUs."""
-        cuda, rank, size = torch.cuda.is_available(), int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    def join(cls, device=None):
+        """The world torchrun tells of in the environment: NCCL between GPUs (where there are any), gloo between CPUs."""
+        cuda = (device or ("cuda" if torch.cuda.is_available() else "cpu")) == "cuda"
+        rank, size = (int(os.environ.get(k, v)) for k, v in (("RANK", 0), ("WORLD_SIZE", 1)))
         if cuda:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
         if size > 1:
@@ -62,11 +63,14 @@ class World:
         """Rows of all processes; every process has as many as this one."""
         return len(rows) * self.size
 
-    def pick(self, rows, index):
-        """rows[index] of the processes' rows [n,D] one behind the other; index: int64 below total(rows), the same
-        everywhere."""
+    def pick(self, rows, index, chunk=None):
+        """rows[index] of all rows [n,D]: process after process for each `chunk` of a process's rows (one by default), the
+        order in which one process alone has them when a chunk is a batch. index: int64, the same everywhere."""
         index = index.to(rows.device)
         if self.size == 1:
             return rows[index]
-        mine = index.div(len(rows), rounding_mode="floor") == self.rank
-        return self.sum(torch.where(mine[:, None], rows[index % len(rows)], torch.zeros_like(rows[:1])))
+        chunk = chunk or len(rows)
+        part = index.div(chunk, rounding_mode="floor")
+        mine = part % self.size == self.rank
+        own = rows[part.div(self.size, rounding_mode="floor") * chunk + index % chunk]
+        return self.sum(torch.where(mine[:, None], own, torch.zeros_like(own)))
