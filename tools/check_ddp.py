@@ -25,7 +25,7 @@ NETS = {
                 {"op": "conv", "out": 48, "kernel": 1}, {"op": "shuffle", "factor": 4}]}
 TRAIN = {"size": SIDE, "batch": BATCH, "steps": STEPS, "lr": 2e-3, "warmup": 2, "quantize_from": 2, "ema": 0.9,
          "lambda": [0, 0.02], "loss": {"l1": 1, "l2": 2, "ms_ssim": 0.5, "entropy": 0.1, "temperature": 0.5}}
-VQ = {"type": "vq", "size": 32, "dim": 6, "decay": 0.8, "restart": 2}
+VQ = {"type": "vq", "size": 96, "dim": 6, "decay": 0.5, "restart": 2}
 PATCH = {"layers": 2, "width": 8, "groups": 4, "scales": 2}
 CASES = {
     "residual codes by EMA, hinge, layer balance, R1, LeCam, features":
