@@ -6,9 +6,9 @@ import torch
 from . import gan
 from .discriminator import Discriminator
 
-# loss: D's, with gradients in D's parameters; adversarial: what the generator minimises, unweighted; dy: its gradient at
-# the pixels; terms: name -> detached scalar, means over the processes' pictures once the trainer has reduced them.
-Verdict = collections.namedtuple("Verdict", "loss adversarial dy terms")
+# adversarial: what the generator minimises, unweighted; dy: its gradient at the pixels; terms: name -> detached scalar over
+# this process's pictures
+Verdict = collections.namedtuple("Verdict", "adversarial dy terms")
 EYE = 0.95  # decay of the accuracy's moving average
 
 
@@ -27,9 +27,14 @@ class Adversary:
                                      eps=self.t["eps"], weight_decay=0)
         self.steps, self.mean_real, self.mean_fake, self.accuracy = 0, 0.0, 0.0, 0.5
 
+    @property
+    def rests(self):
+        """Is it too good to learn in the coming step?"""
+        return self.accuracy > self.a["gate"]
+
     def judge(self, x, y, k, amp=False):
-        """x, y [B,3,H,W]: pictures and reconstructions, in step k of the adversarial phase -> Verdict. The discriminator
-        is the one before its step."""
+        """x, y [B,3,H,W]: pictures and reconstructions, in step k of the adversarial phase -> Verdict, and D's gradients
+        in its parameters, unless it rests. D is the one before its step."""
         a, kind = self.a, self.a["loss"]
         with torch.autocast(x.device.type, torch.bfloat16, enabled=amp):
             both = self.net(torch.cat([x, y.detach()]))
@@ -41,13 +46,14 @@ class Adversary:
         terms["d_accuracy"] = gan.mean([((r > 0).to(x).mean() + (f < 0).to(x).mean()) / 2 for r, f in zip(real, fake)])
         if a["lecam"]:
             terms["lecam"] = lecam
-        if a["r1"] and k % a["r1_every"] == 0:
+        if a["r1"] and k % a["r1_every"] == 0 and not self.rests:
             terms["r1"] = gan.r1(self.net, x)  # in float32: second derivatives
             d = d + a["r1_every"] * a["r1"] / 2 * terms["r1"]
         self.opt.zero_grad(set_to_none=True)
-        d.backward()
+        if not self.rests:
+            d.backward()
         adversarial, dy = self.oppose(x, y, [f for _, f in both], amp, terms)
-        return Verdict(d.detach(), adversarial, dy, {"discriminator": d.detach(), **{n: v.detach() for n, v in terms.items()}})
+        return Verdict(adversarial, dy, {n: v.detach() for n, v in {"discriminator": d, **terms}.items()})
 
     def oppose(self, x, y, features, amp, terms):
         """The generator's side: (g_loss + features * matching, its gradient at y); features: D's at [x;y]."""
@@ -85,8 +91,8 @@ class Adversary:
         return torch.nn.utils.clip_grad_norm_(self.params.values(), self.t["clip"] or float("inf"))
 
     def step(self, terms):
-        """D's AdamW step, unless it is too good already; then the moving averages. terms: reduced floats."""
-        if self.a["gate"] >= 1 or self.accuracy <= self.a["gate"]:
+        """D's AdamW step, unless it rests; then the moving averages. terms: reduced floats."""
+        if not self.rests:
             self.opt.step()
             self.steps += 1
         d = self.a["lecam_decay"]

@@ -8,18 +8,22 @@ from PIL import Image, ImageOps
 
 
 class Crops:
-    """Images of the folders, at least `size` px both ways and not named in `skip`; batch() draws crops."""
+    """Images of the folders, at least `size` px both ways and not named in `skip`; batch() draws crops. With `tile` every
+    picture is a sheet of square images of that side."""
 
-    def __init__(self, folders, size, flip, seed, skip=(), limit=None):
+    def __init__(self, folders, size, flip, seed, skip=(), limit=None, tile=None):
         names = [f for d in folders for f in sorted(glob.glob(os.path.join(d, "*")))
                  if f.lower().endswith((".jpg", ".jpeg", ".png")) and os.path.basename(f) not in skip][:limit]
         self.images = []
         for f in names:
             with Image.open(f) as im:
                 a = np.asarray(ImageOps.exif_transpose(im).convert("RGB"))
-            if min(a.shape[:2]) >= size:
+            if tile:
+                self.images += [a[y:y + tile, x:x + tile] for y in range(0, a.shape[0] - tile + 1, tile)
+                                for x in range(0, a.shape[1] - tile + 1, tile)]
+            elif min(a.shape[:2]) >= size:
                 self.images.append(a)
-        if not self.images:
+        if not self.images or tile and tile < size:
             raise ValueError("no image of at least %d px in %s" % (size, ", ".join(folders)))
         self.size, self.flip, self.rng = size, flip, np.random.default_rng(seed)
         area = np.array([a.shape[0] * a.shape[1] for a in self.images], np.float64) ** 0.5

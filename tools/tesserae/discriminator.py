@@ -3,6 +3,8 @@ scales. Tensor names as nn.Sequential counts: "{scale}.{layer}.weight"."""
 import torch.nn as nn
 import torch.nn.functional as F
 
+from .norm import Norm
+
 
 def patches(layers, width, groups):
     """One scale: convs of stride 2 to width * min(2^i, 8) channels, one of stride 1, one to a map of logits."""
@@ -11,7 +13,7 @@ def patches(layers, width, groups):
         out = width * min(2 ** i, 8)
         net.append(nn.Conv2d(channels, out, 4, 2 if i < layers else 1, 1))
         if i and groups:
-            net.append(nn.GroupNorm(groups, out, eps=1e-6))
+            net.append(Norm(groups, out, eps=1e-6))
         net.append(nn.LeakyReLU(0.2))
         channels = out
     return nn.Sequential(*net, nn.Conv2d(channels, 1, 4, 1, 1))

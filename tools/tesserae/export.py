@@ -1,6 +1,7 @@
 """Make a model file out of a checkpoint: python3 -m tesserae.export CHECKPOINT -o MODEL.safetensors [--live]
 
 EMA weights as float16, codebook and code lengths as float32, every level's codes in tree order, config in the metadata.
+A checkpoint of a frozen phase keeps its codes' order and the entropy tables it started from: files stay readable.
 """
 import argparse
 
@@ -23,10 +24,15 @@ def load(path, live=False):
     return m.eval()
 
 
-def model_tensors(m):
-    """Tensors of the model file; renumbers the codes of `m` in tree order first."""
+def sealed(tensors):
+    """Is this the checkpoint of a phase with frozen codes?"""
+    return "state.adversary_steps" in tensors and bool(tensors["state.adversary_steps"][1])
+
+
+def model_tensors(m, sort=True):
+    """Tensors of the model file; renumbers the codes of `m` in tree order first, unless sort is False."""
     vq = m.config["quantizer"]["type"] == "vq"
-    if vq:
+    if vq and sort:
         m.quantizer.sort_tree()
     out = {k: p.detach().half().contiguous() for k, p in m.named_parameters() if not k.startswith("quantizer.")}
     if vq:
@@ -41,8 +47,11 @@ def main():
     p.add_argument("-o", "--out", required=True)
     p.add_argument("--live", action="store_true", help="the weights of the last step, not their moving average")
     a = p.parse_args()
-    m = load(a.checkpoint, a.live)
-    file.write(a.out, model_tensors(m), file.meta(m.config))
+    m, kept = load(a.checkpoint, a.live), file.read(a.checkpoint)[0]
+    out = model_tensors(m, not sealed(kept))
+    if sealed(kept):
+        out.update({k: v for k, v in kept.items() if k.startswith("entropy.")})
+    file.write(a.out, out, file.meta(m.config))
 
 
 if __name__ == "__main__":

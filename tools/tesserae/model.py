@@ -5,6 +5,7 @@ import torch.nn.functional as F
 
 from . import config as configs
 from . import quantizers
+from .norm import Norm
 
 ACTS = {"silu": nn.SiLU, "relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2), "tanh": nn.Tanh,
         "gelu": lambda: nn.GELU(approximate="tanh")}
@@ -30,9 +31,9 @@ class Resnet(nn.Module):
 
     def __init__(self, channels, out, groups, eps):
         super().__init__()
-        self.norm1 = nn.GroupNorm(groups, channels, eps=eps)
+        self.norm1 = Norm(groups, channels, eps=eps)
         self.conv1 = nn.Conv2d(channels, out, 3, padding=1)
-        self.norm2 = nn.GroupNorm(groups, out, eps=eps)
+        self.norm2 = Norm(groups, out, eps=eps)
         self.conv2 = nn.Conv2d(out, out, 3, padding=1)
         self.shortcut = nn.Conv2d(channels, out, 1) if channels != out else nn.Identity()
 
@@ -46,7 +47,7 @@ class Attention(nn.Module):
 
     def __init__(self, channels, groups, eps):
         super().__init__()
-        self.norm = nn.GroupNorm(groups, channels, eps=eps)
+        self.norm = Norm(groups, channels, eps=eps)
         self.q, self.k, self.v, self.proj = (nn.Conv2d(channels, channels, 1) for _ in range(4))
 
     def forward(self, x):
@@ -69,7 +70,7 @@ class Tiny(nn.Module):
         self.pool = pool
         if pool:
             self.pool1 = nn.Conv2d(channels, 4 * channels, 1, bias=False)
-            self.pool_norm = nn.GroupNorm(pool, 4 * channels, eps=1e-5)
+            self.pool_norm = Norm(pool, 4 * channels, eps=1e-5)
             self.pool2 = nn.Conv2d(4 * channels, channels, 1, bias=False)
 
     def forward(self, x):
@@ -139,7 +140,7 @@ def layer(spec, channels):
     if op in ACTS:
         return ACTS[op](), channels
     if op == "norm":
-        return nn.GroupNorm(spec["groups"], channels, eps=eps), channels
+        return Norm(spec["groups"], channels, eps=eps), channels
     if op == "up":
         return nn.Upsample(scale_factor=spec.get("factor", 2), mode="nearest"), channels
     f = spec.get("factor")

@@ -90,6 +90,8 @@ def set_up(a, world):
         checkpoint.restore(tr, kept)
     elif a.start:
         checkpoint.begin(tr, world.share(lambda: file.read(a.start)[0]))
+    elif tr.adversary and tr.t["adversarial"]["freeze"] and tr.t["adversarial"]["from"] <= tr.t["quantize_from"]:
+        raise ValueError("train.adversarial freezes codes that have learnt nothing yet: give --start, or a later \"from\"")
     return tr
 
 
@@ -123,7 +125,8 @@ def main():
     a = arguments()
     world = World.join()
     tr = set_up(a, world)
-    crops = data.Crops(a.folders, tr.t["size"], tr.t["flip"], tr.t["seed"] + tr.step_no, set(a.skip.split(",")))
+    crops = data.Crops(a.folders, tr.t["size"], tr.t["flip"], tr.t["seed"] + tr.step_no, set(a.skip.split(",")),
+                       tile=a.tile)
     if world.rank == 0:
         print("%d images, %d processes" % (len(crops.images), world.size), flush=True)
     run(tr, a, crops)
@@ -138,6 +141,7 @@ def arguments():
     p.add_argument("--start", help="a model or checkpoint whose weights and codes to begin with")
     p.add_argument("--lpips", nargs=2, metavar=("TRUNK", "HEADS"), help="SqueezeNet 1.1 and LPIPS heads (.safetensors)")
     p.add_argument("--skip", default="", help="file names to leave out, comma separated")
+    p.add_argument("--tile", type=int, help="pictures are sheets of square images of that side, row by row")
     p.add_argument("--until", help="HH:MM today: the schedule ends then")
     p.add_argument("--save", type=float, default=180, help="seconds between checkpoints")
     p.add_argument("--every", type=int, default=100, help="steps between report lines")

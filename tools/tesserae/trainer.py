@@ -135,7 +135,7 @@ class Trainer:
         total, verdict = self.backward(x, p, amp)
         self.world.mean_all([v.grad for v in self.learning if v.grad is not None])
         norms = {"norm": torch.nn.utils.clip_grad_norm_(self.learning, self.t["clip"] or math.inf)}
-        if adverse:
+        if adverse and not self.adversary.rests:
             norms["d_grad_norm"] = self.adversary.clip()
         got = self.reduce({"total": total, **p.terms, **(p.q.terms if p.q else {}), **verdict, **norms})
         guards = ("total", "norm", "discriminator", "d_grad_norm")
