@@ -100,6 +100,8 @@ def difference(a, b):
 
 def main():
     size, failed = int(sys.argv[1]) if len(sys.argv) > 1 else 2, False
+    if BATCH % size:
+        raise SystemExit("a batch of %d cannot be dealt to %d processes" % (BATCH, size))
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         pictures(folder)

@@ -1,4 +1,4 @@
-"""The discriminator in training: what it says of a batch, the balance of its gradient, its own steps and their state."""
+"""The discriminator in training: what it says of a batch, the balance of its gradient, its own steps, their state."""
 import collections
 
 import torch
@@ -6,8 +6,8 @@ import torch
 from . import gan
 from .discriminator import Discriminator
 
-# adversarial: what the generator minimises, unweighted; dy: its gradient at the pixels; terms: name -> detached scalar over
-# this process's pictures
+# adversarial: what the generator minimises, unweighted; dy: its gradient at the pixels; terms: name -> detached scalar
+# over this process's pictures
 Verdict = collections.namedtuple("Verdict", "adversarial dy terms")
 EYE = 0.95  # decay of the accuracy's moving average
 
@@ -33,8 +33,8 @@ class Adversary:
         return self.accuracy > self.a["gate"]
 
     def judge(self, x, y, k, amp=False):
-        """x, y [B,3,H,W]: pictures and reconstructions, in step k of the adversarial phase -> Verdict, and D's gradients
-        in its parameters, unless it rests. D is the one before its step."""
+        """x, y [B,3,H,W]: pictures and reconstructions, in step k of the adversarial phase -> Verdict, and D's
+        gradients in its parameters, unless it rests. D is the one before its step."""
         a, kind = self.a, self.a["loss"]
         with torch.autocast(x.device.type, torch.bfloat16, enabled=amp):
             both = self.net(torch.cat([x, y.detach()]))
@@ -70,8 +70,8 @@ class Adversary:
         return loss.detach(), torch.autograd.grad(loss, y)[0]
 
     def weigh(self, y, dy_image, dy, last):
-        """d_weight: how much larger the image losses' gradient is than the adversarial one, at `last`, the weight of the
-        decoder's last layer (Esser et al. 2021), or at the pixels; over all processes. y: with its graph."""
+        """d_weight: how much larger the image losses' gradient is than the adversarial one, at `last`, the weight of
+        the decoder's last layer (Esser et al. 2021), or at the pixels; over all processes. y: with its graph."""
         if self.a["balance"] == "none":
             return y.new_ones(())
         if self.a["balance"] == "layer":
@@ -100,7 +100,7 @@ class Adversary:
         self.mean_fake = d * self.mean_fake + (1 - d) * terms["fake"]
         self.accuracy = EYE * self.accuracy + (1 - EYE) * terms["d_accuracy"]
 
-    # ---- checkpoint ----------------------------------------------------------------------------------------------------
+    # ---- checkpoint ------------------------------------------------------------------------------------------------
 
     def tensors(self, sealed):
         """name -> tensor, as ARCHITECTURE.md lists them."""

@@ -8,8 +8,8 @@ from PIL import Image, ImageOps
 
 
 class Crops:
-    """Images of the folders, at least `size` px both ways and not named in `skip`; batch() draws crops. With `tile` every
-    picture is a sheet of square images of that side."""
+    """Images of the folders, at least `size` px both ways and not named in `skip`; batch() draws crops. With `tile`
+    every picture is a sheet of square images of that side."""
 
     def __init__(self, folders, size, flip, seed, skip=(), limit=None, tile=None):
         names = [f for d in folders for f in sorted(glob.glob(os.path.join(d, "*")))
@@ -29,9 +29,10 @@ class Crops:
         area = np.array([a.shape[0] * a.shape[1] for a in self.images], np.float64) ** 0.5
         self.p = np.cumsum(area / area.sum())
 
-    def batch(self, n, rank=0, size=1):
-        """Share `rank` of `size` of a batch of n (a multiple of size): [n/size,3,side,side] float32 in [-1,1]. The places
-        of all n are drawn, so that the shares of one seed make the same batch however many there are."""
+    def batch(self, n, rank=0, size=1, device="cpu"):
+        """Share `rank` of `size` of a batch of n (a multiple of size): [n/size,3,side,side] float32 in [-1,1], channels
+        last. The places of all n are drawn, so that the shares of one seed make the same batch however many there
+        are."""
         s, share = self.size, n // size
         out = np.empty((share, s, s, 3), np.uint8)
         for i in range(n):
@@ -41,4 +42,4 @@ class Crops:
             if i // share == rank:
                 c = a[y:y + s, x:x + s]
                 out[i % share] = c[:, ::-1] if flip else c
-        return torch.from_numpy(out).permute(0, 3, 1, 2).float() / 127.5 - 1
+        return torch.from_numpy(out).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1

@@ -1,6 +1,5 @@
-"""Entropy loss of a quantizer (Yu et al. 2024, MAGVIT-v2): each latent should be sure of its code, all of them together
-should use every code: mean H(p) - gamma H(mean p) in nats (src/kernels/entropy.h has the same). `weights` is a completed
-"train.loss"."""
+"""Entropy loss of a quantizer (Yu et al. 2024, MAGVIT-v2): each latent should be sure of its code, all together should
+use every code: mean H(p) - gamma H(mean p) in nats (src/kernels/entropy.h has the same). `weights`: "train.loss"."""
 import torch
 
 
@@ -10,8 +9,8 @@ def entropy(p):
 
 
 def common(usage, world):
-    """A mean over this process's latents -> over all: the value is common, the gradient local (gradients are averaged over
-    the processes later)."""
+    """A mean over this process's latents -> over all: the value is common, the gradient local (gradients are averaged
+    over the processes later)."""
     if world.size == 1:
         return usage
     return usage + (world.mean(usage.detach().clone()) - usage.detach())

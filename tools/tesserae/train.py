@@ -8,7 +8,7 @@ On many GPUs or machines, the same under torchrun:
 there are. Every process reads the folders; process 0 alone reads and writes the checkpoint.
 
 Writes a checkpoint every --save seconds, on SIGTERM and at the end, and goes on from it when it exists. The C trainer
-goes on from it too, and its checkpoints can be given here; `python3 -m tesserae.export` makes the model file out of one.
+goes on from it too, and its checkpoints can be given here; `python3 -m tesserae.export` makes a model file of one.
 With --until the cosine schedule is laid over wall-clock time, else over steps. A config with "train.adversarial" trains
 with a discriminator (VQGAN); with "freeze" there and --start MODEL only the decoder learns, for the model's codes: name
 the model's fingerprint in the config's "reads" so that files written with it can be read.
@@ -33,7 +33,7 @@ def until(text):
 
 
 def schedule(tr, end):
-    """-> a function that tells progress in [0,1]: by steps, or by the clock from where the checkpoint stood to `end`."""
+    """-> a function that tells progress in [0,1]: by steps, or by the clock from the checkpoint's progress to `end`."""
     p0, t0 = tr.progress, time.time()
     if end is None:
         return lambda: tr.step_no / tr.t["steps"]
@@ -91,15 +91,14 @@ def set_up(a, world):
     elif a.start:
         checkpoint.begin(tr, world.share(lambda: file.read(a.start)[0]))
     elif tr.adversary and tr.t["adversarial"]["freeze"] and tr.t["adversarial"]["from"] <= tr.t["quantize_from"]:
-        raise ValueError("train.adversarial freezes codes that have learnt nothing yet: give --start, or a later \"from\"")
+        raise ValueError("train.adversarial freezes codes that have learnt nothing: give --start, or a later \"from\"")
     return tr
 
 
 def run(tr, a, crops):
     """Steps until the schedule or SIGTERM ends them; all processes stop at the same step."""
     t, world = tr.t, tr.world
-    batch = lambda: crops.batch(t["batch"], world.rank, world.size).to(world.device).contiguous(
-        memory_format=torch.channels_last)
+    batch = lambda: crops.batch(t["batch"], world.rank, world.size, world.device)
     clock = schedule(tr, until(a.until) if a.until else None)
     saved, means, stop = time.time(), Means(), []
     signal.signal(signal.SIGTERM, lambda *_: stop.append(1))

@@ -49,8 +49,8 @@ class Trainer:
 
     @torch.no_grad()
     def seal(self, sort=True):
-        """Phase two: weights become their moving average, codes take tree order (`sort`; those of a model file have it),
-        and from now on only the decoder learns."""
+        """Phase two: weights become their moving average, codes take tree order (`sort`; those of a model file have
+        it), and from now on only the decoder learns."""
         for k, v in self.params.items():
             v.copy_(self.ema[k])
         self.model.quantizer.settle()
@@ -122,8 +122,8 @@ class Trainer:
         return dict(zip(terms, flat.tolist()))
 
     def step(self, x, levels, lam, amp=False):
-        """One step on this process's share x of the batch -> (loss, terms, quantizer result), over all processes. A loss
-        or gradient norm that is not finite, the generator's or the discriminator's, leaves everything alone.
+        """One step on this process's share x of the batch -> (loss, terms, quantizer result), over all processes. A
+        loss or gradient norm that is not finite, the generator's or the discriminator's, leaves everything alone.
         EMA weights start fast: decay min(ema, (1 + step) / (10 + step))."""
         adverse = self.adversary and self.since >= 0
         if adverse and self.t["adversarial"]["freeze"] and not self.sealed:

@@ -14,7 +14,7 @@ class World:
 
     @classmethod
     def join(cls, device=None):
-        """The world torchrun tells of in the environment: NCCL between GPUs (where there are any), gloo between CPUs."""
+        """The world that torchrun's environment tells of: NCCL between GPUs (if there are any), gloo between CPUs."""
         cuda = (device or ("cuda" if torch.cuda.is_available() else "cpu")) == "cuda"
         rank, size = (int(os.environ.get(k, v)) for k, v in (("RANK", 0), ("WORLD_SIZE", 1)))
         if cuda:
@@ -64,8 +64,8 @@ class World:
         return len(rows) * self.size
 
     def pick(self, rows, index, chunk=None):
-        """rows[index] of all rows [n,D]: process after process for each `chunk` of a process's rows (one by default), the
-        order in which one process alone has them when a chunk is a batch. index: int64, the same everywhere."""
+        """rows[index] of all rows [n,D]: process after process for each `chunk` of a process's rows (one by default),
+        the order in which one process alone has them when a chunk is a batch. index: int64, the same everywhere."""
         index = index.to(rows.device)
         if self.size == 1:
             return rows[index]
