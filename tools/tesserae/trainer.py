@@ -44,7 +44,7 @@ class Trainer:
 
     @property
     def since(self):
-        """Steps of the adversarial phase done; below 0, or None without an adversary: not there yet."""
+        """Steps done of the adversarial phase: below 0 before it, None without an adversary."""
         return self.step_no - self.t["adversarial"]["from"] if self.adversary else None
 
     @torch.no_grad()
