@@ -70,7 +70,7 @@ typedef struct ts_conv {
     ts_conv_algorithm algorithm; /* of the forward pass */
     bool streams;                /* the forward pass takes values or halves; panels is 0 */
     int band;                    /* output rows per task, forward; depends on the shape alone */
-    int tile, tile_back; /* outputs along a side of a Winograd tile, forward and back: 4 or 2; 0: not Winograd */
+    int tile, tile_back; /* outputs along a side of a Winograd tile, forward and back: 6, 4 or 2; 0: not Winograd */
     int tile_weight;     /* the same of the gradient of weights: 4 or 0 */
     size_t panels;       /* floats of ts_conv_pack's result */
     size_t panels_back;  /* floats of ts_conv_pack_back's result */

@@ -1,12 +1,13 @@
-/* winograd.h - 3x3 convolution of stride 1 by Winograd's minimal filtering F(m x m, 3x3), m = 4 or 2. Internal.
+/* winograd.h - 3x3 convolution of stride 1 by Winograd's minimal filtering F(m x m, 3x3), m = 6, 4, 2. Internal.
  *
  * A tile is m x m outputs; they depend on (m+2) x (m+2) inputs d. With g the 3x3 filter of an input and output channel
  *     Y = A^T [ (G g G^T) * (B^T d B) ] A,    * element by element, summed over input channels,
- * so that (m+2)^2 / m^2 multiplications make an output instead of 9: 2.25 for m = 4, 4 for m = 2 (Lavin and Gray, Fast
- * Algorithms for Convolutional Neural Networks, 2015). Each of the (m+2)^2 frequencies is a matrix product, tiles x
+ * so that (m+2)^2 / m^2 multiplications make an output instead of 9: 1.78 for m = 6, 2.25 for m = 4, 4 for m = 2 (Lavin
+ * and Gray, Fast Algorithms for Convolutional Neural Networks, 2015). Each of the (m+2)^2 frequencies is a matrix product, tiles x
  * input channels by input channels x output channels. Interpolation points: 0, +-sqrt(1/2), +-sqrt(2), infinity for
  * m = 4 (Barabasz et al., Error analysis and improving the accuracy of Winograd convolution, 2018: points a and 1/a
- * balance the matrices), 0, +-1, infinity for m = 2.
+ * balance the matrices), 0, +-1, infinity for m = 2; 0, +-1, +-2, +-1/2, infinity for m = 6, whose c below is within
+ * two thousandths of the least found for points 0, +-p, +-q, +-r, infinity, while B^T and A^T are exact in binary.
  *
  * Nearest-2x upsampling before the convolution: each of the four phases of the output is a convolution of the small
  * plane with the taps (w0, w1 + w2, 0) or (0, w0 + w1, w2) along each axis. All four share one transform of the input,
@@ -20,6 +21,10 @@
  * for the direct form, whose chain of 9 K has |error| <= (9 K + 2) u sum|d||g|. So in the worst case m = 2 is about as
  * accurate as the direct form and m = 4 loses a factor of 17; on ordinary data their errors are like the direct form's. m = 4 is
  * taken as long as its bound, 157 (K + 36) u, is at most 1/64 of max|d| sum|g|: up to 1600 channels; above, m = 2.
+ * m = 6 passes 3 roundings of B^T, 4 of G and 4 of A^T, twice each, and sums up in chains of L = 128 channels that are
+ * then added: |error| <= (min(K, L) + K / L + 24) u E with c = 39.56, so that 1565 (128 + K / 128 + 24) u is at most
+ * 1/64 up to 1900 channels. On ordinary data its error is about four times that of m = 4: 4e-6 of the output's size
+ * (root mean square, K = 100).
  *
  * Gradient of the weights: the adjoint of m = 4,
  *     dW = G^T [ sum over tiles of (B^T d B) * (A dY A^T) ] G,
@@ -35,11 +40,11 @@
 
 #include "kernels/conv.h"
 
-enum { TS_WINOGRAD_DEPTH = 1600 }; /* channels summed up, at most, by F(4x4) */
+enum { TS_WINOGRAD_DEPTH = 1600 }; /* channels summed up, at most, by F(4x4) and F(6x6) */
 
 typedef enum ts_winograd_pass { TS_WINOGRAD_FORWARD, TS_WINOGRAD_BACK, TS_WINOGRAD_WEIGHT } ts_winograd_pass;
 
-/* m: outputs along a tile's side, 4 or 2; 0 where the direct form is faster or the shape is none of ours. */
+/* m: outputs along a tile's side, 6, 4 or 2; 0 where the direct form is faster or the shape is none of ours. */
 int ts_winograd_tile(const ts_conv_shape *shape, ts_winograd_pass pass);
 /* Does the forward pass make its panels as it goes? So it does where the panels would be read about once per pass. */
 bool ts_winograd_streams(const ts_conv_shape *shape, int m);

@@ -41,6 +41,20 @@ static inline void line_4(float *to, size_t step, const float *g, size_t pitch, 
     if (skip <= 0) vf_store(to + 4 * step, g2);
 }
 
+static inline void line_6(float *to, size_t step, const float *g, size_t pitch, int skip) {
+    const vf one = vf_set1(-2.0f / 9), two = vf_set1(1.0f / 90), half = vf_set1(32.0f / 45);
+    const vf g0 = vf_load(g), g1 = vf_load(g + pitch), g2 = vf_load(g + 2 * pitch);
+    const vf a = vf_add(g0, g2), b = vf_madd(vf_set1(4.0f), g2, g0), c = vf_madd(vf_set1(0.25f), g2, g0);
+    if (skip >= 0) vf_store(to, g0), to += step;
+    vf_store(to, vf_mul(one, vf_add(a, g1)));
+    vf_store(to + step, vf_mul(one, vf_sub(a, g1)));
+    vf_store(to + 2 * step, vf_mul(two, vf_madd(vf_set1(2.0f), g1, b)));
+    vf_store(to + 3 * step, vf_mul(two, vf_nmadd(vf_set1(2.0f), g1, b)));
+    vf_store(to + 4 * step, vf_mul(half, vf_madd(vf_set1(0.5f), g1, c)));
+    vf_store(to + 5 * step, vf_mul(half, vf_nmadd(vf_set1(0.5f), g1, c)));
+    if (skip <= 0) vf_store(to + 6 * step, g2);
+}
+
 static inline void line_2(float *to, size_t step, const float *g, size_t pitch, int skip) {
     const vf half = vf_set1(0.5f), g0 = vf_load(g), g1 = vf_load(g + pitch), g2 = vf_load(g + 2 * pitch);
     const vf sum = vf_add(g0, g2);
@@ -51,6 +65,14 @@ static inline void line_2(float *to, size_t step, const float *g, size_t pitch, 
 }
 
 /* All frequencies of one vector of channels that are not zero in this phase (-1: none is). */
+static void transform_6(float *to, size_t step, const float *taps, int phase) {
+    const int skip_y = phase < 0 ? 0 : phase & 2 ? -1 : 1, skip_x = phase < 0 ? 0 : phase & 1 ? -1 : 1;
+    float room[24 * TS_VF];
+    for (int k = 0; k < 3; k++) line_6(room + k * TS_VF, 3 * TS_VF, taps + k * TS_VF, 3 * TS_VF, skip_y);
+    for (int i = 0; i < (skip_y ? 7 : 8); i++, to += (skip_x ? 7 : 8) * step)
+        line_6(to, step, room + 3 * i * TS_VF, TS_VF, skip_x);
+}
+
 static void transform_4(float *to, size_t step, const float *taps, int phase) {
     const int skip_y = phase < 0 ? 0 : phase & 2 ? -1 : 1, skip_x = phase < 0 ? 0 : phase & 1 ? -1 : 1;
     float room[18 * TS_VF];
@@ -77,7 +99,8 @@ void ts_winograd_filter(const ts_winograd_job *j, int first, int phase, int begi
             else memset(taps, 0, sizeof taps);
             for (int t = 0; t < 3 && phase >= 0; t++) phase_line(taps + t * TS_VF, 3 * TS_VF, phase & 2);
             for (int t = 0; t < 3 && phase >= 0; t++) phase_line(taps + 3 * t * TS_VF, TS_VF, phase & 1);
-            if (j->m == 4) transform_4(u + i, step, taps, phase);
+            if (j->m == 6) transform_6(u + i, step, taps, phase);
+            else if (j->m == 4) transform_4(u + i, step, taps, phase);
             else transform_2(u + i, step, taps, phase);
         }
 }

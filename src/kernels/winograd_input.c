@@ -1,6 +1,8 @@
 /* winograd_input.c - reads a block of the input, normalised on the way, and transforms its tiles: V = B^T d B. */
 #include "kernels/winograd_job.h"
 
+#include "simd/vmath.h"
+
 static int strip_rows(const ts_winograd_job *j) { return j->rows * j->m + 2; }
 
 static int strip_columns(const ts_winograd_job *j) { return j->columns * j->m + 2; }
@@ -10,9 +12,9 @@ size_t ts_winograd_strip(const ts_winograd_job *j) {
 }
 
 /* `pixels` pixels of `channels` channels (at most a chunk) -> the strip, [pixel][TS_WINOGRAD_CHUNK], zeros beyond the
- * channels up to whole vectors; normalised when scale is given. */
-static void copy_pixels(float *strip, const float *from, int pixels, size_t pitch, int channels, const float *scale,
-                        const float *shift) {
+ * channels up to whole vectors; normalised when scale is given, and SiLU of it. */
+static inline void copy_pixels(float *strip, const float *from, int pixels, size_t pitch, int channels,
+                               const float *scale, const float *shift, bool silu) {
     for (int c = 0; c < channels; c += TS_VF) {
         const size_t left = (size_t)(channels - c);
         const vf a = scale ? vf_load_upto(scale + c, left) : vf_zero();
@@ -20,8 +22,8 @@ static void copy_pixels(float *strip, const float *from, int pixels, size_t pitc
         float *to = strip + c;
         const float *x = from + c;
         for (int p = 0; p < pixels; p++, to += TS_WINOGRAD_CHUNK, x += pitch) {
-            const vf value = vf_load_upto(x, left);
-            vf_store(to, scale ? vf_madd(value, a, b) : value);
+            const vf read = vf_load_upto(x, left), value = scale ? vf_madd(read, a, b) : read;
+            vf_store(to, silu ? vf_silu(value) : value);
         }
     }
 }
@@ -43,8 +45,12 @@ static void copy_row(const ts_winograd_job *j, int image, int y, int x, int colu
                         (size_t)chunk;
     float *to = strip + left * TS_WINOGRAD_CHUNK;
     const ts_conv_fuse *f = &j->fuse;
+    if (f->scale && f->load_act == TS_ACT_SILU) { /* in one loop, as nets of the field have it */
+        copy_pixels(to, from, end - left, pitch, channels, f->scale + channel, f->shift + channel, true);
+        return;
+    }
     copy_pixels(to, from, end - left, pitch, channels, f->scale ? f->scale + channel : NULL,
-                f->scale ? f->shift + channel : NULL);
+                f->scale ? f->shift + channel : NULL, false);
     if (f->load_act != TS_ACT_NONE)
         ts_act_forward(to, to, (size_t)(end - left) * TS_WINOGRAD_CHUNK, f->load_act, f->slope, NULL);
 }
@@ -65,6 +71,26 @@ static inline void line_4(float *to, size_t step, const float *d, size_t pitch) 
     vf_store(to + 5 * step, vf_add(vf_nmadd(mid, d3, d5), d1));
 }
 
+/* The same for m = 6: 8 vectors to 8. */
+static inline void line_6(float *to, size_t step, const float *d, size_t pitch) {
+    const float *k = ts_winograd_input_6;
+    const vf d1 = vf_load(d + pitch), d2 = vf_load(d + 2 * pitch), d3 = vf_load(d + 3 * pitch);
+    const vf d4 = vf_load(d + 4 * pitch), d5 = vf_load(d + 5 * pitch), d6 = vf_load(d + 6 * pitch);
+    vf_store(to, vf_madd(vf_set1(k[5]), vf_sub(d4, d2), vf_sub(vf_load(d), d6)));
+    vf_store(to + 7 * step, vf_madd(vf_set1(k[5]), vf_sub(d3, d5), vf_sub(vf_load(d + 7 * pitch), d1)));
+    const vf p = vf_nmadd(vf_set1(k[4]), d4, vf_add(d2, d6)), q = vf_nmadd(vf_set1(k[4]), d3, vf_add(d1, d5));
+    vf_store(to + step, vf_add(p, q));
+    vf_store(to + 2 * step, vf_sub(p, q));
+    const vf r = vf_nmadd(vf_set1(k[3]), d4, vf_madd(vf_set1(k[1]), d2, d6));
+    const vf s = vf_nmadd(vf_set1(k[3]), d3, vf_madd(vf_set1(k[1]), d1, d5));
+    vf_store(to + 3 * step, vf_madd(vf_set1(k[2]), s, r));
+    vf_store(to + 4 * step, vf_nmadd(vf_set1(k[2]), s, r));
+    const vf t = vf_nmadd(vf_set1(k[7]), d4, vf_madd(vf_set1(k[6]), d2, d6));
+    const vf u = vf_nmadd(vf_set1(k[7]), d3, vf_madd(vf_set1(k[6]), d1, d5));
+    vf_store(to + 5 * step, vf_madd(vf_set1(k[0]), u, t));
+    vf_store(to + 6 * step, vf_nmadd(vf_set1(k[0]), u, t));
+}
+
 static inline void line_2(float *to, size_t step, const float *d, size_t pitch) {
     const vf d0 = vf_load(d), d1 = vf_load(d + pitch), d2 = vf_load(d + 2 * pitch), d3 = vf_load(d + 3 * pitch);
     vf_store(to, vf_sub(d0, d2));
@@ -74,6 +100,12 @@ static inline void line_2(float *to, size_t step, const float *d, size_t pitch) 
 }
 
 /* A tile's vector of channels: frequencies `step` floats apart. */
+static void transform_6(float *to, size_t step, const float *d, size_t row) {
+    float room[64 * TS_VF];
+    for (int k = 0; k < 8; k++) line_6(room + k * TS_VF, 8 * TS_VF, d + k * TS_WINOGRAD_CHUNK, row);
+    for (int i = 0; i < 8; i++) line_6(to + (size_t)(8 * i) * step, step, room + 8 * i * TS_VF, TS_VF);
+}
+
 static void transform_4(float *to, size_t step, const float *d, size_t row) {
     float room[36 * TS_VF];
     for (int k = 0; k < 6; k++) line_4(room + k * TS_VF, 6 * TS_VF, d + k * TS_WINOGRAD_CHUNK, row);
@@ -89,12 +121,13 @@ static void transform_2(float *to, size_t step, const float *d, size_t row) {
 /* A group of TS_MR tiles whose windows start at d[]. V holds the group as [depth][TS_MR] where the product wants its
  * scalars in one stream, as [TS_MR][depth] elsewhere. */
 static void transform_group(const ts_winograd_job *j, const float *const *d, size_t row, int vectors, float *v) {
-    float room[36 * TS_MR * TS_VF];
+    float room[64 * TS_MR * TS_VF];
     for (int c = 0; c < vectors; c++) {
         for (int i = 0; i < TS_MR; i++) {
             float *to = j->stream ? room + i * TS_VF : v + i * j->depth + c * TS_VF;
             const size_t step = j->stream ? TS_MR * TS_VF : j->v_step;
-            if (j->m == 4) transform_4(to, step, d[i] + c * TS_VF, row);
+            if (j->m == 6) transform_6(to, step, d[i] + c * TS_VF, row);
+            else if (j->m == 4) transform_4(to, step, d[i] + c * TS_VF, row);
             else transform_2(to, step, d[i] + c * TS_VF, row);
         }
         if (!j->stream) continue;

@@ -5,7 +5,13 @@
 #include "kernels/tile.h"
 #include "kernels/winograd.h"
 
-enum { TS_WINOGRAD_CHUNK = 16 }; /* channels of a strip */
+enum {
+    TS_WINOGRAD_CHUNK = 16, /* channels of a strip */
+    TS_WINOGRAD_CHAIN = 128 /* channels that F(6x6) sums up in one chain */
+};
+
+/* Constants of the lines of F(6x6), read from memory like those of exp (simd/vmath.h). */
+extern const float ts_winograd_input_6[8], ts_winograd_output_6[10];
 
 typedef struct ts_winograd_job {
     int m;
@@ -53,8 +59,9 @@ static inline int ts_winograd_used(const ts_winograd_job *j) {
     return j->phases > 1 ? (j->m + 1) * (j->m + 1) : ts_winograd_frequencies(j);
 }
 
-/* The geometry of a pass; the blocks of the gradient of weights follow from the shape alone, whatever the vectors are. */
-ts_winograd_job ts_winograd_job_of(const ts_conv_shape *shape, int m, ts_winograd_pass pass);
+/* The geometry of a pass, its blocks for this number of threads; those of the gradient of weights follow from the shape
+ * alone, whatever the threads and vectors are. */
+ts_winograd_job ts_winograd_job_of(const ts_conv_shape *shape, int m, ts_winograd_pass pass, int threads);
 size_t ts_winograd_blocks(const ts_winograd_job *j);
 ts_winograd_block ts_winograd_block_at(const ts_winograd_job *j, size_t index);
 

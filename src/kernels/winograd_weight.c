@@ -128,7 +128,7 @@ static void weight_task(void *context, size_t begin, size_t end, int worker) {
 }
 
 static ts_winograd_job planned(const ts_conv_shape *shape) {
-    ts_winograd_job j = ts_winograd_job_of(shape, 4, TS_WINOGRAD_WEIGHT);
+    ts_winograd_job j = ts_winograd_job_of(shape, 4, TS_WINOGRAD_WEIGHT, 1);
     j.group = j.width;
     j.m_step = (size_t)j.tiles * (size_t)j.width + 16;
     return j;
