@@ -212,6 +212,10 @@ ts_tensor ts_graph_max_pool(ts_graph *g, ts_tensor x, int kernel, int stride) {
     return append(g, n);
 }
 
+ts_tensor ts_graph_mean_pool(ts_graph *g, ts_tensor x, int factor) {
+    return append_factor(g, TS_OP_MEAN_POOL, x, factor);
+}
+
 ts_tensor ts_graph_attention(ts_graph *g, ts_tensor q, ts_tensor k, ts_tensor v, float scale) {
     ts_node n = ternary(TS_OP_ATTENTION, q, k, v);
     n.logits = scale;

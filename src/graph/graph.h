@@ -74,6 +74,8 @@ ts_tensor ts_graph_pixel_shuffle(ts_graph *g, ts_tensor x, int factor); /* chann
 ts_tensor ts_graph_pixel_unshuffle(ts_graph *g, ts_tensor x, int factor);
 /* No padding; the last window may overhang (PyTorch's ceil mode). */
 ts_tensor ts_graph_max_pool(ts_graph *g, ts_tensor x, int kernel, int stride);
+/* Means of factor x factor blocks; rows and columns at the end that fill no block are dropped (PyTorch's avg_pool2d). */
+ts_tensor ts_graph_mean_pool(ts_graph *g, ts_tensor x, int factor);
 /* Single-head attention over the h w places of each picture: softmax over keys of scale q k, times v. Equal shapes. */
 ts_tensor ts_graph_attention(ts_graph *g, ts_tensor q, ts_tensor k, ts_tensor v, float scale);
 ts_tensor ts_graph_quantize(ts_graph *g, ts_tensor z, ts_quantize_hooks hooks);

@@ -26,6 +26,7 @@ typedef enum ts_op {
     TS_OP_PIXEL_SHUFFLE,
     TS_OP_PIXEL_UNSHUFFLE,
     TS_OP_MAX_POOL,
+    TS_OP_MEAN_POOL,
     TS_OP_ATTENTION,
     TS_OP_QUANTIZE,
     TS_OP_L1,
@@ -159,7 +160,7 @@ extern const ts_op_row ts_row_conv2d, ts_row_conv_transpose2d, ts_row_group_norm
 extern const ts_op_row ts_row_silu, ts_row_gelu, ts_row_relu, ts_row_leaky_relu, ts_row_tanh;
 extern const ts_op_row ts_row_add, ts_row_mul, ts_row_scale, ts_row_attention, ts_row_quantize;
 extern const ts_op_row ts_row_concat, ts_row_slice, ts_row_pad, ts_row_upsample_nearest, ts_row_pixel_shuffle;
-extern const ts_op_row ts_row_pixel_unshuffle, ts_row_max_pool;
+extern const ts_op_row ts_row_pixel_unshuffle, ts_row_max_pool, ts_row_mean_pool;
 extern const ts_op_row ts_row_l1, ts_row_l2, ts_row_ms_ssim, ts_row_lpips;
 
 #endif

@@ -25,6 +25,7 @@ const ts_op_row *ts_op_row_of(ts_op op) {
         [TS_OP_PIXEL_SHUFFLE] = &ts_row_pixel_shuffle,
         [TS_OP_PIXEL_UNSHUFFLE] = &ts_row_pixel_unshuffle,
         [TS_OP_MAX_POOL] = &ts_row_max_pool,
+        [TS_OP_MEAN_POOL] = &ts_row_mean_pool,
         [TS_OP_ATTENTION] = &ts_row_attention,
         [TS_OP_QUANTIZE] = &ts_row_quantize,
         [TS_OP_L1] = &ts_row_l1,

@@ -1,4 +1,5 @@
-/* op_move.c - rows that move pixels: concat, slice, pad, upsample_nearest, pixel_shuffle, pixel_unshuffle, max_pool. */
+/* op_move.c - rows that move pixels: concat, slice, pad, upsample_nearest, pixel_shuffle, pixel_unshuffle, max_pool,
+ * mean_pool. */
 #include "graph/node.h"
 #include "kernels/pointwise.h"
 #include "kernels/resample.h"
@@ -180,3 +181,26 @@ const ts_op_row ts_row_max_pool = {.name = "max_pool",
                                    .shape = pool_infer,
                                    .forward = pool_forward,
                                    .backward = pool_backward};
+
+/* ---- mean_pool -------------------------------------------------------------------------------------------------- */
+
+static tess_status mean_infer(const ts_graph *g, ts_node *node, ts_error *err) {
+    ts_shape x = ts_node_input(g, node, 0);
+    int f = node->factor;
+    if (f < 1 || f > 64 || x.h < f || x.w < f) return misfit(node, x, err);
+    node->shape = (ts_shape){x.n, x.h / f, x.w / f, x.c};
+    return TESS_OK;
+}
+
+static void mean_forward(const ts_call *c) {
+    ts_shape s = c->xs[0];
+    ts_mean_pool(c->y, c->x[0], s.n, s.h, s.w, s.c, c->node->factor, c->pool);
+}
+
+static void mean_backward(const ts_call *c) {
+    ts_shape s = c->xs[0];
+    ts_mean_pool_backward(c->dx[0], c->dy, s.n, s.h, s.w, s.c, c->node->factor, c->pool);
+}
+
+const ts_op_row ts_row_mean_pool = {
+    .name = "mean_pool", .inputs = 1, .shape = mean_infer, .forward = mean_forward, .backward = mean_backward};

@@ -193,49 +193,54 @@ void ts_max_pool_backward(float *dx, const float *dy, const float *x, int batch,
     ts_parallel(pool, (size_t)batch, 1, max_pool_backward_task, &m);
 }
 
-/* ---- halving ------------------------------------------------------------------------------------------------ */
-static void halve_task(void *context, size_t begin, size_t end, int worker) {
+/* ---- means of blocks ----------------------------------------------------------------------------------------- */
+static void mean_pool_task(void *context, size_t begin, size_t end, int worker) {
     const move *m = context;
-    const size_t c = (size_t)m->c, row = (size_t)m->w * c;
-    const vf quarter = vf_set1(0.25f);
+    const size_t c = (size_t)m->c, f = (size_t)m->factor, row = (size_t)m->w * c;
+    const vf part = vf_set1(1 / (float)(f * f));
     (void)worker;
     for (size_t r = begin; r < end; r++) {
         const size_t image = r / (size_t)m->out_h, oy = r % (size_t)m->out_h;
         for (size_t ox = 0; ox < (size_t)m->out_w; ox++) {
-            const float *x = m->x + ((image * (size_t)m->h + 2 * oy) * (size_t)m->w + 2 * ox) * c;
+            const float *x = m->x + ((image * (size_t)m->h + f * oy) * (size_t)m->w + f * ox) * c;
             float *y = m->y + (r * (size_t)m->out_w + ox) * c;
             TS_FLAT_LOOP(0, c) {
-                const vf upper = vf_add(vf_load_upto(x + i, n), vf_load_upto(x + c + i, n));
-                const vf lower = vf_add(vf_load_upto(x + row + i, n), vf_load_upto(x + row + c + i, n));
-                vf_store_upto(y + i, vf_mul(vf_add(upper, lower), quarter), n);
+                vf sum = vf_zero();
+                for (size_t fy = 0; fy < f; fy++) {
+                    vf across = vf_load_upto(x + fy * row + i, n);
+                    for (size_t fx = 1; fx < f; fx++)
+                        across = vf_add(across, vf_load_upto(x + fy * row + fx * c + i, n));
+                    sum = vf_add(sum, across);
+                }
+                vf_store_upto(y + i, vf_mul(sum, part), n);
             }
         }
     }
 }
 
-void ts_halve(float *y, const float *x, int batch, int h, int w, int c, ts_pool *pool) {
-    move m = {.y = y, .x = x, .h = h, .w = w, .c = c, .out_h = h / 2, .out_w = w / 2};
-    ts_parallel(pool, (size_t)batch * (size_t)m.out_h, 8, halve_task, &m);
+void ts_mean_pool(float *y, const float *x, int batch, int h, int w, int c, int factor, ts_pool *pool) {
+    move m = {.y = y, .x = x, .h = h, .w = w, .c = c, .factor = factor, .out_h = h / factor, .out_w = w / factor};
+    ts_parallel(pool, (size_t)batch * (size_t)m.out_h, 8, mean_pool_task, &m);
 }
 
-static void halve_backward_task(void *context, size_t begin, size_t end, int worker) {
+static void mean_pool_backward_task(void *context, size_t begin, size_t end, int worker) {
     const move *m = context;
-    const size_t c = (size_t)m->c;
+    const size_t c = (size_t)m->c, f = (size_t)m->factor;
     (void)worker;
     for (size_t r = begin; r < end; r++) { /* rows of dx */
         const size_t image = r / (size_t)m->h, iy = r % (size_t)m->h;
         float *dx = m->y + r * (size_t)m->w * c;
         memset(dx, 0, (size_t)m->w * c * sizeof(float));
-        if (iy / 2 >= (size_t)m->out_h) continue;
-        const float *dy = m->dy + (image * (size_t)m->out_h + iy / 2) * (size_t)m->out_w * c;
-        for (size_t ix = 0; ix < 2 * (size_t)m->out_w; ix++) copy(dx + ix * c, dy + ix / 2 * c, c);
-        scale_by(dx, 0.25f, 2 * (size_t)m->out_w * c);
+        if (iy / f >= (size_t)m->out_h) continue;
+        const float *dy = m->dy + (image * (size_t)m->out_h + iy / f) * (size_t)m->out_w * c;
+        for (size_t ix = 0; ix < f * (size_t)m->out_w; ix++) copy(dx + ix * c, dy + ix / f * c, c);
+        scale_by(dx, 1 / (float)(f * f), f * (size_t)m->out_w * c);
     }
 }
 
-void ts_halve_backward(float *dx, const float *dy, int batch, int h, int w, int c, ts_pool *pool) {
-    move m = {.y = dx, .dy = dy, .h = h, .w = w, .c = c, .out_h = h / 2, .out_w = w / 2};
-    ts_parallel(pool, (size_t)batch * (size_t)h, 8, halve_backward_task, &m);
+void ts_mean_pool_backward(float *dx, const float *dy, int batch, int h, int w, int c, int factor, ts_pool *pool) {
+    move m = {.y = dx, .dy = dy, .h = h, .w = w, .c = c, .factor = factor, .out_h = h / factor, .out_w = w / factor};
+    ts_parallel(pool, (size_t)batch * (size_t)h, 8, mean_pool_backward_task, &m);
 }
 
 /* ---- margins ------------------------------------------------------------------------------------------------ */

@@ -29,10 +29,11 @@ void ts_max_pool(float *y, const float *x, int batch, int h, int w, int c, int k
 void ts_max_pool_backward(float *dx, const float *dy, const float *x, int batch, int h, int w, int c, int kernel,
                           int stride, int out_h, int out_w, ts_pool *pool);
 
-/* y [batch][h/2][w/2][c] = mean of 2x2 blocks; an odd last row or column is dropped. */
-void ts_halve(float *y, const float *x, int batch, int h, int w, int c, ts_pool *pool);
-/* dx [batch][h][w][c]: each block gets dy / 4, a dropped row or column 0. */
-void ts_halve_backward(float *dx, const float *dy, int batch, int h, int w, int c, ts_pool *pool);
+/* y [batch][h/factor][w/factor][c] = mean of factor x factor blocks; rows and columns at the end that fill no block are
+ * dropped. */
+void ts_mean_pool(float *y, const float *x, int batch, int h, int w, int c, int factor, ts_pool *pool);
+/* dx [batch][h][w][c]: each pixel of a block gets dy / factor^2, a dropped one 0. */
+void ts_mean_pool_backward(float *dx, const float *dy, int batch, int h, int w, int c, int factor, ts_pool *pool);
 
 /* y [batch][top+h+bottom][left+w+right][c]: x with zeros around it. */
 void ts_pad_zero(float *y, const float *x, int batch, int h, int w, int c, int top, int left, int bottom, int right,

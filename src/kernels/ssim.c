@@ -245,8 +245,8 @@ static image make_image(const ssim_job *j, size_t index, pile *p) {
         s->x = x;
         s->y = y;
         if (!p->base) continue;
-        ts_halve(x, s[-1].x, 1, s[-1].h, s[-1].w, j->c, NULL);
-        ts_halve(y, s[-1].y, 1, s[-1].h, s[-1].w, j->c, NULL);
+        ts_mean_pool(x, s[-1].x, 1, s[-1].h, s[-1].w, j->c, 2, NULL);
+        ts_mean_pool(y, s[-1].y, 1, s[-1].h, s[-1].w, j->c, 2, NULL);
     }
     return im;
 }
@@ -280,7 +280,7 @@ static void scale_gradient(const ssim_job *j, const image *im, int k) {
     if (last) {
         memset(s->dx, 0, (size_t)s->h * (size_t)s->w * (size_t)j->c * sizeof(float));
     } else {
-        ts_halve_backward(s->dx, s[1].dx, 1, s->h, s->w, j->c, NULL);
+        ts_mean_pool_backward(s->dx, s[1].dx, 1, s->h, s->w, j->c, 2, NULL);
     }
     blur_back(s, im->line);
 }

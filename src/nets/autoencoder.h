@@ -1,7 +1,7 @@
 /* autoencoder.h - appends an encoder or a decoder (a config's layer lists) to a graph.
  *
- * Parameters are declared first, once per net, with the names of ARCHITECTURE.md ("encoder.{i}.weight",
- * "encoder.{i}.conv1.bias"); the builders then find them by name, for any picture size. */
+ * Parameters are declared first, once per net; the builders then find them by name, for any picture size
+ * (nets/sequential.h). */
 #ifndef TS_NETS_AUTOENCODER_H
 #define TS_NETS_AUTOENCODER_H
 
@@ -12,8 +12,7 @@
 /* Declares the parameters of both halves. */
 tess_status ts_autoencoder_params(const ts_config *config, ts_params *params, ts_error *err);
 
-/* Random start values into a zeroed store: convs uniform(-1/sqrt(fan_in), +1/sqrt(fan_in)), weight and bias, as
- * PyTorch's default; the second conv of every res zero; norms 1 and 0. */
+/* Random start values into a zeroed store, as ts_sequential_init makes them. */
 void ts_autoencoder_init(const ts_config *config, const ts_params *params, float *values, ts_rng *rng);
 
 /* x: [n][h][w][3] in the config's range, h and w multiples of the factor -> latents [n][h/f][w/f][dim], of length one

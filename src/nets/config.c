@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "nets/config_read.h"
+#include "nets/config_train.h"
+#include "nets/discriminator.h"
 #include "nets/layers.h"
 
 #define MAX_FACTOR 64
 
-static const char *const quantizer_types[] = {"vq", "fsq", "none", NULL};
+static const char *const quantizer_types[] = {"vq", "fsq", "none", "lfq", NULL};
 static const char *const quantizer_updates[] = {"ema", "gradient", NULL};
 
 static void read_bins(ts_section *s, ts_quantizer_config *q) {
@@ -44,6 +46,9 @@ static void read_quantizer(const ts_json *doc, int object, ts_quantizer_config *
     if (q->type == TS_QUANTIZER_FSQ) {
         q->commitment = 0; /* the rounding is its own pull: FSQ has no auxiliary loss */
         read_bins(&s, q);
+    } else if (q->type == TS_QUANTIZER_LFQ) {
+        ts_section_int(&s, "bits", 1, 16, true, &q->dim);
+        q->size = 1 << q->dim;
     } else {
         ts_section_choice(&s, "update", quantizer_updates, false, &update);
         q->gradient = update == 1;
@@ -55,65 +60,6 @@ static void read_quantizer(const ts_json *doc, int object, ts_quantizer_config *
         ts_section_bool(&s, "normalize", &q->normalize);
         if (q->normalize && q->levels > 1) ts_section_fail(&s, "normalize", "works with one level only");
     }
-    ts_section_close(&s);
-}
-
-static void read_loss(const ts_json *doc, int object, ts_loss_config *l, tess_status *status, ts_error *err) {
-    ts_section s = ts_section_open(doc, object, "train.loss", true, status, err);
-    ts_section_float(&s, "l1", 0, 1e6, &l->l1);
-    ts_section_float(&s, "l2", 0, 1e6, &l->l2);
-    ts_section_float(&s, "ms_ssim", 0, 1e6, &l->ms_ssim);
-    ts_section_float(&s, "lpips", 0, 1e6, &l->lpips);
-    ts_section_int(&s, "lpips_from", 0, 1 << 30, false, &l->lpips_from);
-    ts_section_close(&s);
-}
-
-/* Without a quantizer there is nothing to weigh: the key is refused. */
-static void read_level_weights(ts_section *s, int levels, ts_train_config *t) {
-    int count = 0;
-    float sum = 0;
-    if (levels == 0) return;
-    t->level_weights[levels - 1] = 1;
-    ts_section_floats(s, "level_weights", levels, levels, 0, 1e6, t->level_weights, &count);
-    for (int i = 0; i < levels; i++) sum += t->level_weights[i];
-    if (!(sum > 0)) ts_section_fail(s, "level_weights", "must not all be 0");
-}
-
-static void read_train(const ts_json *doc, int object, const ts_quantizer_config *q, ts_train_config *t,
-                       tess_status *status, ts_error *err) {
-    int seed = 1, count = 2;
-    *t = (ts_train_config){.size = 128,
-                           .batch = 16,
-                           .steps = 20000,
-                           .warmup = 200,
-                           .quantize_from = 150,
-                           .lr = 4e-4f,
-                           .lr_final = 0.02f,
-                           .betas = {0.9f, 0.99f},
-                           .eps = 1e-8f,
-                           .clip = 1,
-                           .ema = 0.999f,
-                           .flip = true,
-                           .loss = {.l1 = 1, .l2 = 2, .lpips_from = 400}};
-    ts_section s = ts_section_open(doc, object, "train", true, status, err);
-    ts_section_int(&s, "size", 8, 4096, false, &t->size);
-    ts_section_int(&s, "batch", 1, 1024, false, &t->batch);
-    ts_section_int(&s, "steps", 1, 1 << 30, false, &t->steps);
-    ts_section_int(&s, "warmup", 0, 1 << 30, false, &t->warmup);
-    ts_section_int(&s, "quantize_from", 0, 1 << 30, false, &t->quantize_from);
-    ts_section_float(&s, "lr", 0, 10, &t->lr);
-    ts_section_float(&s, "lr_final", 0, 1, &t->lr_final);
-    ts_section_floats(&s, "betas", 2, 2, 0, 0.999999, t->betas, &count);
-    ts_section_float(&s, "eps", 1e-30, 1, &t->eps);
-    ts_section_float(&s, "weight_decay", 0, 10, &t->weight_decay);
-    ts_section_float(&s, "clip", 0, 1e6, &t->clip);
-    ts_section_float(&s, "ema", 0, 0.999999, &t->ema);
-    ts_section_int(&s, "seed", 0, 2147483647, false, &seed);
-    t->seed = (uint64_t)seed;
-    ts_section_bool(&s, "flip", &t->flip);
-    read_loss(doc, ts_section_get(&s, "loss"), &t->loss, status, err);
-    read_level_weights(&s, q->levels, t);
-    ts_section_floats(&s, "lambda", 2, 2, 0, 1e6, t->lambda, &count);
     ts_section_close(&s);
 }
 
@@ -136,6 +82,11 @@ static tess_status check_fit(const ts_config *c, ts_error *err) {
     if (c->train.size % e.den) {
         return ts_fail(err, TESS_ERR_INPUT, "Config: train.size %d is not a multiple of the net's factor %d.",
                        c->train.size, e.den);
+    }
+    const ts_adversarial_config *a = &c->train.adversarial;
+    if (a->on && c->train.size < ts_discriminator_least(&a->discriminator)) {
+        return ts_fail(err, TESS_ERR_INPUT, "Config: train.size %d is too small for the discriminator, which takes %d.",
+                       c->train.size, ts_discriminator_least(&a->discriminator));
     }
     if (!(c->range[0] < c->range[1])) return ts_fail(err, TESS_ERR_INPUT, "Config: range must be two rising numbers.");
     return TESS_OK;
@@ -166,7 +117,7 @@ static tess_status parse_root(const ts_json *doc, ts_config *c, ts_error *err) {
     if (status < 0) return status;
     status = ts_layers_parse(doc, decoder, "decoder", c->quantizer.dim, c->decoder, &c->decoder_count, err);
     if (status < 0) return status;
-    read_train(doc, train, &c->quantizer, &c->train, &status, err);
+    ts_config_read_train(doc, train, &c->quantizer, &c->train, &status, err);
     if (status < 0) return status;
     return check_fit(c, err);
 }

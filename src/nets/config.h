@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "kernels/gan.h"
 
 #define TS_LAYERS_MAX 64
 #define TS_LEVELS_MAX 16
@@ -58,24 +59,56 @@ typedef struct ts_layer {
 typedef enum ts_quantizer_type {
     TS_QUANTIZER_VQ,
     TS_QUANTIZER_FSQ,
-    TS_QUANTIZER_NONE /* latents stay continuous: no tokens, no .tess files */
+    TS_QUANTIZER_NONE, /* latents stay continuous: no tokens, no .tess files */
+    TS_QUANTIZER_LFQ   /* signs of the latents; new types go to the end: the model's fingerprint counts them */
 } ts_quantizer_type;
 
 typedef struct ts_quantizer_config {
     ts_quantizer_type type;
     bool gradient;  /* vq: codes trained by gradient, else by EMA */
     bool normalize; /* vq of one level: latents (the encoder's last step) and codes have length one */
-    int levels;     /* fsq: 1; none: 0 */
-    int size;       /* codes per level; fsq: product of the bins; none: 0 */
-    int dim;        /* channels of a latent; fsq: number of bins */
+    int levels;     /* fsq, lfq: 1; none: 0 */
+    int size;       /* codes per level; fsq: product of the bins; lfq: 2^bits; none: 0 */
+    int dim;        /* channels of a latent; fsq: number of bins; lfq: bits */
     float decay, commitment, restart;
     int bins[TS_BINS_MAX]; /* fsq */
 } ts_quantizer_config;
 
 typedef struct ts_loss_config {
     float l1, l2, ms_ssim, lpips;
-    int lpips_from; /* step from which LPIPS counts */
+    int lpips_from;                            /* step from which LPIPS counts */
+    float entropy, entropy_gamma, temperature; /* kernels/entropy.h */
 } ts_loss_config;
+
+/* Layers of nets/discriminator.h. */
+typedef struct ts_discriminator_config {
+    int layers, width; /* convs of stride 2 and channels of the first */
+    int groups;        /* of the norms, 0: none */
+    int scales;
+} ts_discriminator_config;
+
+/* What makes adversarial and reconstruction gradients alike in size before "weight" counts. */
+typedef enum ts_gan_balance {
+    TS_BALANCE_NONE,
+    TS_BALANCE_LAYER, /* ratio of gradient norms at the weight of the decoder's last layer (VQGAN) */
+    TS_BALANCE_IMAGE  /* ratio at the pixels */
+} ts_gan_balance;
+
+typedef struct ts_adversarial_config {
+    bool on; /* "adversarial" is there */
+    ts_discriminator_config discriminator;
+    ts_gan_loss loss;
+    ts_gan_balance balance;
+    float weight, limit; /* of the loss in the generator's total; of the balance */
+    int from, ramp;      /* first step; steps over which the weight grows to its full size */
+    bool freeze;         /* encoder and codebook stand still from then on */
+    float lr, betas[2];  /* of the discriminator's Adam */
+    float r1;            /* gradient penalty at real pictures, every r1_every steps */
+    int r1_every;
+    float lecam, lecam_decay;
+    float features; /* feature matching */
+    float gate;     /* the discriminator rests while its accuracy is above this */
+} ts_adversarial_config;
 
 typedef struct ts_train_config {
     int size, batch, steps, warmup, quantize_from;
@@ -86,6 +119,7 @@ typedef struct ts_train_config {
     uint64_t seed;
     bool flip;
     ts_loss_config loss;
+    ts_adversarial_config adversarial;
     float level_weights[TS_LEVELS_MAX]; /* of drawing 1..levels levels; always all when not given */
     float lambda[2];
 } ts_train_config;

@@ -44,6 +44,8 @@ static const row rows[] = {
     {TS_OP_PIXEL_UNSHUFFLE, {2, 4, 6, 3}, {0}, 0, 0, 2, 0, false},
     {TS_OP_MAX_POOL, {2, 6, 7, 3}, {0}, 0, 3, 2, 0, false},
     {TS_OP_MAX_POOL, {1, 4, 4, 2}, {0}, 0, 2, 2, 0, false},
+    {TS_OP_MEAN_POOL, {2, 5, 4, 3}, {0}, 0, 0, 2, 0, false},
+    {TS_OP_MEAN_POOL, {1, 6, 7, 5}, {0}, 0, 0, 3, 0, false},
     {TS_OP_ATTENTION, {2, 3, 2, 5}, {2, 3, 2, 5}, 0, 0, 0, 0, false}, /* the third input is like the second */
     {TS_OP_ATTENTION, {1, 4, 5, 8}, {1, 4, 5, 8}, 0, 0, 0, 0, false},
     {TS_OP_QUANTIZE, {2, 3, 2, 4}, {0}, 0, 0, 0, 0, false},
@@ -119,6 +121,7 @@ static ts_tensor build(ts_sample *s, const row *r, int w, int b) {
     case TS_OP_PIXEL_SHUFFLE: return ts_graph_pixel_shuffle(g, x, r->stride);
     case TS_OP_PIXEL_UNSHUFFLE: return ts_graph_pixel_unshuffle(g, x, r->stride);
     case TS_OP_MAX_POOL: return ts_graph_max_pool(g, x, r->kernel, r->stride);
+    case TS_OP_MEAN_POOL: return ts_graph_mean_pool(g, x, r->stride);
     case TS_OP_ATTENTION: return ts_graph_attention(g, x, y, s->x[2], 0.7f);
     case TS_OP_QUANTIZE: return ts_graph_quantize(g, x, (ts_quantize_hooks){NULL, bend, bend_back});
     case TS_OP_L1: return ts_graph_l1(g, x, y);
