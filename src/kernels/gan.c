@@ -3,14 +3,16 @@
 
 #include <math.h>
 
+#define LN2 0.69314718055994530942
+
 /* log(1 + e^x) and its slope 1 / (1 + e^-x), by e^-|x|: nothing overflows. */
 static double softplus(double x, double *slope) {
-    const double e = exp(-fabs(x));
+    const double e = exp2(-fabs(x) / LN2);
     *slope = (x < 0 ? e : 1) / (1 + e);
-    return fmax(x, 0) + log1p(e);
+    return fmax(x, 0) + log2(1 + e) * LN2;
 }
 
-/* The generator of both kinds and both sides of the discriminator are mean f(sign t), f one of three. */
+/* All three losses are mean f(sign t), f one of x, relu(1 + x), softplus(x). */
 typedef enum shape { LINE, HINGE, SOFTPLUS } shape;
 
 static double mean(shape kind, float *grad, const float *t, size_t n, double sign, float weight) {

@@ -10,7 +10,7 @@
 
 /* One scale as a list of layers: at most conv, leaky_relu, three times conv, norm, leaky_relu, again, conv. */
 typedef struct scale {
-    char prefix[32];
+    char prefix[28];
     ts_layer layers[2 + 3 * (TS_DISCRIMINATOR_FEATURES - 1) + 1];
     ts_sequential list; /* into the above */
 } scale;

@@ -97,26 +97,28 @@ static void test_max_pool(void) {
     }
 }
 
-static void test_halve(void) {
-    for (int h = 2; h < 6; h++) {
-        const int w = 9 - h, c = 5, oh = h / 2, ow = w / 2;
-        const size_t nx = (size_t)(B * h * w * c), ny = (size_t)(B * oh * ow * c);
-        test_row("%dx%d", h, w);
-        float *x = make_random(nx, 1), *y = make_skewed(ny, 1), *dy = make_random(ny, 1), *dx = make(nx);
-        ts_halve(y, x, B, h, w, c, NULL);
-        ts_halve_backward(dx, dy, B, h, w, c, NULL);
-        double *want = make_double(ny);
-        for (int n = 0; n < B; n++)
-            for (int i = 0; i < oh; i++)
-                for (int j = 0; j < ow; j++)
-                    for (int k = 0; k < c; k++)
-                        for (int q = 0; q < 4; q++)
-                            want[at(n, i, j, k, oh, ow, c)] +=
-                                0.25 * (double)x[at(n, 2 * i + q / 2, 2 * j + q % 2, k, h, w, c)];
-        CHECK_CLOSE(y, want, ny, 1e-6, 1e-7);
-        CHECK_NEAR(dot(dx, x, nx), dot(dy, y, ny), 1e-4);
-        ts_free(want);
-        release();
+static void test_mean_pool(void) {
+    for (int f = 1; f < 4; f++) {
+        for (int h = f; h < f + 4; h++) {
+            const int w = 9 - h, c = 5, oh = h / f, ow = w / f;
+            const size_t nx = (size_t)(B * h * w * c), ny = (size_t)(B * oh * ow * c);
+            test_row("%dx%d / %d", h, w, f);
+            float *x = make_random(nx, 1), *y = make_skewed(ny, 1), *dy = make_random(ny, 1), *dx = make(nx);
+            ts_mean_pool(y, x, B, h, w, c, f, NULL);
+            ts_mean_pool_backward(dx, dy, B, h, w, c, f, NULL);
+            double *want = make_double(ny);
+            for (int n = 0; n < B; n++)
+                for (int i = 0; i < oh; i++)
+                    for (int j = 0; j < ow; j++)
+                        for (int k = 0; k < c; k++)
+                            for (int q = 0; q < f * f; q++)
+                                want[at(n, i, j, k, oh, ow, c)] +=
+                                    (double)x[at(n, f * i + q / f, f * j + q % f, k, h, w, c)] / (f * f);
+            CHECK_CLOSE(y, want, ny, 1e-6, 1e-7);
+            CHECK_NEAR(dot(dx, x, nx), dot(dy, y, ny), 1e-4);
+            ts_free(want);
+            release();
+        }
     }
 }
 
@@ -144,7 +146,7 @@ int main(void) {
     RUN(test_shuffle);
     RUN(test_pool_extents);
     RUN(test_max_pool);
-    RUN(test_halve);
+    RUN(test_mean_pool);
     RUN(test_margins);
     return test_end();
 }

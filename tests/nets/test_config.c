@@ -96,6 +96,66 @@ static void test_blocks(void) {
     CHECK(c.quantizer.normalize);
 }
 
+#define WITH_TRAIN(train) "{\"format\":1," ENCODER "," DECODER "," VQ ",\"train\":" train "}"
+
+static void test_adversarial(void) {
+    ts_config c;
+    const ts_adversarial_config *a = &c.train.adversarial;
+    CHECK_INT(parse(WITH_TRAIN("{}"), &c), TESS_OK);
+    CHECK(!a->on);
+    CHECK_NEAR(c.train.loss.entropy, 0, 0);
+    CHECK_NEAR(c.train.loss.entropy_gamma, 1, 0);
+    CHECK_NEAR(c.train.loss.temperature, 0.01, 1e-8);
+    CHECK_INT(parse(WITH_TRAIN("{\"adversarial\":{}}"), &c), TESS_OK);
+    CHECK(a->on && a->loss == TS_GAN_HINGE && a->balance == TS_BALANCE_LAYER && !a->freeze);
+    CHECK(a->discriminator.layers == 3 && a->discriminator.width == 32 && a->discriminator.groups == 8 &&
+          a->discriminator.scales == 1);
+    CHECK(a->from == 0 && a->ramp == 0 && a->r1_every == 16);
+    CHECK_NEAR(a->weight, 0.1, 1e-7);
+    CHECK_NEAR(a->limit, 10000, 0);
+    CHECK_NEAR(a->lr, 2e-4, 1e-10);
+    CHECK_NEAR(a->betas[0], 0.5, 0);
+    CHECK_NEAR(a->betas[1], 0.9, 1e-7);
+    CHECK_NEAR(a->lecam_decay, 0.99, 1e-7);
+    CHECK_NEAR(a->r1 + a->lecam + a->features, 0, 0);
+    CHECK_NEAR(a->gate, 1, 0);
+    const char *all = WITH_TRAIN(
+        "{\"size\":96,\"loss\":{\"entropy\":0.1,\"entropy_gamma\":2,\"temperature\":0.5},"
+        "\"adversarial\":{\"discriminator\":{\"layers\":4,\"width\":24,\"groups\":0,\"scales\":2},"
+        "\"loss\":\"nonsaturating\",\"weight\":0.8,\"balance\":\"image\",\"limit\":5,\"from\":7,"
+        "\"ramp\":9,\"freeze\":true,\"lr\":1e-3,\"betas\":[0,0.99],\"r1\":10,\"r1_every\":4,"
+        "\"lecam\":0.3,\"lecam_decay\":0.5,\"features\":4,\"gate\":0.75}}");
+    if (!CHECK_INT(parse(all, &c), TESS_OK)) printf("%s\n", error.text);
+    CHECK_NEAR(c.train.loss.entropy, 0.1, 1e-8);
+    CHECK_NEAR(c.train.loss.entropy_gamma, 2, 0);
+    CHECK_NEAR(c.train.loss.temperature, 0.5, 0);
+    CHECK(a->discriminator.layers == 4 && a->discriminator.width == 24 && a->discriminator.groups == 0 &&
+          a->discriminator.scales == 2);
+    CHECK(a->loss == TS_GAN_NONSATURATING && a->balance == TS_BALANCE_IMAGE && a->freeze);
+    CHECK(a->from == 7 && a->ramp == 9 && a->r1_every == 4);
+    CHECK_NEAR(a->weight, 0.8, 1e-7);
+    CHECK_NEAR(a->limit, 5, 0);
+    CHECK_NEAR(a->lr, 1e-3, 1e-9);
+    CHECK_NEAR(a->betas[0], 0, 0);
+    CHECK_NEAR(a->r1, 10, 0);
+    CHECK_NEAR(a->lecam, 0.3, 1e-7);
+    CHECK_NEAR(a->lecam_decay, 0.5, 0);
+    CHECK_NEAR(a->features, 4, 0);
+    CHECK_NEAR(a->gate, 0.75, 0);
+    CHECK_INT(parse(WITH_TRAIN("{\"adversarial\":{\"balance\":\"none\",\"loss\":\"hinge\"}}"), &c), TESS_OK);
+    CHECK(a->balance == TS_BALANCE_NONE && a->loss == TS_GAN_HINGE);
+}
+
+static void test_lfq(void) {
+    ts_config c;
+    CHECK_INT(parse("{\"format\":1," ENCODER "," DECODER ",\"quantizer\":{\"type\":\"lfq\",\"bits\":4}}", &c), TESS_OK);
+    CHECK_INT(c.quantizer.type, TS_QUANTIZER_LFQ);
+    CHECK_INT(c.quantizer.levels, 1);
+    CHECK_INT(c.quantizer.size, 16);
+    CHECK_INT(c.quantizer.dim, 4);
+    CHECK_NEAR(c.quantizer.commitment, 0.25, 0);
+}
+
 /* A refused config: what it says must contain `says`. */
 typedef struct refusal {
     const char *json, *says;
@@ -182,6 +242,34 @@ static void test_refusals(void) {
          "train.level_weights must be a list of 3", TESS_ERR_INPUT},
         {"{\"format\":1," ENCODER "," DECODER "," VQ ",\"train\":{\"level_weights\":[0,0,0]}}",
          "train.level_weights must not all be 0", TESS_ERR_INPUT},
+        {"{\"format\":1," ENCODER "," DECODER ",\"quantizer\":{\"type\":\"lfq\"}}", "quantizer.bits is missing",
+         TESS_ERR_INPUT},
+        {"{\"format\":1," ENCODER "," DECODER ",\"quantizer\":{\"type\":\"lfq\",\"bits\":17}}",
+         "quantizer.bits must be a whole number from 1 to 16", TESS_ERR_INPUT},
+        {"{\"format\":1," ENCODER "," DECODER ",\"quantizer\":{\"type\":\"lfq\",\"bits\":5}}", "quantizer.dim is 5",
+         TESS_ERR_INPUT},
+        {"{\"format\":1," ENCODER "," DECODER ",\"quantizer\":{\"type\":\"lfq\",\"bits\":4,\"size\":16}}",
+         "quantizer.size is not a known key", TESS_ERR_INPUT},
+        {WITH_TRAIN("{\"loss\":{\"temperature\":0}}"), "train.loss.temperature must be a number", TESS_ERR_INPUT},
+        {WITH_TRAIN("{\"adversarial\":true}"), "train.adversarial must be an object", TESS_ERR_INPUT},
+        {WITH_TRAIN("{\"adversarial\":{\"loss\":\"wgan\"}}"), "train.adversarial.loss must be one of \"hinge\"",
+         TESS_ERR_INPUT},
+        {WITH_TRAIN("{\"adversarial\":{\"balance\":1}}"), "train.adversarial.balance must be one of", TESS_ERR_INPUT},
+        {WITH_TRAIN("{\"adversarial\":{\"wait\":1}}"), "train.adversarial.wait is not a known key", TESS_ERR_INPUT},
+        {WITH_TRAIN("{\"adversarial\":{\"gate\":2}}"), "train.adversarial.gate must be a number from 0 to 1",
+         TESS_ERR_INPUT},
+        {WITH_TRAIN("{\"adversarial\":{\"r1_every\":0}}"), "train.adversarial.r1_every must be a whole number from 1",
+         TESS_ERR_INPUT},
+        {WITH_TRAIN("{\"adversarial\":{\"betas\":[0.5]}}"), "train.adversarial.betas must be a list of 2",
+         TESS_ERR_INPUT},
+        {WITH_TRAIN("{\"adversarial\":{\"discriminator\":{\"layers\":5}}}"),
+         "train.adversarial.discriminator.layers must be a whole number from 2 to 4", TESS_ERR_INPUT},
+        {WITH_TRAIN("{\"adversarial\":{\"discriminator\":{\"width\":12}}}"),
+         "train.adversarial.discriminator.groups (8 if not given) must be 0 or divide", TESS_ERR_INPUT},
+        {WITH_TRAIN("{\"adversarial\":{\"discriminator\":{\"depth\":3}}}"),
+         "train.adversarial.discriminator.depth is not a known key", TESS_ERR_INPUT},
+        {WITH_TRAIN("{\"size\":40,\"adversarial\":{\"discriminator\":{\"scales\":2}}}"),
+         "train.size 40 is too small for the discriminator, which takes 48", TESS_ERR_INPUT},
         {"{\"format\":1,\"range\":[1,1]," ENCODER "," DECODER "," VQ "}", "range must be two rising", TESS_ERR_INPUT},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -215,6 +303,8 @@ int main(void) {
     RUN(test_defaults);
     RUN(test_values);
     RUN(test_blocks);
+    RUN(test_adversarial);
+    RUN(test_lfq);
     RUN(test_refusals);
     RUN(test_truncated);
     RUN(test_macs);
