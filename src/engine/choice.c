@@ -174,8 +174,8 @@ static tess_status choose_level(ts_chooser *chooser, const ts_choice_books *book
     return TESS_OK;
 }
 
-/* FSQ has one code per latent and no choice to make. */
-static tess_status choose_fsq(ts_chooser *chooser, const ts_token_view *view) {
+/* FSQ and LFQ have one code per latent and no choice to make. */
+static tess_status choose_only(ts_chooser *chooser, const ts_token_view *view) {
     for (int y = 0; y < view->height; y++)
         ts_quantizer_encode(
             chooser->model->quantizer,
@@ -201,7 +201,7 @@ tess_status ts_choose(ts_chooser *chooser, const ts_choice_books *books, const f
                (size_t)view->width * dim * sizeof(float));
     for (int level = 0; level < q->levels; level++) {
         tess_status status;
-        if (q->type == TS_QUANTIZER_FSQ) status = choose_fsq(chooser, view);
+        if (q->type == TS_QUANTIZER_FSQ || q->type == TS_QUANTIZER_LFQ) status = choose_only(chooser, view);
         else if (level < books->levels)
             status = choose_level(chooser, books, level, masking, row_stride, view, &used[level]);
         else {

@@ -34,7 +34,7 @@ bool ts_model_file_is_half(const ts_safetensors *file, const ts_params *params);
 tess_status ts_model_file_read_params(const ts_safetensors *file, const ts_params *params, float *values,
                                       uint16_t *halves, ts_error *err);
 
-/* Reads quantizer.codebook and, if there, quantizer.bits; FSQ needs neither. Errors as above. */
+/* Reads quantizer.codebook and, if there, quantizer.bits; FSQ and LFQ need neither. Errors as above. */
 tess_status ts_model_file_read_quantizer(const ts_safetensors *file, ts_quantizer *quantizer,
                                          const ts_quantizer_config *config, ts_error *err);
 

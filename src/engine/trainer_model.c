@@ -78,8 +78,8 @@ static void renumber(ts_quantizer *q, int level, const int *order, float *room, 
     }
 }
 
-/* Tree order for every level; in levels >= 1 code 0 stays the zero code. FSQ's numbers are its grid: they stay; without
- * a quantizer there are none. */
+/* Tree order for every level; in levels >= 1 code 0 stays the zero code. Numbers of FSQ and LFQ are their grid: they
+ * stay; without a quantizer there are none. */
 static tess_status order_codes(tess_trainer *t, const sample *s) {
     const ts_quantizer_config *q = &t->config.quantizer;
     size_t size = (size_t)q->size, dim = (size_t)q->dim;

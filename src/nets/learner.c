@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "kernels/entropy.h"
 #include "kernels/vq.h"
+#include "nets/lfq.h"
 #include "nets/unit.h"
 
 #define LAPLACE 1e-5
@@ -22,6 +24,7 @@ struct ts_learner {
     uint16_t *tokens;    /* [levels][rows] */
     float *scratch;      /* of ts_quantizer_encode; also residuals [rows][dim] */
     float *hits, *moved; /* [size], [size][dim]: one level's batch sums */
+    float *entropy;      /* scratch of ts_code_entropy, once it is asked for */
     /* state */
     float *count, *sum;
     uint16_t *window;
@@ -42,6 +45,8 @@ tess_status ts_learner_resize(ts_learner *learner, size_t rows, ts_error *err) {
     ts_free(t->z);
     ts_free(t->scratch);
     ts_free(t->tokens);
+    ts_free(t->entropy);
+    t->entropy = NULL;
     t->z = z;
     t->scratch = scratch;
     t->tokens = tokens;
@@ -86,6 +91,7 @@ void ts_learner_free(ts_learner *learner) {
     ts_free(learner->scratch);
     ts_free(learner->hits);
     ts_free(learner->moved);
+    ts_free(learner->entropy);
     ts_free(learner->count);
     ts_free(learner->sum);
     ts_free(learner->window);
@@ -156,6 +162,46 @@ void ts_learner_codebook_loss(const ts_learner *learner, float weight, double *l
         }
     }
     *loss = total / (double)(t->rows * t->dim);
+}
+
+/* ---- entropy ----------------------------------------------------------------------------------------------------- */
+
+/* One level's residuals r against its codes. Gradients of codes go by way of `moved`, where they can be bent. */
+static double level_entropy(ts_learner *t, int level, const ts_loss_config *c, const float *r, float weight, float *dz,
+                            float *grad, ts_pool *pool) {
+    float *codes = level_codes(t, level), *moved = grad ? t->moved : NULL;
+    if (moved) memset(moved, 0, t->size * t->dim * sizeof *moved);
+    double loss = ts_code_entropy(dz, moved, r, codes, t->rows, (int)t->size, (int)t->dim, c->temperature,
+                                  c->entropy_gamma, weight, t->entropy, pool);
+    for (size_t k = level > 0; moved && k < t->size; k++) {
+        float *d = moved + k * t->dim, *g = grad + ((size_t)level * t->size + k) * t->dim;
+        if (t->config->normalize) along_sphere(d, codes + k * t->dim, t->dim);
+        for (size_t i = 0; i < t->dim; i++) g[i] += d[i];
+    }
+    return loss;
+}
+
+tess_status ts_learner_entropy(ts_learner *learner, const ts_loss_config *c, float weight, double *loss, float *dz,
+                               float *grad, ts_pool *pool, ts_error *err) {
+    ts_learner *t = learner;
+    const ts_quantizer_type type = t->config->type;
+    float *r = t->scratch;
+    *loss = 0;
+    if (!t->quantize || (type != TS_QUANTIZER_VQ && type != TS_QUANTIZER_LFQ)) return TESS_OK;
+    if (type == TS_QUANTIZER_LFQ) {
+        *loss = ts_bit_entropy(dz, t->z, t->rows, (int)t->dim, ts_lfq_unit((int)t->dim), c->temperature,
+                               c->entropy_gamma, weight);
+        return TESS_OK;
+    }
+    size_t floats = ts_code_entropy_scratch(t->rows, (int)t->size, (int)t->dim);
+    if (!t->entropy) t->entropy = ts_alloc_floats(floats);
+    if (!t->entropy) return ts_fail_memory(err, floats * sizeof *t->entropy);
+    memcpy(r, t->z, t->rows * t->dim * sizeof *r);
+    for (int l = 0; l < t->levels; l++) {
+        *loss += level_entropy(t, l, c, r, weight, dz, t->config->gradient ? grad : NULL, pool);
+        ts_quantizer_residual(t->quantizer, l, r, t->tokens + (size_t)l * t->rows, t->rows);
+    }
+    return TESS_OK;
 }
 
 /* ---- codes by EMA ------------------------------------------------------------------------------------------------ */

@@ -28,12 +28,20 @@ ts_quantize_hooks ts_learner_hooks(ts_learner *learner);
  * is that sum (unweighted), grad [levels][size][dim] accumulates. The pinned zero codes get none. After forward. */
 void ts_learner_codebook_loss(const ts_learner *learner, float weight, double *loss, float *grad);
 
+/* The entropy loss (kernels/entropy.h) of the last forward's latents, summed over its levels, each on its residuals:
+ * *loss is that sum, unweighted; `weight` * its gradient is added to dz [rows][dim] and, for codes trained by gradient, to
+ * grad [levels][size][dim] (NULL for others; the pinned zero codes get none). Uses c->temperature and c->entropy_gamma.
+ * Does nothing but *loss = 0 without quantization, and for FSQ. After forward, before backward. Errors: MEMORY, the first
+ * time; nothing is added then. */
+tess_status ts_learner_entropy(ts_learner *learner, const ts_loss_config *c, float weight, double *loss, float *dz,
+                               float *grad, ts_pool *pool, ts_error *err);
+
 /* After a good step: EMA of counts (and of sums and codes for update "ema"), restart of dead codes by random latents of
  * the batch, bits, statistics. */
 void ts_learner_update(ts_learner *learner, ts_rng *rng);
 
 /* k-means of each level on the residuals of `rows` latents z [rows][dim] (overwritten), `rounds` rounds; codes that
- * nobody chooses take a random residual. Counts become assignments per latent of a training step. FSQ: does nothing.
+ * nobody chooses take a random residual. Counts become assignments per latent of a training step. FSQ, LFQ: does nothing.
  * Errors: MEMORY, then the codes are unchanged. */
 tess_status ts_learner_fit(ts_learner *learner, float *z, size_t rows, int rounds, ts_rng *rng, ts_pool *pool,
                            ts_error *err);

@@ -9,6 +9,7 @@
 #include "kernels/pointwise.h"
 #include "kernels/vq.h"
 #include "nets/fsq.h"
+#include "nets/lfq.h"
 #include "nets/unit.h"
 
 struct ts_quantizer {
@@ -39,6 +40,7 @@ tess_status ts_quantizer_new(const ts_quantizer_config *config, ts_quantizer **o
         q->fsq = ts_fsq_new(config->bins, config->dim);
         ts_fsq_grid(&q->fsq, q->codebook, (size_t)config->size);
     }
+    if (config->type == TS_QUANTIZER_LFQ) ts_lfq_grid(q->codebook, config->dim);
     *out = q;
     return TESS_OK;
 }
@@ -102,6 +104,8 @@ void ts_quantizer_encode(const ts_quantizer *quantizer, const float *z, size_t r
     }
     if (c->type == TS_QUANTIZER_FSQ) {
         ts_fsq_encode(&quantizer->fsq, z, rows, tokens, scratch, pool);
+    } else if (c->type == TS_QUANTIZER_LFQ) {
+        ts_lfq_encode(z, rows, c->dim, tokens);
     } else {
         float *residual = scratch, *packed = scratch + aligned(rows * dim);
         memcpy(residual, z, rows * dim * sizeof *residual);

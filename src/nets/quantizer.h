@@ -1,8 +1,10 @@
-/* quantizer.h - latents to codes and back, behind one interface: VQ (EMA or gradient trained), residual VQ, FSQ, none.
+/* quantizer.h - latents to codes and back, behind one interface: VQ (EMA or gradient trained), residual VQ, FSQ, LFQ,
+ * none.
  *
  * Level l works on the residual r_0 = z, r_{l+1} = r_l - e_l; z_q is the sum of the chosen codes. Choice:
  * k = argmin |r - e_k|^2 + lambda * bits_k, ties to the lowest k; all in float32. In levels >= 1 code 0 is the zero
- * vector. FSQ has one level; its code k is the mixed-radix number of its bins (first channel fastest).
+ * vector. FSQ has one level; its code k is the mixed-radix number of its bins (first channel fastest). LFQ has one level;
+ * its code k is the number its bits make (first channel lowest).
  * With `normalize` latents and codes have length one: latents as they come from the encoder (ts_unit_hooks), codes
  * after ts_quantizer_settle. Type none has no codes and no tokens: coding passes latents on.
  * Tokens are uint16, level-major: token (level, row) is tokens[level * rows + row]. */
@@ -27,7 +29,7 @@ void ts_quantizer_free(ts_quantizer *quantizer);
 int ts_quantizer_levels(const ts_quantizer *quantizer);
 int ts_quantizer_size(const ts_quantizer *quantizer);
 int ts_quantizer_dim(const ts_quantizer *quantizer);
-/* [levels][size][dim]. FSQ: the grid, read only. */
+/* [levels][size][dim]. FSQ, LFQ: the grid, read only. */
 float *ts_quantizer_codebook(ts_quantizer *quantizer);
 /* To be called after codes were written: those of a quantizer with `normalize` get length one. Others stay. */
 void ts_quantizer_settle(ts_quantizer *quantizer);
@@ -46,7 +48,7 @@ void ts_quantizer_decode(const ts_quantizer *quantizer, const uint16_t *tokens, 
                          ts_pool *pool);
 
 /* ---- training ---------------------------------------------------------------------------------------------------- */
-/* dz from dzq, straight through: VQ copies it, FSQ keeps the slope of its bounding tanh. */
+/* dz from dzq, straight through: VQ and LFQ copy it, FSQ keeps the slope of its bounding tanh. */
 void ts_quantizer_backward(const ts_quantizer *quantizer, const float *z, const float *dzq, float *dz, size_t rows,
                            ts_pool *pool);
 /* residual [rows][dim] -= the codes that `tokens` [rows] name in that level. */
