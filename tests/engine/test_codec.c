@@ -296,15 +296,20 @@ static void test_tokens(void) {
     job_free(&j);
 }
 
-static void test_fsq(void) {
+/* Quantizers without a codebook: one code per latent, from .tess and back. */
+static void test_grids(void) {
+    const char *const grids[] = {TINY_FSQ_CONFIG, TINY_LFQ_CONFIG};
     tess_model *vq = model;
-    model = tiny_model(TINY_FSQ_CONFIG, 3);
-    if (CHECK(model)) {
-        job j = job_new(75, 50, 3);
-        if (encode(&j) && decode(&j)) check_tokens(&j);
-        job_free(&j);
+    for (int i = 0; i < 2; i++) {
+        test_row("grid %d", i);
+        model = tiny_model(grids[i], 3);
+        if (CHECK(model)) {
+            job j = job_new(75, 50, 3);
+            if (encode(&j) && decode(&j)) check_tokens(&j);
+            job_free(&j);
+        }
+        tess_model_free(model);
     }
-    tess_model_free(model);
     model = vq;
 }
 
@@ -319,7 +324,7 @@ int main(void) {
     RUN(test_rates);
     RUN(test_efforts);
     RUN(test_tokens);
-    RUN(test_fsq);
+    RUN(test_grids);
     tess_model_free(model);
     return test_end();
 }

@@ -34,6 +34,7 @@ static const char *const configs[] = {
     "{" NETS
     "\"quantizer\":{\"type\":\"vq\",\"update\":\"gradient\",\"size\":16,\"dim\":4,\"normalize\":true}," PLAIN_TRAIN,
     "{" NETS "\"quantizer\":{\"type\":\"none\",\"dim\":4}," PLAIN_TRAIN,
+    "{" NETS "\"quantizer\":{\"type\":\"lfq\",\"bits\":4}," PLAIN_TRAIN,
 };
 #define CONFIGS (sizeof configs / sizeof *configs)
 

@@ -26,6 +26,10 @@ const char *const TINY_FSQ_CONFIG =
     "{\"format\":1,\"name\":\"tiny-fsq\",\"licence\":\"MIT\",\"trained_on\":\"nothing\"," NETS
     "\"quantizer\":{\"type\":\"fsq\",\"bins\":[4,4,4,4]}}";
 
+const char *const TINY_LFQ_CONFIG =
+    "{\"format\":1,\"name\":\"tiny-lfq\",\"licence\":\"MIT\",\"trained_on\":\"nothing\"," NETS
+    "\"quantizer\":{\"type\":\"lfq\",\"bits\":4}}";
+
 /* Codes that get smaller with each level; code 0 of upper levels is the zero vector. */
 static void random_codes(ts_quantizer *quantizer, const ts_quantizer_config *q, ts_rng *rng) {
     float *codes = ts_quantizer_codebook(quantizer), *bits = ts_quantizer_bits(quantizer);

@@ -12,6 +12,8 @@
 extern const char *const TINY_CONFIG;
 /* The same nets with FSQ of 4 x 4 x 4 x 4 codes. */
 extern const char *const TINY_FSQ_CONFIG;
+/* The same with the signs of four channels. */
+extern const char *const TINY_LFQ_CONFIG;
 
 /* A model file with random weights and codes from `seed`; free with ts_free. NULL if memory is out. `half`: f16 weights. */
 uint8_t *tiny_model_file(const char *config, uint64_t seed, int half, size_t *size);

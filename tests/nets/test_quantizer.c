@@ -1,11 +1,13 @@
-/* Quantizers: choice, residuals, rate, FSQ against its formulas, straight-through gradients, codes from data, EMA,
- * restart. */
+/* Quantizers: choice, residuals, rate, FSQ and LFQ against their formulas, straight-through gradients, entropy loss,
+ * codes from data, EMA, restart. */
 #include "test.h"
 
 #include <stdlib.h>
 
 #include "base/rng.h"
+#include "kernels/entropy.h"
 #include "nets/learner.h"
+#include "nets/unit.h"
 
 #define ROWS 300
 #define DIM 4
@@ -24,6 +26,11 @@ static ts_quantizer_config vq(int levels, int size, bool gradient) {
 static ts_quantizer_config fsq(void) {
     return (ts_quantizer_config){
         .type = TS_QUANTIZER_FSQ, .levels = 1, .size = 8 * 5 * 4 * 3, .dim = 4, .decay = 0.9f, .bins = {8, 5, 4, 3}};
+}
+
+static ts_quantizer_config lfq(void) {
+    return (ts_quantizer_config){
+        .type = TS_QUANTIZER_LFQ, .levels = 1, .size = 16, .dim = 4, .decay = 0.9f, .commitment = 0.25f};
 }
 
 static ts_quantizer *make(const ts_quantizer_config *c, uint64_t seed) {
@@ -129,18 +136,55 @@ static void test_fsq_formula(void) {
     ts_quantizer_free(q);
 }
 
+/* Bit i of the token is the sign of channel i, a latent +-1/2 in each of four channels; nothing moves in training. */
+static void test_lfq_formula(void) {
+    ts_quantizer_config c = lfq();
+    ts_quantizer *q = make(&c, 1);
+    ts_learner *t = NULL;
+    ts_rng rng = ts_rng_new(1, 1);
+    float z[ROWS * DIM], zq[ROWS * DIM], again[ROWS * DIM], grid[16 * DIM],
+        *scratch = malloc(ts_quantizer_scratch(q, ROWS) * sizeof *scratch);
+    uint16_t tokens[ROWS];
+    latents(z, 5);
+    z[0] = 1e30f, z[1] = -1e30f, z[2] = NAN, z[3] = 0;
+    ts_quantizer_encode(q, z, ROWS, 1, 0.5f, tokens, zq, scratch, NULL);
+    CHECK_INT(tokens[0], 1);
+    for (int i = 0; i < ROWS; i++) {
+        unsigned want = 0;
+        for (int d = 0; d < DIM; d++) {
+            if (z[i * DIM + d] > 0) want += 1u << d;
+            CHECK_NEAR(zq[i * DIM + d], z[i * DIM + d] > 0 ? 0.5 : -0.5, 0);
+        }
+        CHECK_INT(tokens[i], want);
+    }
+    ts_quantizer_decode(q, tokens, ROWS, 1, again, NULL);
+    CHECK_BYTES(again, zq, sizeof zq);
+    memcpy(grid, ts_quantizer_codebook(q), sizeof grid);
+    CHECK_INT(ts_learner_new(q, ROWS, &t, NULL), TESS_OK);
+    ts_learner_choose(t, true, 1, 0);
+    ts_learner_hooks(t).forward(t, z, zq, ROWS, DIM, NULL);
+    ts_learner_update(t, &rng);
+    CHECK_INT(ts_learner_fit(t, z, ROWS, 2, &rng, NULL, NULL), TESS_OK);
+    CHECK_BYTES(grid, ts_quantizer_codebook(q), sizeof grid);
+    CHECK_INT(ts_learner_usage(t).used, 16);
+    CHECK_NEAR(ts_quantizer_bits(q)[3], 4, 1); /* code lengths follow the counts */
+    free(scratch);
+    ts_learner_free(t);
+    ts_quantizer_free(q);
+}
+
 /* ---- gradients --------------------------------------------------------------------------------------------------- */
 
 static void test_straight_through(void) {
-    ts_quantizer_config configs[2] = {vq(2, 16, false), fsq()};
+    ts_quantizer_config configs[3] = {vq(2, 16, false), fsq(), lfq()};
     float z[ROWS * DIM], dzq[ROWS * DIM], dz[ROWS * DIM];
     latents(z, 3);
     latents(dzq, 4);
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < 3; k++) {
         ts_quantizer *q = make(&configs[k], 1);
         ts_quantizer_backward(q, z, dzq, dz, ROWS, NULL);
         for (int i = 0; i < ROWS * DIM; i++) {
-            double want = dzq[i]; /* VQ: as it comes */
+            double want = dzq[i]; /* VQ, LFQ: as it comes */
             if (k == 1) {         /* FSQ: rounding has slope one, the bound its own */
                 int bins = configs[k].bins[i % DIM], half = bins / 2;
                 double reach = (bins - 1) * 1.001 / 2, offset = bins % 2 ? 0 : 0.5,
@@ -202,6 +246,97 @@ static void test_codebook_gradient(void) {
     free(scratch);
     ts_learner_free(t);
     ts_quantizer_free(q);
+}
+
+/* ---- entropy ----------------------------------------------------------------------------------------------------- */
+
+static double entropy_of(ts_learner *t, const ts_loss_config *c, const float *z) {
+    float zq[ROWS * DIM], dz[ROWS * DIM] = {0};
+    double loss = -1;
+    forward(t, z, zq);
+    CHECK_INT(ts_learner_entropy(t, c, 1, &loss, dz, NULL, NULL, NULL), TESS_OK);
+    return loss;
+}
+
+/* The last level's codes moved along twice their gradient (its weight was a half): choices do not depend on them. */
+static void check_code_gradient(ts_quantizer *q, ts_learner *t, const ts_loss_config *c, const float *z,
+                                const float *grad) {
+    const ts_quantizer_config *config = ts_quantizer_config_of(q);
+    float *e = ts_quantizer_codebook(q) + (config->levels - 1) * 16 * DIM, was[16 * DIM];
+    double along = 0, ends[2];
+    memcpy(was, e, sizeof was);
+    for (int row = 0; row < 16 && config->normalize; row++) {
+        double across = 0;
+        for (int i = 0; i < DIM; i++) across += (double)grad[row * DIM + i] * was[row * DIM + i];
+        CHECK_NEAR(across, 0, 1e-6);
+    }
+    for (int i = 0; i < 16 * DIM; i++) along += 2 * (double)grad[i] * grad[i];
+    for (int side = 0; side < 2; side++) {
+        for (int i = 0; i < 16 * DIM; i++) e[i] = was[i] + (side ? -0.01f : 0.01f) * grad[i];
+        ts_quantizer_settle(q);
+        ends[side] = entropy_of(t, c, z);
+    }
+    CHECK_NEAR((ends[0] - ends[1]) / 0.02, along, 0.02 * along);
+}
+
+/* Two levels: the loss of the latents and that of what the first code leaves. */
+static void check_levels(ts_quantizer *q, const ts_loss_config *c, const float *z, double loss, const float *dz) {
+    float r[ROWS * DIM], want[ROWS * DIM] = {0}, *scratch = malloc(ts_quantizer_scratch(q, ROWS) * sizeof *scratch),
+                                     *room = malloc(ts_code_entropy_scratch(ROWS, 16, DIM) * sizeof *room);
+    uint16_t tokens[ROWS];
+    double sum = 0;
+    memcpy(r, z, sizeof r);
+    for (int l = 0; l < 2; l++) {
+        sum += ts_code_entropy(want, NULL, r, ts_quantizer_codebook(q) + l * 16 * DIM, ROWS, 16, DIM, c->temperature,
+                               c->entropy_gamma, 0.5f, room, NULL);
+        ts_quantizer_encode(q, z, ROWS, 1, 0, tokens, NULL, scratch, NULL);
+        ts_quantizer_residual(q, 0, r, tokens, ROWS);
+    }
+    CHECK_NEAR(loss, sum, 1e-6);
+    for (int i = 0; i < ROWS * DIM; i++) CHECK_NEAR(dz[i], want[i], 1e-6);
+    free(scratch);
+    free(room);
+}
+
+/* Latents and codes moved a little along the signs of their gradients change the loss by what these say. FSQ and latents that pass give nothing. */
+static void test_entropy_loss(void) {
+    ts_quantizer_config configs[5] = {vq(1, 16, false), vq(2, 16, true), vq(1, 16, true), lfq(), fsq()};
+    ts_loss_config c = {.temperature = 0.7f, .entropy_gamma = 1.5f};
+    const float h = 1e-4f;
+    configs[2].normalize = true;
+    for (int k = 0; k < 5; k++) {
+        ts_quantizer *q = make(&configs[k], 2);
+        ts_quantizer_settle(q);
+        ts_learner *t = learner(q);
+        float z[ROWS * DIM], zq[ROWS * DIM], moved[ROWS * DIM], dz[ROWS * DIM] = {0}, grad[2 * 16 * DIM] = {0};
+        size_t codes = (size_t)configs[k].levels * 16 * DIM;
+        double loss = -1, along = 0, ends[2];
+        bool trains = configs[k].gradient;
+        test_row("config %d", k);
+        latents(z, 6);
+        if (configs[k].normalize) ts_unit_rows(z, ROWS, DIM);
+        ts_learner_choose(t, false, configs[k].levels, 0);
+        CHECK_NEAR(entropy_of(t, &c, z), 0, 0);
+        ts_learner_choose(t, true, configs[k].levels, 0);
+        forward(t, z, zq);
+        CHECK_INT(ts_learner_entropy(t, &c, 0.5f, &loss, dz, grad, NULL, NULL), TESS_OK);
+        CHECK_NEAR(loss, entropy_of(t, &c, z), 1e-12);
+        for (int i = 0; i < ROWS * DIM; i++) along += 2 * fabs((double)dz[i]);
+        CHECK((along > 0.01) == (k < 4) && (fabs(loss) > 0.01) == (k < 4));
+        for (int side = 0; side < 2 && k != 1; side++) {
+            for (int i = 0; i < ROWS * DIM; i++) moved[i] = z[i] + (side ? -h : h) * (dz[i] > 0 ? 1.0f : -1.0f);
+            ends[side] = entropy_of(t, &c, moved);
+        }
+        if (k == 1) check_levels(q, &c, z, loss, dz);
+        else CHECK_NEAR((ends[0] - ends[1]) / (2 * (double)h), along, 0.02 * along + 1e-12);
+        double size = 0;
+        for (size_t i = 0; i < codes && k < 4; i++) size += fabs((double)grad[i]);
+        CHECK((size > 0.01) == trains);
+        for (int i = 16 * DIM; i < 17 * DIM; i++) CHECK_NEAR(grad[i], 0, 0); /* pinned */
+        if (trains) check_code_gradient(q, t, &c, z, grad + codes - 16 * DIM);
+        ts_learner_free(t);
+        ts_quantizer_free(q);
+    }
 }
 
 /* ---- codes that move --------------------------------------------------------------------------------------------- */
@@ -343,8 +478,10 @@ static void test_window(void) {
 int main(void) {
     RUN(test_residual_choice);
     RUN(test_fsq_formula);
+    RUN(test_lfq_formula);
     RUN(test_straight_through);
     RUN(test_codebook_gradient);
+    RUN(test_entropy_loss);
     RUN(test_ema_step);
     RUN(test_restart);
     RUN(test_codes_from_data);
