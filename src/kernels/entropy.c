@@ -5,7 +5,6 @@
 #include "kernels/entropy.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "kernels/flat.h"
