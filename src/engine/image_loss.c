@@ -8,8 +8,8 @@
 
 struct ts_image_loss {
     ts_graph *graph;
-    size_t floats; /* of a batch */
-    bool perceptual;
+    size_t floats;         /* of a batch */
+    bool perceptual, used; /* the feature net is there; some weight was not 0 in the last forward */
     ts_tensor y, x, l1, l2, ms_ssim, lpips[TS_PERCEPTUAL_HEADS];
 };
 
@@ -66,6 +66,7 @@ double ts_image_loss_forward(ts_image_loss *loss, const float *y, const float *x
     ts_graph *g = loss->graph;
     const ts_image_losses *w = weights;
     const bool perceptual = loss->perceptual && w->lpips > 0;
+    loss->used = w->l1 > 0 || w->l2 > 0 || w->ms_ssim > 0 || perceptual;
     ts_graph_seed(g, loss->l1, (float)w->l1);
     ts_graph_seed(g, loss->l2, (float)w->l2);
     ts_graph_seed(g, loss->ms_ssim, (float)w->ms_ssim);
@@ -86,7 +87,7 @@ double ts_image_loss_forward(ts_image_loss *loss, const float *y, const float *x
 
 const float *ts_image_loss_backward(ts_image_loss *loss, ts_pool *pool) {
     float *dy = ts_graph_grad_data(loss->graph, loss->y);
-    memset(dy, 0, loss->floats * sizeof *dy); /* stays so if every weight is 0 */
     ts_graph_backward(loss->graph, pool);
+    if (!loss->used) memset(dy, 0, loss->floats * sizeof *dy); /* backward had nothing to write */
     return dy;
 }

@@ -1,7 +1,9 @@
 /* trainer.h - what a tess_trainer holds, shared by trainer*.c and its tests.
  *
- * A step: draw a batch, levels and lambda -> forward -> total loss -> backward -> global norm -> AdamW, EMA, codes.
- * Weights and codes change only after loss and norm were seen to be finite; else the step counts as skipped. All
+ * A step: draw a batch, levels and lambda -> forward -> image losses and, from its step on, the adversary -> backward
+ * -> global norm -> AdamW, EMA, codes, discriminator. Nothing of these changes before every loss and norm was seen to be
+ * finite; else the step counts as skipped. Phase two is the adversary's; with train.adversarial.freeze the encoder and
+ * the codes stand still in it: the encoder runs without gradients, optimizer and EMA see the decoder alone. All
  * randomness comes from two generators in the state, so that a checkpoint resumes bit-exactly (given the same
  * pictures in the same order).
  */
@@ -10,8 +12,11 @@
 
 #include "base/parallel.h"
 #include "base/rng.h"
+#include "engine/adversary.h"
+#include "engine/image_loss.h"
 #include "engine/model_file.h"
 #include "engine/pixels.h"
+#include "engine/tail.h"
 #include "graph/graph.h"
 #include "nets/config.h"
 #include "nets/learner.h"
@@ -27,9 +32,11 @@ typedef struct ts_pictures {
 /* The figures of the last step. NaN where nothing was measured. */
 typedef struct ts_figures {
     double total, l1, l2, lpips, ms_ssim, commitment, codebook, psnr, bpp, lr, grad_norm;
+    ts_adversary_figures adversary;
     int levels;
     double lambda;
 } ts_figures;
+ts_figures ts_figures_none(void); /* before the first step */
 
 /* A graph over pictures of one size for looking: pixels -> tokens -> pixels, with the EMA weights. */
 typedef struct ts_view {
@@ -67,9 +74,15 @@ struct tess_trainer {
     bool fitted; /* codes come from data, a file or a checkpoint */
     ts_rng data_rng, step_rng;
     ts_figures figures;
-    /* the training graph; NULL when it must be made afresh */
+    ts_adversary *adversary; /* NULL: the config has none */
+    bool sealed;             /* the switch to a frozen phase two is done */
+    /* what runs a step; graph NULL when all of it must be made afresh */
     ts_graph *graph;
-    ts_tensor x, z, y, l1, l2, ms_ssim, commitment, lpips[TS_PERCEPTUAL_HEADS];
+    ts_tensor x, z, y, tail_in, commitment; /* y: its gradient comes from outside; tail_in: what enters the tail */
+    bool frozen;                            /* the graph's encoder has no gradients */
+    ts_weights *frozen_weights;             /* its weights then, over the same values */
+    ts_image_loss *image_loss;
+    ts_tail *tail; /* NULL unless the adversary's balance asks for it */
     /* results handed out */
     ts_view view;
     uint8_t *checkpoint, *model;
@@ -86,8 +99,10 @@ bool ts_pictures_crops(ts_pictures *pictures, float *batch, int n, int size, boo
 void ts_trainer_unload(tess_trainer *t); /* forgets the model; pictures, features and the message stay */
 tess_status ts_trainer_load_config(tess_trainer *t, const char *json, size_t size);
 void ts_trainer_drop_graph(tess_trainer *t);
-/* Makes graph and pool fit config, features and threads. */
+/* Makes graphs and pool fit config, features, threads and phase: before every step. */
 tess_status ts_trainer_ready(tess_trainer *t);
+int ts_trainer_phase(const tess_trainer *t);   /* of the coming step: 1, or 2 from train.adversarial.from on */
+bool ts_trainer_frozen(const tess_trainer *t); /* is the coming step one with a frozen encoder? */
 
 /* trainer_step.c */
 /* Levels and lambda of a step, from the config's level_weights and lambda. */

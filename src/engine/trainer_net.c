@@ -8,12 +8,20 @@
 
 void ts_trainer_drop_graph(tess_trainer *t) {
     ts_graph_free(t->graph);
+    ts_weights_free(t->frozen_weights);
+    ts_image_loss_free(t->image_loss);
+    ts_tail_free(t->tail);
+    if (t->adversary) ts_adversary_drop_graphs(t->adversary);
     t->graph = NULL;
+    t->frozen_weights = NULL;
+    t->image_loss = NULL;
+    t->tail = NULL;
 }
 
 void ts_trainer_unload(tess_trainer *t) {
     ts_trainer_drop_graph(t);
     ts_view_free(&t->view);
+    ts_adversary_free(t->adversary);
     ts_learner_free(t->learner);
     ts_quantizer_free(t->quantizer);
     ts_weights_free(t->weights);
@@ -26,6 +34,7 @@ void ts_trainer_unload(tess_trainer *t) {
     ts_free(t->json);
     ts_free(t->checkpoint);
     ts_free(t->model);
+    t->adversary = NULL;
     t->learner = NULL;
     t->quantizer = NULL;
     t->weights = NULL;
@@ -62,11 +71,21 @@ static tess_status make_stores(tess_trainer *t) {
     return ts_weights_new(t->params, t->values, t->grads, &t->weights, err);
 }
 
+ts_figures ts_figures_none(void) {
+    ts_figures f = {.levels = 0};
+    double *const measured[] = {&f.total,    &f.l1,   &f.l2,  &f.lpips, &f.ms_ssim,  &f.commitment,
+                                &f.codebook, &f.psnr, &f.bpp, &f.lr,    &f.grad_norm};
+    for (size_t i = 0; i < sizeof measured / sizeof *measured; i++) *measured[i] = NAN;
+    f.adversary = ts_adversary_nothing();
+    return f;
+}
+
 static tess_status make_model(tess_trainer *t, const char *json, size_t size) {
     ts_error *err = &t->error;
     tess_status status = make_stores(t);
     if (status >= 0) status = ts_quantizer_new(&t->config.quantizer, &t->quantizer, err);
     if (status >= 0) status = ts_learner_new(t->quantizer, rows_of(&t->config), &t->learner, err);
+    if (status >= 0 && t->config.train.adversarial.on) status = ts_adversary_new(&t->config, &t->adversary, err);
     if (status < 0) return status;
     t->json = ts_alloc(size + 1);
     if (!t->json) return ts_fail_memory(err, size + 1);
@@ -79,17 +98,8 @@ static tess_status make_model(tess_trainer *t, const char *json, size_t size) {
     memcpy(t->ema, t->values, ts_params_floats(t->params) * sizeof *t->ema);
     t->step = t->skipped = t->skipped_in_row = t->adam_steps = t->crops = 0;
     t->fitted = t->config.quantizer.type != TS_QUANTIZER_VQ;
-    t->figures = (ts_figures){.total = NAN,
-                              .l1 = NAN,
-                              .l2 = NAN,
-                              .lpips = NAN,
-                              .ms_ssim = NAN,
-                              .commitment = NAN,
-                              .codebook = NAN,
-                              .psnr = NAN,
-                              .bpp = NAN,
-                              .lr = NAN,
-                              .grad_norm = NAN};
+    t->sealed = false;
+    t->figures = ts_figures_none();
     return TESS_OK;
 }
 
@@ -104,42 +114,51 @@ tess_status ts_trainer_load_config(tess_trainer *t, const char *json, size_t siz
     return status;
 }
 
-/* ---- the training graph ---------------------------------------------------------------------------------------- */
+/* ---- what runs a step ------------------------------------------------------------------------------------------ */
 
-/* range -> [0, 1]: SSIM's luminance term counts from black. */
-static ts_tensor to_unit(ts_graph *g, ts_tensor x, const float range[2]) {
-    float scale = 1 / (range[1] - range[0]), shift = -range[0] * scale;
-    return ts_graph_scale(g, x, (const float[3]){scale, scale, scale}, (const float[3]){shift, shift, shift});
+int ts_trainer_phase(const tess_trainer *t) {
+    const ts_adversarial_config *a = &t->config.train.adversarial;
+    return a->on && t->step >= a->from ? 2 : 1;
 }
 
-static void build(tess_trainer *t) {
+bool ts_trainer_frozen(const tess_trainer *t) { return ts_trainer_phase(t) == 2 && t->config.train.adversarial.freeze; }
+
+static void build(tess_trainer *t, ts_weights *encoder) {
     ts_graph *g = t->graph;
     const ts_config *c = &t->config;
+    const int tail = t->adversary ? ts_tail_layer(t->params) : -1, split = tail < 0 ? 0 : tail;
     t->x = ts_graph_input(g, (ts_shape){c->train.batch, c->train.size, c->train.size, 3}, false);
-    t->z = ts_autoencoder_encoder(g, c, t->weights, t->x);
+    t->z = ts_autoencoder_encoder(g, c, encoder, t->x);
     ts_tensor zq = ts_graph_quantize(g, t->z, ts_learner_hooks(t->learner));
-    t->y = ts_autoencoder_decoder(g, c, t->weights, zq);
-    t->l1 = ts_graph_l1(g, t->y, t->x);
-    t->l2 = ts_graph_l2(g, t->y, t->x);
+    t->tail_in = ts_autoencoder_decoder_part(g, c, t->weights, zq, 0, split);
+    t->y = ts_autoencoder_decoder_part(g, c, t->weights, t->tail_in, split, c->decoder_count);
     t->commitment = ts_graph_l2(g, t->z, zq);
-    t->ms_ssim = ts_graph_ms_ssim(g, to_unit(g, t->y, c->range), to_unit(g, t->x, c->range), 1);
-    for (int i = 0; i < TS_PERCEPTUAL_HEADS; i++) t->lpips[i] = TS_NONE;
-    if (t->features) ts_perceptual_build(g, t->features, t->y, t->x, c->range, t->lpips);
+    ts_graph_output(g, t->x);
     ts_graph_output(g, t->z);
-    ts_graph_output(g, t->y);
-    ts_graph_output(g, t->l1);
-    ts_graph_output(g, t->l2);
+    ts_graph_start(g, t->y);
+    if (t->adversary) ts_graph_output(g, t->tail_in);
 }
 
 static tess_status make_graph(tess_trainer *t) {
     ts_error *err = &t->error;
     tess_status status = ts_learner_resize(t->learner, rows_of(&t->config), err);
+    t->frozen = ts_trainer_frozen(t);
+    if (status >= 0 && t->frozen) status = ts_weights_new(t->params, t->values, NULL, &t->frozen_weights, err);
     if (status >= 0) status = ts_graph_new(TS_GRAPH_TRAINING, &t->graph, err);
     if (status < 0) return status;
-    build(t);
+    build(t, t->frozen ? t->frozen_weights : t->weights);
     status = ts_graph_plan(t->graph, t->threads, err);
     if (status >= 0) status = ts_graph_alloc(t->graph, err);
+    if (status >= 0) status = ts_image_loss_new(&t->config, t->features, t->threads, &t->image_loss, err);
     return status;
+}
+
+/* What phase two needs besides. */
+static tess_status make_adversary(tess_trainer *t) {
+    tess_status status = ts_adversary_ready(t->adversary, &t->config, t->threads, &t->error);
+    if (status < 0 || t->tail || t->config.train.adversarial.balance != TS_BALANCE_LAYER) return status;
+    return ts_tail_new(&t->config, t->weights, t->grads, ts_graph_shape(t->graph, t->tail_in), t->threads, &t->tail,
+                       &t->error);
 }
 
 tess_status ts_trainer_ready(tess_trainer *t) {
@@ -151,12 +170,9 @@ tess_status ts_trainer_ready(tess_trainer *t) {
         return ts_fail(&t->error, TESS_ERR_STATE,
                        "The config asks for LPIPS (train.loss.lpips): give a feature net, or set lpips to 0.");
     }
-    if (t->graph) return TESS_OK;
-    if (t->features && t->config.train.size < TS_PERCEPTUAL_SIDE) {
-        return ts_fail(&t->error, TESS_ERR_INPUT, "LPIPS needs crops of at least %d pixels; train.size is %d.",
-                       TS_PERCEPTUAL_SIDE, t->config.train.size);
-    }
-    tess_status status = make_graph(t);
+    if (t->graph && t->frozen != ts_trainer_frozen(t)) ts_trainer_drop_graph(t);
+    tess_status status = t->graph ? TESS_OK : make_graph(t);
+    if (status >= 0 && ts_trainer_phase(t) == 2) status = make_adversary(t);
     if (status < 0) ts_trainer_drop_graph(t);
     return status;
 }

@@ -141,47 +141,96 @@ tess_status ts_trainer_fit(tess_trainer *t) {
 
 /* ---- one step ---------------------------------------------------------------------------------------------------- */
 
-static double loss_value(tess_trainer *t, ts_tensor loss) { return (double)*ts_graph_data(t->graph, loss); }
-
-/* Weights of the losses in this step; sets them as the graph's seeds. */
+/* Weights of the losses that are not the image's, in this step; sets them as the graph's seeds. */
 typedef struct parts {
-    float l1, l2, ms_ssim, lpips, commitment, codebook;
+    float commitment, codebook;
 } parts;
 
 static parts choose_losses(tess_trainer *t, bool quantize) {
-    const ts_loss_config *c = &t->config.train.loss;
     const ts_quantizer_config *q = &t->config.quantizer;
-    parts p = {.l1 = c->l1, .l2 = c->l2, .ms_ssim = c->ms_ssim, .commitment = quantize ? q->commitment : 0};
-    p.lpips = t->features && t->step >= c->lpips_from ? c->lpips : 0;
-    p.codebook = quantize && q->gradient ? 1 : 0;
-    ts_graph_seed(t->graph, t->l1, p.l1);
-    ts_graph_seed(t->graph, t->l2, p.l2);
-    ts_graph_seed(t->graph, t->ms_ssim, p.ms_ssim);
+    const bool learns = quantize && !t->frozen;
+    parts p = {.commitment = learns ? q->commitment : 0, .codebook = learns && q->gradient ? 1 : 0};
     ts_graph_seed(t->graph, t->commitment, p.commitment);
-    for (int i = 0; i < TS_PERCEPTUAL_HEADS && t->features; i++) ts_graph_seed(t->graph, t->lpips[i], p.lpips);
     return p;
 }
 
-static void measure(tess_trainer *t, const parts *p, ts_figures *f) {
-    double range = (double)t->config.range[1] - t->config.range[0];
-    f->l1 = loss_value(t, t->l1);
-    f->l2 = loss_value(t, t->l2);
-    f->ms_ssim = p->ms_ssim > 0 ? loss_value(t, t->ms_ssim) : NAN;
-    f->commitment = p->commitment > 0 ? loss_value(t, t->commitment) : NAN;
-    f->lpips = p->lpips > 0 ? 0 : NAN;
-    for (int i = 0; i < TS_PERCEPTUAL_HEADS && p->lpips > 0; i++) f->lpips += loss_value(t, t->lpips[i]);
+static void measure_image(tess_trainer *t, ts_figures *f) {
+    const ts_loss_config *c = &t->config.train.loss;
+    const double range = (double)t->config.range[1] - t->config.range[0];
+    const ts_image_losses weights = {c->l1, c->l2, c->ms_ssim, t->step >= c->lpips_from ? c->lpips : 0};
+    ts_image_losses values;
+    f->total = ts_image_loss_forward(t->image_loss, ts_graph_data(t->graph, t->y), ts_graph_data(t->graph, t->x),
+                                     &weights, &values, t->pool);
+    f->l1 = values.l1;
+    f->l2 = values.l2;
+    f->ms_ssim = values.ms_ssim;
+    f->lpips = values.lpips;
     f->psnr = 10 * log10(range * range / f->l2);
-    f->total = p->l1 * f->l1 + p->l2 * f->l2;
-    if (p->ms_ssim > 0) f->total += p->ms_ssim * f->ms_ssim;
-    if (p->commitment > 0) f->total += p->commitment * f->commitment;
-    if (p->lpips > 0) f->total += p->lpips * f->lpips;
 }
 
-/* Clips by global norm as PyTorch's clip_grad_norm_ and moves weights, EMA and codes. */
-static void apply(tess_trainer *t, double norm) {
+/* The adversary's part; dy: the image losses' gradient at y, to which its own is added. */
+static void measure_adversary(tess_trainer *t, float *dy, ts_figures *f) {
+    const ts_adversary_batch batch = {.x = ts_graph_data(t->graph, t->x),
+                                      .y = ts_graph_data(t->graph, t->y),
+                                      .dy = dy,
+                                      .tail = t->tail,
+                                      .k = t->step - t->config.train.adversarial.from};
+    if (t->tail) ts_tail_forward(t->tail, ts_graph_data(t->graph, t->tail_in), t->pool);
+    f->total += ts_adversary_judge(t->adversary, &t->config, &batch, dy, t->pool);
+    f->adversary = t->adversary->figures;
+}
+
+/* The floats of the stores that learn: all, or the decoder's. */
+typedef struct span {
+    size_t first, count;
+} span;
+
+static span learning(const tess_trainer *t) {
+    span s = {0, ts_params_floats(t->params)};
+    for (int i = 0; i < ts_params_count(t->params) && t->frozen; i++) {
+        const ts_param *p = ts_params_at(t->params, i);
+        if (strncmp(p->name, "encoder.", 8) == 0) s.first = p->offset + p->count;
+        if (strncmp(p->name, "decoder.", 8) == 0) s.count = p->offset + p->count - s.first;
+    }
+    return s;
+}
+
+/* Backward from dy and the losses on the way; norm of all gradients. */
+static void descend(tess_trainer *t, const parts *p, ts_figures *f) {
+    const span s = learning(t);
+    memset(t->grads + s.first, 0, s.count * sizeof *t->grads);
+    ts_graph_backward(t->graph, t->pool);
+    if (p->codebook > 0) {
+        float *grad = t->grads + ts_params_at(t->params, t->codebook)->offset;
+        ts_learner_codebook_loss(t->learner, p->codebook, &f->codebook, grad);
+        f->total += p->codebook * f->codebook;
+    }
+    f->grad_norm = sqrt(ts_sum_squares(t->grads + s.first, s.count, t->pool));
+}
+
+/* Measures everything and leaves all gradients; false if anything is not finite. Changes nothing else. */
+static bool judge(tess_trainer *t, const parts *p, ts_figures *f) {
+    const bool adverse = ts_trainer_phase(t) == 2;
+    ts_graph_forward(t->graph, t->pool);
+    measure_image(t, f);
+    if (p->commitment > 0) f->total += p->commitment * (f->commitment = *ts_graph_data(t->graph, t->commitment));
+    if (!isfinite(f->total)) return false;
+    float *dy = ts_graph_grad_data(t->graph, t->y);
+    memcpy(dy, ts_image_loss_backward(t->image_loss, t->pool),
+           ts_shape_count(ts_graph_shape(t->graph, t->y)) * sizeof *dy);
+    if (adverse) {
+        measure_adversary(t, dy, f);
+        if (!isfinite(f->total) || !ts_adversary_good(t->adversary, &t->config)) return false;
+    }
+    descend(t, p, f);
+    return isfinite(f->total) && isfinite(f->grad_norm);
+}
+
+/* Clips by global norm as PyTorch's clip_grad_norm_ and moves weights, EMA, codes and the discriminator. */
+static void apply(tess_trainer *t) {
     const ts_train_config *c = &t->config.train;
-    size_t n = ts_params_floats(t->params);
-    double clip = c->clip > 0 ? fmin(1, c->clip / (norm + 1e-6)) : 1;
+    const span s = learning(t);
+    double clip = c->clip > 0 ? fmin(1, c->clip / (t->figures.grad_norm + 1e-6)) : 1;
     ts_adamw options = {.lr = (float)t->figures.lr,
                         .beta1 = c->betas[0],
                         .beta2 = c->betas[1],
@@ -189,42 +238,34 @@ static void apply(tess_trainer *t, double norm) {
                         .weight_decay = c->weight_decay,
                         .step = ++t->adam_steps,
                         .grad_scale = (float)clip};
-    ts_learner_update(t->learner, &t->step_rng);
-    ts_trainer_codes_to_store(t, t->values); /* restarted codes */
-    ts_adamw_step(t->values, t->first, t->second, t->grads, n, &options, t->pool);
+    if (t->frozen) {
+        ts_learner_observe(t->learner);
+    } else {
+        ts_learner_update(t->learner, &t->step_rng);
+        ts_trainer_codes_to_store(t, t->values); /* restarted codes */
+    }
+    ts_adamw_step(t->values + s.first, t->first + s.first, t->second + s.first, t->grads + s.first, s.count, &options,
+                  t->pool);
     ts_weights_changed(t->weights);
-    ts_trainer_codes_from_store(t);
-    ts_ema(t->ema, t->values, n, (float)fmin(c->ema, (1.0 + (double)t->step) / (10.0 + (double)t->step)), t->pool);
+    if (!t->frozen) ts_trainer_codes_from_store(t);
+    ts_ema(t->ema + s.first, t->values + s.first, s.count,
+           (float)fmin(c->ema, (1.0 + (double)t->step) / (10.0 + (double)t->step)), t->pool);
+    if (ts_trainer_phase(t) == 2) ts_adversary_apply(t->adversary, &t->config, t->pool);
 }
 
 tess_status ts_trainer_run(tess_trainer *t, int levels, float lambda) {
     bool quantize = t->step >= t->config.train.quantize_from && t->config.quantizer.type != TS_QUANTIZER_NONE;
-    ts_figures f = {.lr = ts_trainer_rate(t),
-                    .levels = quantize ? levels : 0,
-                    .lambda = lambda,
-                    .codebook = NAN,
-                    .bpp = NAN,
-                    .grad_norm = NAN};
+    ts_figures f = ts_figures_none();
+    f.lr = ts_trainer_rate(t);
+    f.levels = quantize ? levels : 0;
+    f.lambda = lambda;
     ts_learner_choose(t->learner, quantize, levels, lambda);
     parts p = choose_losses(t, quantize);
-    ts_graph_forward(t->graph, t->pool);
-    measure(t, &p, &f);
-    bool good = isfinite(f.total) != 0;
-    if (good) {
-        memset(t->grads, 0, ts_params_floats(t->params) * sizeof *t->grads);
-        ts_graph_backward(t->graph, t->pool);
-        if (p.codebook > 0) {
-            float *grad = t->grads + ts_params_at(t->params, t->codebook)->offset;
-            ts_learner_codebook_loss(t->learner, p.codebook, &f.codebook, grad);
-            f.total += p.codebook * f.codebook;
-        }
-        f.grad_norm = sqrt(ts_sum_squares(t->grads, ts_params_floats(t->params), t->pool));
-        good = isfinite(f.grad_norm) && isfinite(f.total);
-    }
+    const bool good = judge(t, &p, &f);
     if (quantize)
         f.bpp = ts_learner_bits(t->learner) / ((double)ts_config_factor(&t->config) * ts_config_factor(&t->config));
     t->figures = f;
-    if (good) apply(t, f.grad_norm);
+    if (good) apply(t);
     t->skipped += !good;
     t->skipped_in_row = good ? 0 : t->skipped_in_row + 1;
     t->step++;
@@ -234,6 +275,20 @@ tess_status ts_trainer_run(tess_trainer *t, int levels, float lambda) {
         &t->error, TESS_ERR_NUMERIC,
         "%d steps in a row had a loss or gradient that is not finite; lower train.lr or go back to a checkpoint.",
         MAX_SKIPPED);
+}
+
+/* The switch to a frozen phase two: the moving average becomes the weights, and optimizers start anew. */
+static void seal(tess_trainer *t) {
+    const size_t bytes = ts_params_floats(t->params) * sizeof(float);
+    memcpy(t->values, t->ema, bytes);
+    memset(t->first, 0, bytes);
+    memset(t->second, 0, bytes);
+    t->adam_steps = 0;
+    ts_trainer_codes_from_store(t);
+    ts_trainer_codes_to_store(t, t->ema); /* settled */
+    ts_trainer_drop_graph(t);             /* prepared weights are of the old values */
+    ts_weights_changed(t->weights);
+    t->sealed = true;
 }
 
 tess_status tess_trainer_step(tess_trainer *t) {
@@ -247,6 +302,7 @@ tess_status tess_trainer_step(tess_trainer *t) {
     if (t->step >= t->config.train.steps) return TESS_DONE;
     if (t->train.count == 0)
         return ts_fail(&t->error, TESS_ERR_STATE, "There is no picture to train on: add some first.");
+    if (ts_trainer_frozen(t) && !t->sealed) seal(t);
     tess_status status = ts_trainer_ready(t);
     if (status >= 0 && !t->fitted && t->step >= t->config.train.quantize_from) status = ts_trainer_fit(t);
     if (status < 0) return status;

@@ -251,6 +251,10 @@ void ts_graph_start(ts_graph *g, ts_tensor t) {
     g->nodes[t].output = g->nodes[t].start = true;
 }
 
+void ts_graph_keep(ts_graph *g) {
+    if (!g->planned) g->keep = true;
+}
+
 ts_shape ts_graph_shape(const ts_graph *g, ts_tensor t) {
     return t >= 0 && t < g->count ? g->nodes[t].shape : (ts_shape){0, 0, 0, 0};
 }

@@ -92,6 +92,9 @@ void ts_graph_output(ts_graph *g, ts_tensor t);
 /* Backward starts from this tensor too: its gradient comes from the caller, who fills ts_graph_grad_data before every
  * backward. Also makes it an output. */
 void ts_graph_start(ts_graph *g, ts_tensor t);
+/* What backward reads stays after it, so that backward may run several times after one forward, each time with other
+ * starts. */
+void ts_graph_keep(ts_graph *g);
 ts_shape ts_graph_shape(const ts_graph *g, ts_tensor t);
 
 /* Floats of the largest tensor built so far; 0 after a fault. */
@@ -117,6 +120,9 @@ bool ts_graph_forward_some(ts_graph *g, ts_pool *pool, int *next, uint64_t macs)
 /* Only what output t is made from. */
 void ts_graph_forward_to(ts_graph *g, ts_tensor t, ts_pool *pool);
 void ts_graph_backward(ts_graph *g, ts_pool *pool);
+typedef enum ts_gradients { TS_GRADIENTS_WEIGHTS = 1, TS_GRADIENTS_INPUTS = 2 } ts_gradients;
+/* Backward for one kind of gradients (or their sum: both): what only the other needs is not computed, nor touched. */
+void ts_graph_backward_to(ts_graph *g, unsigned kinds, ts_pool *pool);
 uint64_t ts_graph_macs(const ts_graph *g); /* multiply-adds of one forward */
 
 #endif

@@ -73,6 +73,7 @@ typedef struct ts_node {
     int spill[TS_INPUTS];                /* the same, per input */
     /* run state */
     bool active, written;
+    bool wanted; /* this backward needs a gradient that flows through this tensor */
 } ts_node;
 
 /* A piece of the arena with a lifetime in steps: forward of node i is step i, backward is step 2 n - 1 - i. */
@@ -94,6 +95,8 @@ struct ts_graph {
     tess_status status; /* sticky */
     ts_error error;
     bool planned;
+    bool keep;      /* ts_graph_keep */
+    unsigned kinds; /* of gradients that this backward computes, of ts_gradients */
 };
 
 /* What a kernel call sees. forward: x, w, b -> y, saved. backward: dy and what `needs` names -> dx, dw, db.
@@ -116,13 +119,14 @@ typedef struct ts_call {
 } ts_call;
 
 enum {
-    TS_NEEDS_X = 1,      /* backward reads x[0] */
-    TS_NEEDS_X1 = 2,     /* ... x[1] */
-    TS_NEEDS_X2 = 4,     /* ... x[2] */
-    TS_NEEDS_Y = 8,      /* ... y */
-    TS_IN_PLACE = 16,    /* forward may write y over any x of y's shape */
-    TS_LOSS = 32,        /* y is one float; x[1] is a constant target */
-    TS_PASS_THROUGH = 64 /* every dx equals dy: gradients may share memory */
+    TS_NEEDS_X = 1,       /* backward reads x[0] */
+    TS_NEEDS_X1 = 2,      /* ... x[1] */
+    TS_NEEDS_X2 = 4,      /* ... x[2] */
+    TS_NEEDS_Y = 8,       /* ... y */
+    TS_IN_PLACE = 16,     /* forward may write y over any x of y's shape */
+    TS_LOSS = 32,         /* y is one float; x[1] is a constant target */
+    TS_PASS_THROUGH = 64, /* every dx equals dy: gradients may share memory */
+    TS_BY_PRODUCT = 128   /* backward needs a place for dx, asked for or not, unless x has no gradient at all */
 };
 
 /* One row of the table of ops. */
@@ -146,6 +150,11 @@ ts_act ts_op_act(ts_op op); /* the kernel's name of an activation op, TS_ACT_NON
 
 static inline ts_shape ts_node_input(const ts_graph *g, const ts_node *node, int k) {
     return g->nodes[node->in[k]].shape;
+}
+
+/* Where the gradient of parameter `param` of the call's node is added; NULL: none is wanted. */
+static inline float *ts_call_grads(const ts_call *c, int param) {
+    return c->graph->kinds & TS_GRADIENTS_WEIGHTS ? ts_weights_grads(c->node->weights, param) : NULL;
 }
 
 /* Is input k of the node an earlier input of it too? */

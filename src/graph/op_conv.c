@@ -64,8 +64,8 @@ static void conv_forward(const ts_call *c) {
 
 static void conv_backward(const ts_call *c) {
     const ts_node *n = c->node;
-    float *dw = ts_weights_grads(n->weights, n->w);
-    if (dw) ts_conv_backward_weight(&n->conv, dw, ts_weights_grads(n->weights, n->b), c->x[0], c->dy, c->work, c->pool);
+    float *dw = ts_call_grads(c, n->w);
+    if (dw) ts_conv_backward_weight(&n->conv, dw, ts_call_grads(c, n->b), c->x[0], c->dy, c->work, c->pool);
     if (c->dx[0]) {
         ts_conv_backward_data(&n->conv, c->dx[0], c->dy, ts_weights_panels(n->weights, n->panels[1], c->pool), c->work,
                               c->pool);
@@ -121,7 +121,7 @@ static void tconv_forward(const ts_call *c) {
 
 static void tconv_backward(const ts_call *c) {
     const ts_node *n = c->node;
-    float *dw = ts_weights_grads(n->weights, n->w), *db = ts_weights_grads(n->weights, n->b);
+    float *dw = ts_call_grads(c, n->w), *db = ts_call_grads(c, n->b);
     if (dw) ts_conv_backward_weight(&n->conv, dw, NULL, c->dy, c->x[0], c->work, c->pool);
     if (db) ts_sum_rows(db, c->dy, rows(c->ys), c->ys.c, c->work, c->pool);
     if (c->dx[0]) {
@@ -185,9 +185,9 @@ static void norm_backward(const ts_call *c) {
     const ts_node *n = c->node;
     const float *mean = c->saved, *rstd = mean + c->ys.n * n->groups;
     float *scratch = c->work, *dx = c->dx[0] ? c->dx[0] : scratch + 2 * c->ys.n * c->ys.c;
-    ts_group_norm_backward(dx, ts_weights_grads(n->weights, n->w), ts_weights_grads(n->weights, n->b), c->dy, c->x[0],
-                           mean, rstd, ts_weights_values(n->weights, n->w), c->ys.n, (size_t)c->ys.h * (size_t)c->ys.w,
-                           c->ys.c, n->groups, scratch, c->pool);
+    ts_group_norm_backward(dx, ts_call_grads(c, n->w), ts_call_grads(c, n->b), c->dy, c->x[0], mean, rstd,
+                           ts_weights_values(n->weights, n->w), c->ys.n, (size_t)c->ys.h * (size_t)c->ys.w, c->ys.c,
+                           n->groups, scratch, c->pool);
 }
 
 static size_t norm_saved(const ts_graph *g, const ts_node *node) {
@@ -204,7 +204,7 @@ static size_t norm_work(const ts_graph *g, const ts_node *node, bool backward, i
 
 const ts_op_row ts_row_group_norm = {.name = "group_norm",
                                      .inputs = 1,
-                                     .flags = TS_NEEDS_X | TS_IN_PLACE,
+                                     .flags = TS_NEEDS_X | TS_IN_PLACE | TS_BY_PRODUCT,
                                      .shape = norm_infer,
                                      .forward = norm_forward,
                                      .backward = norm_backward,

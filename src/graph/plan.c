@@ -86,7 +86,7 @@ static int last_read(const ts_graph *g, ts_tensor t) {
         }
         if ((m->residual == t || m->norm == t) && i > last) last = i;
     }
-    return last;
+    return g->keep && last >= g->count ? FOREVER : last;
 }
 
 /* The storage of tensor x if the node may write its own value over it, else -1. */
@@ -211,7 +211,8 @@ static void place_work(ts_graph *g) {
         ts_node *n = &g->nodes[i];
         const ts_op_row *row = ts_op_row_of(n->op);
         size_t saved = row->saved && !n->gone ? row->saved(g, n) : 0;
-        if (saved) n->saved = new_storage(g, saved, i, n->grad ? backward_step(g, i) : i);
+        int last = !n->grad ? i : g->keep ? FOREVER : backward_step(g, i);
+        if (saved) n->saved = new_storage(g, saved, i, last);
         for (int back = 0; back < (n->grad ? 2 : 1); back++) {
             size_t work = row->work && !n->gone && (n->host == TS_NONE || back) ? row->work(g, n, back, g->threads) : 0;
             int step = back ? backward_step(g, i) : i;

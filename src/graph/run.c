@@ -13,6 +13,11 @@ static bool grad_to(const ts_graph *g, const ts_node *n, int k) {
     return n->grad && g->nodes[n->in[k]].grad && !(is_loss(n) && k == 1);
 }
 
+/* Does this backward compute that gradient? */
+static bool wanted_to(const ts_graph *g, const ts_node *n, int k) {
+    return grad_to(g, n, k) && g->nodes[n->in[k]].wanted;
+}
+
 static float *memory(const ts_graph *g, int storage) { return storage < 0 ? NULL : g->arena + g->storages[storage].at; }
 
 /* ---- memory ----------------------------------------------------------------------------------------------------- */
@@ -160,7 +165,7 @@ static void pass_through(ts_graph *g, const ts_node *n, const float *dy, ts_pool
     for (int k = 0; k < inputs(n); k++) {
         ts_node *x = &g->nodes[n->in[k]];
         float *dx = memory(g, x->gradient);
-        if (!grad_to(g, n, k)) continue;
+        if (!wanted_to(g, n, k)) continue;
         if (x->written) ts_vadd(dx, dx, dy, ts_shape_count(x->shape), pool);
         else if (dx != dy) memcpy(dx, dy, ts_shape_count(x->shape) * sizeof *dx);
         x->written = true;
@@ -177,7 +182,10 @@ static void backward(ts_graph *g, const ts_node *n, ts_pool *pool) {
         pass_through(g, n, call.dy, pool);
         return;
     }
-    for (int k = 0; k < inputs(n); k++) call.dx[k] = grad_to(g, n, k) ? destination(g, n, k) : NULL;
+    for (int k = 0; k < inputs(n); k++) {
+        bool placed = wanted_to(g, n, k) || (row->flags & TS_BY_PRODUCT && grad_to(g, n, k));
+        call.dx[k] = placed ? destination(g, n, k) : NULL;
+    }
     row->backward(&call);
     for (int k = 0; k < inputs(n); k++) {
         if (!call.dx[k]) continue;
@@ -188,12 +196,28 @@ static void backward(ts_graph *g, const ts_node *n, ts_pool *pool) {
     }
 }
 
-void ts_graph_backward(ts_graph *g, ts_pool *pool) {
+/* Which tensors lie between the starts and a gradient that is asked for. */
+static void mark_gradients(ts_graph *g) {
+    for (int i = 0; i < g->count; i++) {
+        ts_node *n = &g->nodes[i];
+        n->written = n->start;
+        n->wanted = n->op == TS_OP_INPUT ? n->grad && (g->kinds & TS_GRADIENTS_INPUTS)
+                                         : ts_node_trains(n) && (g->kinds & TS_GRADIENTS_WEIGHTS);
+        for (int k = 0; k < inputs(n); k++) n->wanted |= wanted_to(g, n, k);
+    }
+}
+
+void ts_graph_backward_to(ts_graph *g, unsigned kinds, ts_pool *pool) {
     if (ts_pool_threads(pool) > g->threads) pool = NULL;
-    for (int i = 0; i < g->count; i++) g->nodes[i].written = g->nodes[i].start;
+    g->kinds = kinds;
+    mark_gradients(g);
     for (int i = g->count - 1; i >= 0; i--) {
         const ts_node *n = &g->nodes[i];
         bool reached = is_loss(n) ? n->seed != 0 : n->written;
-        if (n->active && n->grad && reached && n->op != TS_OP_INPUT) backward(g, n, pool);
+        if (n->active && n->wanted && reached && n->op != TS_OP_INPUT) backward(g, n, pool);
     }
+}
+
+void ts_graph_backward(ts_graph *g, ts_pool *pool) {
+    ts_graph_backward_to(g, TS_GRADIENTS_WEIGHTS | TS_GRADIENTS_INPUTS, pool);
 }

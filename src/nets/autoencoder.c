@@ -26,6 +26,12 @@ ts_tensor ts_autoencoder_encoder(ts_graph *graph, const ts_config *config, ts_we
 }
 
 ts_tensor ts_autoencoder_decoder(ts_graph *graph, const ts_config *config, ts_weights *weights, ts_tensor z) {
+    return ts_autoencoder_decoder_part(graph, config, weights, z, 0, config->decoder_count);
+}
+
+ts_tensor ts_autoencoder_decoder_part(ts_graph *graph, const ts_config *config, ts_weights *weights, ts_tensor x,
+                                      int first, int last) {
     ts_sequential decoder = decoder_of(config);
-    return ts_sequential_build(graph, &decoder, weights, z);
+    for (int i = first; i < last; i++) x = ts_sequential_layer(graph, &decoder, i, weights, x);
+    return x;
 }

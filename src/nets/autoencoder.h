@@ -20,5 +20,8 @@ void ts_autoencoder_init(const ts_config *config, const ts_params *params, float
 ts_tensor ts_autoencoder_encoder(ts_graph *graph, const ts_config *config, ts_weights *weights, ts_tensor x);
 /* z: [n][h][w][dim] -> pixels [n][h*f][w*f][3]; not clamped. */
 ts_tensor ts_autoencoder_decoder(ts_graph *graph, const ts_config *config, ts_weights *weights, ts_tensor z);
+/* The decoder's layers [first, last) alone, 0 <= first <= last <= decoder_count. */
+ts_tensor ts_autoencoder_decoder_part(ts_graph *graph, const ts_config *config, ts_weights *weights, ts_tensor x,
+                                      int first, int last);
 
 #endif

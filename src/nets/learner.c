@@ -449,3 +449,7 @@ void ts_learner_update(ts_learner *learner, ts_rng *rng) {
         update_level(t, l, t->z, rng);
     }
 }
+
+void ts_learner_observe(ts_learner *learner) {
+    for (int l = 0; l < learner->levels && learner->quantize; l++) remember(learner, l);
+}
