@@ -153,16 +153,25 @@ static tess_status set_steps(tess_trainer *t, double value) {
 tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double value) {
     if (!trainer) return TESS_ERR_STATE;
     ts_train_config *c = &trainer->config.train;
+    ts_adversarial_config *a = &c->adversarial;
     const struct {
         const char *name;
         float *at;
         double high;
-    } numbers[] = {{"lr", &c->lr, 10},
-                   {"l1", &c->loss.l1, 1e6},
-                   {"l2", &c->loss.l2, 1e6},
-                   {"lpips", &c->loss.lpips, 1e6},
-                   {"ms_ssim", &c->loss.ms_ssim, 1e6},
-                   {"commitment", &trainer->config.quantizer.commitment, 1e3}};
+        bool adversarial; /* means something with an adversary only */
+    } numbers[] = {{"lr", &c->lr, 10, false},
+                   {"l1", &c->loss.l1, 1e6, false},
+                   {"l2", &c->loss.l2, 1e6, false},
+                   {"lpips", &c->loss.lpips, 1e6, false},
+                   {"ms_ssim", &c->loss.ms_ssim, 1e6, false},
+                   {"entropy", &c->loss.entropy, 1e6, false},
+                   {"commitment", &trainer->config.quantizer.commitment, 1e3, false},
+                   {"adversarial", &a->weight, 1e6, true},
+                   {"d_lr", &a->lr, 10, true},
+                   {"features", &a->features, 1e6, true},
+                   {"r1", &a->r1, 1e6, true},
+                   {"lecam", &a->lecam, 1e6, true},
+                   {"gate", &a->gate, 1, true}};
     trainer->error.text[0] = 0;
     if (!option) return ts_fail(&trainer->error, TESS_ERR_OPTION, "There is no option name.");
     if (strcmp(option, "threads") == 0) return set_threads(trainer, value);
@@ -172,6 +181,9 @@ tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double v
     if (strcmp(option, "steps") == 0) return set_steps(trainer, value);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (strcmp(option, numbers[i].name) != 0) continue;
+        if (numbers[i].adversarial && !a->on)
+            return ts_fail(&trainer->error, TESS_ERR_OPTION, "%s needs an adversary (train.adversarial) in the config.",
+                           option);
         if (!(value >= 0 && value <= numbers[i].high)) return out_of_range(trainer, option, value, 0, numbers[i].high);
         *numbers[i].at = (float)value;
         return TESS_OK;
@@ -182,6 +194,7 @@ tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double v
 double tess_trainer_stat(const tess_trainer *trainer, const char *name) {
     if (!trainer || !name || !trainer->json) return NAN;
     const ts_figures *f = &trainer->figures;
+    const ts_adversary_figures *d = &f->adversary;
     bool counted = !strcmp(name, "perplexity") || !strcmp(name, "used") ||
                    !strcmp(name, "dead");                             /* looks at every code */
     if (counted && trainer->config.quantizer.levels == 0) return NAN; /* continuous latents: there are no codes */
@@ -198,6 +211,7 @@ double tess_trainer_stat(const tess_trainer *trainer, const char *name) {
                  {"ms_ssim", f->ms_ssim},
                  {"commitment", f->commitment},
                  {"codebook", f->codebook},
+                 {"entropy", f->entropy},
                  {"psnr", f->psnr},
                  {"bpp", f->bpp},
                  {"perplexity", usage.perplexity},
@@ -208,7 +222,18 @@ double tess_trainer_stat(const tess_trainer *trainer, const char *name) {
                  {"skipped", (double)trainer->skipped},
                  {"images", (double)trainer->crops},
                  {"levels", (double)f->levels},
-                 {"lambda", f->lambda}};
+                 {"lambda", f->lambda},
+                 {"phase", (double)f->phase},
+                 {"generator", d->generator},
+                 {"discriminator", d->discriminator},
+                 {"features", d->features},
+                 {"r1", d->r1},
+                 {"lecam", d->lecam},
+                 {"real", d->real},
+                 {"fake", d->fake},
+                 {"d_accuracy", d->accuracy},
+                 {"d_weight", d->weight},
+                 {"d_grad_norm", d->grad_norm}};
     for (size_t i = 0; i < sizeof stats / sizeof *stats; i++) {
         if (strcmp(name, stats[i].name) == 0) return stats[i].value;
     }

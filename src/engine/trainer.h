@@ -31,9 +31,9 @@ typedef struct ts_pictures {
 
 /* The figures of the last step. NaN where nothing was measured. */
 typedef struct ts_figures {
-    double total, l1, l2, lpips, ms_ssim, commitment, codebook, psnr, bpp, lr, grad_norm;
+    double total, l1, l2, lpips, ms_ssim, commitment, codebook, entropy, psnr, bpp, lr, grad_norm;
     ts_adversary_figures adversary;
-    int levels;
+    int levels, phase;
     double lambda;
 } ts_figures;
 ts_figures ts_figures_none(void); /* before the first step */
@@ -79,6 +79,7 @@ struct tess_trainer {
     /* what runs a step; graph NULL when all of it must be made afresh */
     ts_graph *graph;
     ts_tensor x, z, y, tail_in, commitment; /* y: its gradient comes from outside; tail_in: what enters the tail */
+    bool spread;                            /* the entropy loss has a gradient at z */
     bool frozen;                            /* the graph's encoder has no gradients */
     ts_weights *frozen_weights;             /* its weights then, over the same values */
     ts_image_loss *image_loss;

@@ -1,4 +1,5 @@
 /* trainer_checkpoint.c - the state of a trainer to and from safetensors: resume is bit-exact. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,31 +8,44 @@
 #include "nets/autoencoder.h"
 
 #define NAME (TS_PARAM_NAME + 8) /* "adam.m." and a parameter's name */
-#define LIVE 6
+#define LIVE 13
 #define COUNTERS 8
+#define STORES 7
+#define AVERAGES 8 /* of state.adversary; three are in use */
 
-/* What tess_trainer_set may have changed since the config. */
-static void live_values(tess_trainer *t, float live[LIVE], bool restore) {
+/* What tess_trainer_set may have changed since the config: the first `count` of it, files before the adversary have 6. */
+static void live_values(tess_trainer *t, float *live, int count, bool restore) {
     ts_train_config *c = &t->config.train;
-    float *at[LIVE] = {&c->lr,         &c->loss.l1,      &c->loss.l2,
-                       &c->loss.lpips, &c->loss.ms_ssim, &t->config.quantizer.commitment};
-    for (int i = 0; i < LIVE; i++) {
+    ts_adversarial_config *a = &c->adversarial;
+    float *at[LIVE] = {
+        &c->lr,           &c->loss.l1, &c->loss.l2, &c->loss.lpips, &c->loss.ms_ssim, &t->config.quantizer.commitment,
+        &c->loss.entropy, &a->weight,  &a->lr,      &a->features,   &a->r1,           &a->lecam,
+        &a->gate};
+    for (int i = 0; i < count; i++) {
         if (restore) *at[i] = live[i];
         else live[i] = *at[i];
     }
 }
 
-/* The stores of a checkpoint: prefix of the names, and the store. */
+/* The stores of a checkpoint: prefix of the names, what describes it, and the store. */
 typedef struct store {
     const char *prefix;
+    const ts_params *params;
     float *values;
 } store;
 
-static void list_stores(const tess_trainer *t, store list[4]) {
-    list[0] = (store){"", t->values};
-    list[1] = (store){"ema.", t->ema};
-    list[2] = (store){"adam.m.", t->first};
-    list[3] = (store){"adam.v.", t->second};
+/* Those of the autoencoder, then those of the discriminator. Returns how many. */
+static int list_stores(const tess_trainer *t, store list[STORES]) {
+    const ts_adversary *a = t->adversary;
+    list[0] = (store){"", t->params, t->values};
+    list[1] = (store){"ema.", t->params, t->ema};
+    list[2] = (store){"adam.m.", t->params, t->first};
+    list[3] = (store){"adam.v.", t->params, t->second};
+    if (!a) return 4;
+    list[4] = (store){"", a->params, a->values};
+    list[5] = (store){"adam.m.", a->params, a->first};
+    list[6] = (store){"adam.v.", a->params, a->second};
+    return STORES;
 }
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
@@ -54,11 +68,11 @@ static void put(writing *w, const char *prefix, const char *name, ts_dtype dtype
 }
 
 static void put_weights(writing *w, const tess_trainer *t) {
-    store stores[4];
-    list_stores(t, stores);
-    for (int s = 0; s < 4; s++) {
-        for (int i = 0; i < ts_params_count(t->params); i++) {
-            const ts_param *p = ts_params_at(t->params, i);
+    store stores[STORES];
+    const int count = list_stores(t, stores);
+    for (int s = 0; s < count; s++) {
+        for (int i = 0; i < ts_params_count(stores[s].params); i++) {
+            const ts_param *p = ts_params_at(stores[s].params, i);
             float *out = w->room + w->used;
             ts_param_write(p, stores[s].values, out);
             put(w, stores[s].prefix, p->name, TS_F32, p->rank, p->dims, out);
@@ -86,13 +100,19 @@ static tess_status write_all(tess_trainer *t, writing *w, uint8_t **bytes, size_
     int64_t counters[COUNTERS] = {t->skipped, t->skipped_in_row, t->adam_steps,    t->fitted,
                                   c->steps,   c->batch,          c->quantize_from, t->crops};
     uint64_t rng[4] = {t->data_rng.state, t->data_rng.stream, t->step_rng.state, t->step_rng.stream};
-    float live[LIVE], progress = (float)((double)t->step / t->config.train.steps);
-    live_values(t, live, false);
+    float adversary[AVERAGES] = {0}, live[LIVE], progress = (float)((double)t->step / t->config.train.steps);
+    live_values(t, live, LIVE, false);
     put(w, "", "state.step", TS_I64, 1, (int[]){1}, &step);
     put(w, "", "state.counters", TS_I64, 1, (int[]){COUNTERS}, counters);
     put(w, "", "state.rng", TS_I64, 1, (int[]){4}, rng);
     put_weights(w, t);
     put_quantizer(w, t);
+    if (t->adversary) {
+        const ts_adversary_averages *a = &t->adversary->averages;
+        adversary[0] = a->real, adversary[1] = a->fake, adversary[2] = a->accuracy;
+        put(w, "", "state.adversary", TS_F32, 1, (int[]){AVERAGES}, adversary);
+        put(w, "", "state.adversary_steps", TS_I64, 1, (int[]){4}, (int64_t[]){t->adversary->steps, t->sealed, 0, 0});
+    }
     put(w, "", "state.live", TS_F32, 1, (int[]){LIVE}, live);
     put(w, "", "state.progress", TS_F32, 1, (int[]){1}, &progress);
     if (levels > 0) put(w, "", "state.filled", TS_I32, 2, (int[]){levels, 2}, ts_learner_filled(t->learner));
@@ -107,7 +127,12 @@ tess_status tess_trainer_checkpoint(tess_trainer *t, const uint8_t **bytes, size
     if (!t->json)
         return ts_fail(&t->error, TESS_ERR_STATE,
                        "The trainer has no model yet: give it a config or a checkpoint first.");
-    size_t most = 4 * (size_t)ts_params_count(t->params) + 12, floats = 4 * ts_params_floats(t->params);
+    store stores[STORES];
+    size_t most = 16, floats = 0;
+    for (int s = list_stores(t, stores) - 1; s >= 0; s--) {
+        most += (size_t)ts_params_count(stores[s].params);
+        floats += ts_params_floats(stores[s].params);
+    }
     writing w = {
         .list = ts_calloc(most, sizeof *w.list), .names = ts_calloc(most, NAME), .room = ts_alloc_floats(floats)};
     uint8_t *made = NULL;
@@ -125,22 +150,28 @@ tess_status tess_trainer_checkpoint(tess_trainer *t, const uint8_t **bytes, size
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-static tess_status read_weights(tess_trainer *t, const ts_safetensors *file) {
-    store stores[4];
+static tess_status read_store(tess_trainer *t, const store *s, const ts_safetensors *file) {
     tess_status status = TESS_OK;
-    float *room = ts_alloc_floats(ts_params_floats(t->params));
-    if (!room) return ts_fail_memory(&t->error, ts_params_floats(t->params) * sizeof *room);
-    list_stores(t, stores);
-    for (int s = 0; s < 4; s++) {
-        for (int i = 0; i < ts_params_count(t->params) && status >= 0; i++) {
-            const ts_param *p = ts_params_at(t->params, i);
-            char name[NAME];
-            snprintf(name, sizeof name, "%s%s", stores[s].prefix, p->name);
-            status = ts_model_file_read_floats(file, name, p->rank, p->dims, true, room, &t->error);
-            if (status >= 0) ts_param_read(p, stores[s].values, room);
-        }
+    float *room = ts_alloc_floats(ts_params_largest(s->params));
+    if (!room) return ts_fail_memory(&t->error, ts_params_largest(s->params) * sizeof *room);
+    for (int i = 0; i < ts_params_count(s->params) && status >= 0; i++) {
+        const ts_param *p = ts_params_at(s->params, i);
+        char name[NAME];
+        snprintf(name, sizeof name, "%s%s", s->prefix, p->name);
+        status = ts_model_file_read_floats(file, name, p->rank, p->dims, true, room, &t->error);
+        if (status >= 0) ts_param_read(p, s->values, room);
     }
     ts_free(room);
+    return status;
+}
+
+/* A checkpoint from before the adversary has none of it: the discriminator starts fresh then. */
+static tess_status read_weights(tess_trainer *t, const ts_safetensors *file) {
+    store stores[STORES];
+    const int all = list_stores(t, stores), count = ts_safetensors_find(file, "state.adversary") ? all : 4;
+    tess_status status = TESS_OK;
+    for (int s = 0; s < count && status >= 0; s++) status = read_store(t, &stores[s], file);
+    if (t->adversary) ts_weights_changed(t->adversary->weights);
     return status;
 }
 
@@ -209,17 +240,42 @@ static void restore_window(tess_trainer *t, const ts_safetensors *file) {
     ts_learner_recount(t->learner);
 }
 
+/* False when a number is out of range. */
+static bool restore_adversary(tess_trainer *t, const ts_safetensors *file) {
+    const uint8_t *averages = raw(file, "state.adversary", TS_F32, AVERAGES),
+                  *steps = raw(file, "state.adversary_steps", TS_I64, 4);
+    float a[AVERAGES];
+    int64_t s[4];
+    if (!t->adversary || !averages || !steps) return true;
+    memcpy(a, averages, sizeof a);
+    memcpy(s, steps, sizeof s);
+    if (!isfinite(a[0]) || !isfinite(a[1]) || !(a[2] >= 0 && a[2] <= 1) || s[0] < 0 || s[0] > 1 << 30) return false;
+    t->adversary->averages = (ts_adversary_averages){a[0], a[1], a[2]};
+    t->adversary->steps = (long)s[0];
+    t->sealed = s[1] != 0;
+    return true;
+}
+
+static void restore_live(tess_trainer *t, const ts_safetensors *file) {
+    const ts_file_tensor *live = ts_safetensors_find(file, "state.live");
+    float values[LIVE];
+    if (!live || live->dtype != TS_F32 || live->count > LIVE) return;
+    memcpy(values, live->data, live->count * sizeof *values);
+    live_values(t, values, (int)live->count, true);
+}
+
 /* A checkpoint of the PyTorch twin has the step only: counters follow from it, generators start anew from seed and
  * step. */
 static tess_status read_state(tess_trainer *t, const ts_safetensors *file) {
     const uint8_t *step = raw(file, "state.step", TS_I64, 1), *counters = raw(file, "state.counters", TS_I64, COUNTERS);
-    const uint8_t *rng = raw(file, "state.rng", TS_I64, 4), *live = raw(file, "state.live", TS_F32, LIVE);
+    const uint8_t *rng = raw(file, "state.rng", TS_I64, 4);
     int64_t steps;
     if (!step)
         return ts_fail(&t->error, TESS_ERR_MODEL,
                        "This is no checkpoint (state.step is missing); a model file is taken up by init.");
     memcpy(&steps, step, sizeof steps);
-    bool valid = steps >= 0 && steps <= 1 << 30 && (!counters || restore_counters(t, counters));
+    bool valid = steps >= 0 && steps <= 1 << 30 && (!counters || restore_counters(t, counters)) &&
+                 restore_adversary(t, file);
     if (!valid) return ts_fail(&t->error, TESS_ERR_MODEL, "The checkpoint's state is out of range; it is damaged.");
     t->step = (long)steps;
     if (!counters) {
@@ -235,11 +291,7 @@ static tess_status read_state(tess_trainer *t, const ts_safetensors *file) {
         t->data_rng = (ts_rng){.state = r[0], .stream = r[1] | 1};
         t->step_rng = (ts_rng){.state = r[2], .stream = r[3] | 1};
     }
-    if (live) {
-        float values[LIVE];
-        memcpy(values, live, sizeof values);
-        live_values(t, values, true);
-    }
+    restore_live(t, file);
     restore_window(t, file);
     return TESS_OK;
 }

@@ -72,9 +72,9 @@ static tess_status make_stores(tess_trainer *t) {
 }
 
 ts_figures ts_figures_none(void) {
-    ts_figures f = {.levels = 0};
-    double *const measured[] = {&f.total,    &f.l1,   &f.l2,  &f.lpips, &f.ms_ssim,  &f.commitment,
-                                &f.codebook, &f.psnr, &f.bpp, &f.lr,    &f.grad_norm};
+    ts_figures f = {.phase = 1};
+    double *const measured[] = {&f.total,    &f.l1,      &f.l2,   &f.lpips, &f.ms_ssim, &f.commitment,
+                                &f.codebook, &f.entropy, &f.psnr, &f.bpp,   &f.lr,      &f.grad_norm};
     for (size_t i = 0; i < sizeof measured / sizeof *measured; i++) *measured[i] = NAN;
     f.adversary = ts_adversary_nothing();
     return f;
@@ -123,6 +123,8 @@ int ts_trainer_phase(const tess_trainer *t) {
 
 bool ts_trainer_frozen(const tess_trainer *t) { return ts_trainer_phase(t) == 2 && t->config.train.adversarial.freeze; }
 
+static bool spreads(const tess_trainer *t) { return t->config.train.loss.entropy > 0 && !ts_trainer_frozen(t); }
+
 static void build(tess_trainer *t, ts_weights *encoder) {
     ts_graph *g = t->graph;
     const ts_config *c = &t->config;
@@ -136,6 +138,7 @@ static void build(tess_trainer *t, ts_weights *encoder) {
     ts_graph_output(g, t->x);
     ts_graph_output(g, t->z);
     ts_graph_start(g, t->y);
+    if (t->spread) ts_graph_start(g, t->z);
     if (t->adversary) ts_graph_output(g, t->tail_in);
 }
 
@@ -143,6 +146,7 @@ static tess_status make_graph(tess_trainer *t) {
     ts_error *err = &t->error;
     tess_status status = ts_learner_resize(t->learner, rows_of(&t->config), err);
     t->frozen = ts_trainer_frozen(t);
+    t->spread = spreads(t);
     if (status >= 0 && t->frozen) status = ts_weights_new(t->params, t->values, NULL, &t->frozen_weights, err);
     if (status >= 0) status = ts_graph_new(TS_GRAPH_TRAINING, &t->graph, err);
     if (status < 0) return status;
@@ -170,7 +174,7 @@ tess_status ts_trainer_ready(tess_trainer *t) {
         return ts_fail(&t->error, TESS_ERR_STATE,
                        "The config asks for LPIPS (train.loss.lpips): give a feature net, or set lpips to 0.");
     }
-    if (t->graph && t->frozen != ts_trainer_frozen(t)) ts_trainer_drop_graph(t);
+    if (t->graph && (t->frozen != ts_trainer_frozen(t) || t->spread != spreads(t))) ts_trainer_drop_graph(t);
     tess_status status = t->graph ? TESS_OK : make_graph(t);
     if (status >= 0 && ts_trainer_phase(t) == 2) status = make_adversary(t);
     if (status < 0) ts_trainer_drop_graph(t);

@@ -143,13 +143,15 @@ tess_status ts_trainer_fit(tess_trainer *t) {
 
 /* Weights of the losses that are not the image's, in this step; sets them as the graph's seeds. */
 typedef struct parts {
-    float commitment, codebook;
+    float commitment, codebook, entropy;
 } parts;
 
 static parts choose_losses(tess_trainer *t, bool quantize) {
     const ts_quantizer_config *q = &t->config.quantizer;
     const bool learns = quantize && !t->frozen;
-    parts p = {.commitment = learns ? q->commitment : 0, .codebook = learns && q->gradient ? 1 : 0};
+    parts p = {.commitment = learns ? q->commitment : 0,
+               .codebook = learns && q->gradient ? 1 : 0,
+               .entropy = learns ? t->config.train.loss.entropy : 0};
     ts_graph_seed(t->graph, t->commitment, p.commitment);
     return p;
 }
@@ -196,34 +198,46 @@ static span learning(const tess_trainer *t) {
 }
 
 /* Backward from dy and the losses on the way; norm of all gradients. */
-static void descend(tess_trainer *t, const parts *p, ts_figures *f) {
+static tess_status descend(tess_trainer *t, const parts *p, ts_figures *f) {
     const span s = learning(t);
+    float *codes = t->codebook < 0 ? NULL : t->grads + ts_params_at(t->params, t->codebook)->offset;
     memset(t->grads + s.first, 0, s.count * sizeof *t->grads);
+    if (t->spread) {
+        float *dz = ts_graph_grad_data(t->graph, t->z);
+        memset(dz, 0, ts_shape_count(ts_graph_shape(t->graph, t->z)) * sizeof *dz);
+        if (p->entropy > 0) {
+            tess_status status = ts_learner_entropy(t->learner, &t->config.train.loss, p->entropy, &f->entropy, dz,
+                                                    codes, t->pool, &t->error);
+            if (status < 0) return status;
+            f->total += p->entropy * f->entropy;
+        }
+    }
     ts_graph_backward(t->graph, t->pool);
     if (p->codebook > 0) {
-        float *grad = t->grads + ts_params_at(t->params, t->codebook)->offset;
-        ts_learner_codebook_loss(t->learner, p->codebook, &f->codebook, grad);
+        ts_learner_codebook_loss(t->learner, p->codebook, &f->codebook, codes);
         f->total += p->codebook * f->codebook;
     }
     f->grad_norm = sqrt(ts_sum_squares(t->grads + s.first, s.count, t->pool));
+    return TESS_OK;
 }
 
-/* Measures everything and leaves all gradients; false if anything is not finite. Changes nothing else. */
-static bool judge(tess_trainer *t, const parts *p, ts_figures *f) {
-    const bool adverse = ts_trainer_phase(t) == 2;
+/* Measures everything and leaves all gradients; *good: everything was finite. Changes nothing else. Errors: MEMORY. */
+static tess_status judge(tess_trainer *t, const parts *p, ts_figures *f, bool *good) {
+    *good = false;
     ts_graph_forward(t->graph, t->pool);
     measure_image(t, f);
     if (p->commitment > 0) f->total += p->commitment * (f->commitment = *ts_graph_data(t->graph, t->commitment));
-    if (!isfinite(f->total)) return false;
+    if (!isfinite(f->total)) return TESS_OK;
     float *dy = ts_graph_grad_data(t->graph, t->y);
     memcpy(dy, ts_image_loss_backward(t->image_loss, t->pool),
            ts_shape_count(ts_graph_shape(t->graph, t->y)) * sizeof *dy);
-    if (adverse) {
+    if (f->phase == 2) {
         measure_adversary(t, dy, f);
-        if (!isfinite(f->total) || !ts_adversary_good(t->adversary, &t->config)) return false;
+        if (!isfinite(f->total) || !ts_adversary_good(t->adversary, &t->config)) return TESS_OK;
     }
-    descend(t, p, f);
-    return isfinite(f->total) && isfinite(f->grad_norm);
+    tess_status status = descend(t, p, f);
+    *good = status >= 0 && isfinite(f->total) && isfinite(f->grad_norm);
+    return status;
 }
 
 /* Clips by global norm as PyTorch's clip_grad_norm_ and moves weights, EMA, codes and the discriminator. */
@@ -250,7 +264,7 @@ static void apply(tess_trainer *t) {
     if (!t->frozen) ts_trainer_codes_from_store(t);
     ts_ema(t->ema + s.first, t->values + s.first, s.count,
            (float)fmin(c->ema, (1.0 + (double)t->step) / (10.0 + (double)t->step)), t->pool);
-    if (ts_trainer_phase(t) == 2) ts_adversary_apply(t->adversary, &t->config, t->pool);
+    if (t->figures.phase == 2) ts_adversary_apply(t->adversary, &t->config, t->pool);
 }
 
 tess_status ts_trainer_run(tess_trainer *t, int levels, float lambda) {
@@ -259,9 +273,12 @@ tess_status ts_trainer_run(tess_trainer *t, int levels, float lambda) {
     f.lr = ts_trainer_rate(t);
     f.levels = quantize ? levels : 0;
     f.lambda = lambda;
+    f.phase = ts_trainer_phase(t);
     ts_learner_choose(t->learner, quantize, levels, lambda);
     parts p = choose_losses(t, quantize);
-    const bool good = judge(t, &p, &f);
+    bool good;
+    tess_status status = judge(t, &p, &f, &good);
+    if (status < 0) return status;
     if (quantize)
         f.bpp = ts_learner_bits(t->learner) / ((double)ts_config_factor(&t->config) * ts_config_factor(&t->config));
     t->figures = f;
