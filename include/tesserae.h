@@ -144,12 +144,16 @@ tess_status tess_trainer_features(tess_trainer *trainer, const void *net, size_t
                                   size_t heads_size);
 /* Adds a picture to the training (validation = 0) or validation set: returns where to write its pixels, or NULL. */
 uint8_t *tess_trainer_add_image(tess_trainer *trainer, int validation, int width, int height, int channels);
-/* Live changes: "lr" (multiplies nothing: replaces the schedule's base), "batch", "threads", "steps" (in all), "l1", "l2", "lpips", "ms_ssim", "commitment". */
+/* Live changes: "lr" (multiplies nothing: replaces the schedule's base), "batch", "threads", "steps" (in all); weights of
+ * losses: "l1", "l2", "lpips", "ms_ssim", "commitment", "entropy"; with an adversary in the config also "adversarial" (its
+ * weight), "d_lr", "features", "r1", "lecam", "gate". */
 tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double value);
 tess_status tess_trainer_step(tess_trainer *trainer); /* MORE, DONE (all steps done) or an error */
 /* Figures of the last step by name: step, steps, total, l1, l2, lpips, ms_ssim, commitment, codebook, psnr, bpp, perplexity,
- * used, dead, lr, grad_norm, skipped, images (crops trained on so far), levels, lambda. NaN for an unknown name, and for
- * what was not measured. */
+ * used, dead, lr, grad_norm, skipped, images (crops trained on so far), levels, lambda, entropy, phase (1, or 2 with the
+ * adversary at work); of the adversary: adversarial (its weight), generator, discriminator, features, r1, lecam (losses), real, fake (mean logits),
+ * d_accuracy (share of logits of the right sign), d_weight, d_grad_norm. NaN for an unknown name, and for what was not
+ * measured. */
 double tess_trainer_stat(const tess_trainer *trainer, const char *name);
 /* Reconstructs validation picture i (with EMA weights): RGB pixels of input and output, same size, and its tokens. */
 tess_status tess_trainer_preview(tess_trainer *trainer, int i, const uint8_t **input, const uint8_t **output,

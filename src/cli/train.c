@@ -157,7 +157,17 @@ static bool set_up(tess_trainer *trainer, const char *folder, const train_option
 static const char *const FIGURES[] = {"step",       "total",     "l1",   "l2",      "lpips",      "ms_ssim",
                                       "commitment", "codebook",  "psnr", "bpp",     "perplexity", "used",
                                       "dead",       "grad_norm", "lr",   "skipped", "images"};
-enum { FIGURE_COUNT = sizeof FIGURES / sizeof *FIGURES };
+static const char *const ADVERSARY[] = {"phase", "generator",  "discriminator", "features",
+                                        "r1",    "lecam",      "entropy",       "real",
+                                        "fake",  "d_accuracy", "d_weight",      "d_grad_norm"};
+enum { FIGURE_COUNT = sizeof FIGURES / sizeof *FIGURES, ADVERSARY_COUNT = sizeof ADVERSARY / sizeof *ADVERSARY };
+
+/* Name i of a run's figures, NULL after the last: the adversary's come last, where there is one. */
+static const char *figure(const tess_trainer *trainer, int i) {
+    if (i < FIGURE_COUNT) return FIGURES[i];
+    const bool adversary = isfinite(tess_trainer_stat(trainer, "adversarial"));
+    return adversary && i < FIGURE_COUNT + ADVERSARY_COUNT ? ADVERSARY[i - FIGURE_COUNT] : NULL;
+}
 
 /* Opens the CSV: a resumed run appends. */
 static FILE *open_log(const train_options *o, char fault[FAULT_SIZE]) {
@@ -166,17 +176,18 @@ static FILE *open_log(const train_options *o, char fault[FAULT_SIZE]) {
         snprintf(fault, FAULT_SIZE, "%.200s cannot be opened for writing; check --log", o->log);
         return NULL;
     }
-    fseek(log, 0, SEEK_END);
-    if (ftell(log) == 0) {
-        for (int i = 0; i < FIGURE_COUNT; i++) fprintf(log, "%s,", FIGURES[i]);
-        fputs("seconds\n", log);
-    }
     return log;
 }
 
+/* A line of the CSV; an empty one gets its heading first. */
 static void log_step(FILE *log, const tess_trainer *trainer, double seconds) {
-    for (int i = 0; i < FIGURE_COUNT; i++) {
-        const double value = tess_trainer_stat(trainer, FIGURES[i]);
+    fseek(log, 0, SEEK_END);
+    if (ftell(log) == 0) {
+        for (int i = 0; figure(trainer, i); i++) fprintf(log, "%s,", figure(trainer, i));
+        fputs("seconds\n", log);
+    }
+    for (int i = 0; figure(trainer, i); i++) {
+        const double value = tess_trainer_stat(trainer, figure(trainer, i));
         if (isfinite(value)) fprintf(log, "%.7g", value);
         fputc(',', log);
     }
@@ -184,7 +195,7 @@ static void log_step(FILE *log, const tess_trainer *trainer, double seconds) {
     fflush(log);
 }
 
-enum { FIGURES_TEXT = 160 };
+enum { FIGURES_TEXT = 224 };
 
 /* Appends "label value" to a line of figures; nothing for a figure that was not measured. */
 static void add_figure(char text[FIGURES_TEXT], const char *label, int digits, double value) {
@@ -202,6 +213,10 @@ static void show_step(progress *bar, const tess_trainer *trainer, double seconds
     add_figure(figures, " loss", 4, tess_trainer_stat(trainer, "total"));
     add_figure(figures, " l1", 4, tess_trainer_stat(trainer, "l1"));
     if (lpips > 0) add_figure(figures, " lpips", 3, lpips);
+    add_figure(figures, " g", 3, tess_trainer_stat(trainer, "generator"));
+    add_figure(figures, " d", 3, tess_trainer_stat(trainer, "discriminator"));
+    add_figure(figures, " right", 2, tess_trainer_stat(trainer, "d_accuracy"));
+    add_figure(figures, " weight", 2, tess_trainer_stat(trainer, "d_weight"));
     add_figure(figures, " PSNR", 2, tess_trainer_stat(trainer, "psnr"));
     add_figure(figures, " bpp", 3, tess_trainer_stat(trainer, "bpp"));
     add_figure(figures, " codes", 0, tess_trainer_stat(trainer, "used"));
@@ -232,7 +247,8 @@ static void report(const tess_trainer *trainer, const train_options *o, double s
     }
     json_line j = json_begin(stdout);
     json_text(&j, "output", o->out);
-    for (int i = 0; i < FIGURE_COUNT; i++) json_real(&j, FIGURES[i], tess_trainer_stat(trainer, FIGURES[i]));
+    for (int i = 0; figure(trainer, i); i++)
+        json_real(&j, figure(trainer, i), tess_trainer_stat(trainer, figure(trainer, i)));
     json_real(&j, "seconds", seconds);
     json_end(&j);
 }

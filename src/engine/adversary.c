@@ -86,12 +86,8 @@ static tess_status build(ts_adversary *a, ts_critic *critic, const ts_config *c,
 }
 
 tess_status ts_adversary_ready(ts_adversary *a, const ts_config *config, int threads, ts_error *err) {
-    const int least = ts_discriminator_least(&config->train.adversarial.discriminator);
     if ((config->train.adversarial.features > 0) != a->matching) ts_adversary_drop_graphs(a);
     if (a->fake.graph) return TESS_OK;
-    if (config->train.size < least)
-        return ts_fail(err, TESS_ERR_INPUT, "The discriminator needs crops of at least %d pixels; train.size is %d.",
-                       least, config->train.size);
     a->matching = config->train.adversarial.features > 0;
     tess_status status = build(a, &a->real, config, threads, err);
     if (status >= 0) status = build(a, &a->fake, config, threads, err);

@@ -63,7 +63,7 @@ tess_status ts_adversary_new(const ts_config *config, ts_adversary **out, ts_err
 void ts_adversary_free(ts_adversary *a);
 void ts_adversary_drop_graphs(ts_adversary *a);
 /* Makes the graphs fit the config, before the first judgement and after changes of batch, threads or `features`. Errors:
- * MEMORY, TOO_LARGE, INPUT (crops too small). */
+ * MEMORY, TOO_LARGE. */
 tess_status ts_adversary_ready(ts_adversary *a, const ts_config *config, int threads, ts_error *err);
 
 /* See above. Adds the weighted gradient to dy (which may be batch->dy); returns what it adds to the total loss. */

@@ -194,6 +194,7 @@ tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double v
 double tess_trainer_stat(const tess_trainer *trainer, const char *name) {
     if (!trainer || !name || !trainer->json) return NAN;
     const ts_figures *f = &trainer->figures;
+    const ts_adversarial_config *c = &trainer->config.train.adversarial;
     const ts_adversary_figures *d = &f->adversary;
     bool counted = !strcmp(name, "perplexity") || !strcmp(name, "used") ||
                    !strcmp(name, "dead");                             /* looks at every code */
@@ -224,6 +225,7 @@ double tess_trainer_stat(const tess_trainer *trainer, const char *name) {
                  {"levels", (double)f->levels},
                  {"lambda", f->lambda},
                  {"phase", (double)f->phase},
+                 {"adversarial", c->on ? c->weight : NAN},
                  {"generator", d->generator},
                  {"discriminator", d->discriminator},
                  {"features", d->features},

@@ -100,6 +100,7 @@ static tess_status write_all(tess_trainer *t, writing *w, uint8_t **bytes, size_
     int64_t counters[COUNTERS] = {t->skipped, t->skipped_in_row, t->adam_steps,    t->fitted,
                                   c->steps,   c->batch,          c->quantize_from, t->crops};
     uint64_t rng[4] = {t->data_rng.state, t->data_rng.stream, t->step_rng.state, t->step_rng.stream};
+    int64_t adversary_steps[4] = {t->adversary ? t->adversary->steps : 0, t->sealed};
     float adversary[AVERAGES] = {0}, live[LIVE], progress = (float)((double)t->step / t->config.train.steps);
     live_values(t, live, LIVE, false);
     put(w, "", "state.step", TS_I64, 1, (int[]){1}, &step);
@@ -111,7 +112,7 @@ static tess_status write_all(tess_trainer *t, writing *w, uint8_t **bytes, size_
         const ts_adversary_averages *a = &t->adversary->averages;
         adversary[0] = a->real, adversary[1] = a->fake, adversary[2] = a->accuracy;
         put(w, "", "state.adversary", TS_F32, 1, (int[]){AVERAGES}, adversary);
-        put(w, "", "state.adversary_steps", TS_I64, 1, (int[]){4}, (int64_t[]){t->adversary->steps, t->sealed, 0, 0});
+        put(w, "", "state.adversary_steps", TS_I64, 1, (int[]){4}, adversary_steps);
     }
     put(w, "", "state.live", TS_F32, 1, (int[]){LIVE}, live);
     put(w, "", "state.progress", TS_F32, 1, (int[]){1}, &progress);
