@@ -77,8 +77,8 @@ static void pad(const job *j, float *row, float value) {
 
 static float highest(const job *j, float *row) {
     float lanes[TS_VF];
+    pad(j, row, row[0]); /* before anything is read: up to here the pads hold anything */
     vf top = vf_load(row);
-    pad(j, row, row[0]);
     for (size_t k = TS_VF; k < j->pitch; k += TS_VF) top = vf_max(top, vf_load(row + k));
     vf_store(lanes, top);
     for (int i = 1; i < TS_VF; i++) lanes[0] = lanes[i] > lanes[0] ? lanes[i] : lanes[0];
