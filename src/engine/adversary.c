@@ -116,6 +116,7 @@ static float *logit_grads(const ts_critic *critic, int scale) {
     return ts_graph_grad_data(critic->graph, critic->net.logits[scale]);
 }
 
+/* Nothing comes from outside to the features: to be said before every backward. */
 static void rest_features(const ts_adversary *a) {
     const ts_critic *c = &a->fake;
     for (int s = 0; s < c->net.scales && a->matching; s++) {
@@ -126,7 +127,9 @@ static void rest_features(const ts_adversary *a) {
     }
 }
 
-static void weigh_weights(const judgement *j) {
+/* From the gradients at the logits to the weights'. */
+static void blame_weights(const judgement *j) {
+    rest_features(j->a);
     ts_graph_backward_to(j->a->real.graph, TS_GRADIENTS_WEIGHTS, j->pool);
     ts_graph_backward_to(j->a->fake.graph, TS_GRADIENTS_WEIGHTS, j->pool);
 }
@@ -182,8 +185,7 @@ static void discriminate(const judgement *j) {
     for (int s = 0; s < a->real.net.scales; s++) judge_scale(j, s);
     if (rests(a, j->config)) return;
     memset(a->grads, 0, ts_params_floats(a->params) * sizeof *a->grads);
-    rest_features(a);
-    weigh_weights(j);
+    blame_weights(j);
 }
 
 /* mean over scales and layers of mean |f(y) - f(x)|, its gradient times `weight` at the features. */
@@ -274,7 +276,7 @@ static void penalize(const judgement *j) {
     ts_graph_forward(a->fake.graph, j->pool);
     fill_logit_grads(&a->real, (float)weight, j->pool);
     fill_logit_grads(&a->fake, (float)-weight, j->pool);
-    weigh_weights(j);
+    blame_weights(j);
 }
 
 /* ---- a step ----------------------------------------------------------------------------------------------------- */
