@@ -109,6 +109,9 @@ bool ts_trainer_frozen(const tess_trainer *t); /* is the coming step one with a 
 /* Levels and lambda of a step, from the config's level_weights and lambda. */
 void ts_trainer_draw(tess_trainer *t, int *levels, float *lambda);
 double ts_trainer_rate(const tess_trainer *t); /* learning rate of the coming step */
+/* The switch to a frozen phase two, once, before its first step: the moving average becomes the weights, and the
+ * optimizer starts anew. */
+tess_status ts_trainer_seal(tess_trainer *t);
 /* One step on the batch that lies in the graph's x. OK (also when the step was skipped), or NUMERIC after too many. */
 tess_status ts_trainer_run(tess_trainer *t, int levels, float lambda);
 /* Codes from data: fits them to latents of fresh batches, after scaling the latent to unit variance (folded into the

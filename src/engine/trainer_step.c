@@ -294,8 +294,7 @@ tess_status ts_trainer_run(tess_trainer *t, int levels, float lambda) {
         MAX_SKIPPED);
 }
 
-/* The switch to a frozen phase two: the moving average becomes the weights, and optimizers start anew. */
-static void seal(tess_trainer *t) {
+tess_status ts_trainer_seal(tess_trainer *t) {
     const size_t bytes = ts_params_floats(t->params) * sizeof(float);
     memcpy(t->values, t->ema, bytes);
     memset(t->first, 0, bytes);
@@ -306,6 +305,7 @@ static void seal(tess_trainer *t) {
     ts_trainer_drop_graph(t);             /* prepared weights are of the old values */
     ts_weights_changed(t->weights);
     t->sealed = true;
+    return TESS_OK;
 }
 
 tess_status tess_trainer_step(tess_trainer *t) {
@@ -319,8 +319,8 @@ tess_status tess_trainer_step(tess_trainer *t) {
     if (t->step >= t->config.train.steps) return TESS_DONE;
     if (t->train.count == 0)
         return ts_fail(&t->error, TESS_ERR_STATE, "There is no picture to train on: add some first.");
-    if (ts_trainer_frozen(t) && !t->sealed) seal(t);
-    tess_status status = ts_trainer_ready(t);
+    tess_status status = ts_trainer_frozen(t) && !t->sealed ? ts_trainer_seal(t) : TESS_OK;
+    if (status >= 0) status = ts_trainer_ready(t);
     if (status >= 0 && !t->fitted && t->step >= t->config.train.quantize_from) status = ts_trainer_fit(t);
     if (status < 0) return status;
     if (!load_batch(t)) return ts_fail_memory(&t->error, sizeof(double) * (size_t)t->train.count);

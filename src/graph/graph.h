@@ -121,7 +121,8 @@ bool ts_graph_forward_some(ts_graph *g, ts_pool *pool, int *next, uint64_t macs)
 void ts_graph_forward_to(ts_graph *g, ts_tensor t, ts_pool *pool);
 void ts_graph_backward(ts_graph *g, ts_pool *pool);
 typedef enum ts_gradients { TS_GRADIENTS_WEIGHTS = 1, TS_GRADIENTS_INPUTS = 2 } ts_gradients;
-/* Backward for one kind of gradients (or their sum: both): what only the other needs is not computed, nor touched. */
+/* Backward for one kind of gradients (or their sum: both): what only the other needs is not computed. Gradients of inputs
+ * hold until the next forward or backward. */
 void ts_graph_backward_to(ts_graph *g, unsigned kinds, ts_pool *pool);
 uint64_t ts_graph_macs(const ts_graph *g); /* multiply-adds of one forward */
 
