@@ -81,18 +81,25 @@ static tess_status build(ts_adversary *a, ts_critic *critic, const ts_config *c,
         }
     }
     if (fake) ts_graph_keep(g);
-    status = ts_graph_plan(g, threads, err);
-    return status < 0 ? status : ts_graph_alloc(g, err);
+    return ts_graph_plan(g, threads, err);
 }
 
-tess_status ts_adversary_ready(ts_adversary *a, const ts_config *config, int threads, ts_error *err) {
-    if ((config->train.adversarial.features > 0) != a->matching) ts_adversary_drop_graphs(a);
-    if (a->fake.graph) return TESS_OK;
+tess_status ts_adversary_plan(ts_adversary *a, const ts_config *config, int threads, ts_error *err) {
     a->matching = config->train.adversarial.features > 0;
     tess_status status = build(a, &a->real, config, threads, err);
     if (status >= 0) status = build(a, &a->fake, config, threads, err);
     if (status < 0) ts_adversary_drop_graphs(a);
     return status;
+}
+
+tess_status ts_adversary_alloc(ts_adversary *a, float *room, ts_error *err) {
+    float *second = room ? room + ts_graph_bytes(a->real.graph) / sizeof *room : NULL;
+    tess_status status = ts_graph_alloc_in(a->real.graph, room, err);
+    return status < 0 ? status : ts_graph_alloc_in(a->fake.graph, second, err);
+}
+
+size_t ts_adversary_bytes(const ts_adversary *a) {
+    return ts_graph_bytes(a->real.graph) + ts_graph_bytes(a->fake.graph);
 }
 
 /* ---- parts of a judgement --------------------------------------------------------------------------------------- */

@@ -62,9 +62,12 @@ typedef struct ts_adversary_batch {
 tess_status ts_adversary_new(const ts_config *config, ts_adversary **out, ts_error *err);
 void ts_adversary_free(ts_adversary *a);
 void ts_adversary_drop_graphs(ts_adversary *a);
-/* Makes the graphs fit the config, before the first judgement and after changes of batch, threads or `features`. Errors:
- * MEMORY, TOO_LARGE. */
-tess_status ts_adversary_ready(ts_adversary *a, const ts_config *config, int threads, ts_error *err);
+/* Plans the graphs for the config's batches; to be dropped before they are planned anew. Errors: MEMORY,
+ * TOO_LARGE. */
+tess_status ts_adversary_plan(ts_adversary *a, const ts_config *config, int threads, ts_error *err);
+/* Takes ts_adversary_bytes of `room` (ts_graph_alloc_in), or memory of its own. Errors: MEMORY. */
+tess_status ts_adversary_alloc(ts_adversary *a, float *room, ts_error *err);
+size_t ts_adversary_bytes(const ts_adversary *a);
 
 /* See above. Adds the weighted gradient to dy (which may be batch->dy); returns what it adds to the total loss. */
 double ts_adversary_judge(ts_adversary *a, const ts_config *config, const ts_adversary_batch *batch, float *dy,

@@ -47,11 +47,16 @@ tess_status ts_image_loss_new(const ts_config *config, ts_weights *features, int
         build(loss, config, features);
         status = ts_graph_plan(loss->graph, threads, err);
     }
-    if (status >= 0) status = ts_graph_alloc(loss->graph, err);
     if (status >= 0) *out = loss;
     else ts_image_loss_free(loss);
     return status;
 }
+
+tess_status ts_image_loss_alloc(ts_image_loss *loss, float *room, ts_error *err) {
+    return ts_graph_alloc_in(loss->graph, room, err);
+}
+
+size_t ts_image_loss_bytes(const ts_image_loss *loss) { return ts_graph_bytes(loss->graph); }
 
 void ts_image_loss_free(ts_image_loss *loss) {
     if (!loss) return;

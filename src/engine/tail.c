@@ -61,8 +61,7 @@ static tess_status build(ts_tail *tail, const ts_config *c, ts_weights *weights,
     tail->y = ts_autoencoder_decoder_part(tail->graph, c, weights, tail->x, layer_of(tail->weight), c->decoder_count);
     ts_graph_start(tail->graph, tail->y);
     ts_graph_keep(tail->graph);
-    status = ts_graph_plan(tail->graph, threads, err);
-    return status < 0 ? status : ts_graph_alloc(tail->graph, err);
+    return ts_graph_plan(tail->graph, threads, err);
 }
 
 tess_status ts_tail_new(const ts_config *config, ts_weights *weights, float *grads, ts_shape in, int threads,
@@ -83,6 +82,12 @@ tess_status ts_tail_new(const ts_config *config, ts_weights *weights, float *gra
     else ts_tail_free(tail);
     return status;
 }
+
+tess_status ts_tail_alloc(ts_tail *tail, float *room, ts_error *err) {
+    return ts_graph_alloc_in(tail->graph, room, err);
+}
+
+size_t ts_tail_bytes(const ts_tail *tail) { return ts_graph_bytes(tail->graph); }
 
 void ts_tail_free(ts_tail *tail) {
     if (!tail) return;

@@ -52,6 +52,14 @@ typedef struct ts_view {
     ts_pixels input, output;
 } ts_view;
 
+/* What a trainer's graphs are made for. */
+typedef struct ts_made {
+    int phase;
+    bool frozen;   /* the encoder has no gradients */
+    bool spread;   /* the entropy loss has a gradient at z */
+    bool matching; /* the adversary matches features */
+} ts_made;
+
 struct tess_trainer {
     ts_error error;
     ts_pictures train, validation;
@@ -79,11 +87,10 @@ struct tess_trainer {
     /* what runs a step; graph NULL when all of it must be made afresh */
     ts_graph *graph;
     ts_tensor x, z, y, tail_in, commitment; /* y: its gradient comes from outside; tail_in: what enters the tail */
-    bool spread;                            /* the entropy loss has a gradient at z */
-    bool frozen;                            /* the graph's encoder has no gradients */
-    ts_weights *frozen_weights;             /* its weights then, over the same values */
-    ts_image_loss *image_loss;
-    ts_tail *tail; /* NULL unless the adversary's balance asks for it */
+    ts_made made;
+    ts_weights *frozen_weights; /* made.frozen: the encoder's, over the same values */
+    ts_image_loss *image_loss;  /* this and what follows works between forward and backward, in memory free then */
+    ts_tail *tail;              /* NULL unless the adversary's balance asks for it */
     /* results handed out */
     ts_view view;
     uint8_t *checkpoint, *model;

@@ -123,12 +123,10 @@ int ts_trainer_phase(const tess_trainer *t) {
 
 bool ts_trainer_frozen(const tess_trainer *t) { return ts_trainer_phase(t) == 2 && t->config.train.adversarial.freeze; }
 
-static bool spreads(const tess_trainer *t) { return t->config.train.loss.entropy > 0 && !ts_trainer_frozen(t); }
-
 static void build(tess_trainer *t, ts_weights *encoder) {
     ts_graph *g = t->graph;
     const ts_config *c = &t->config;
-    const int tail = t->adversary ? ts_tail_layer(t->params) : -1, split = tail < 0 ? 0 : tail;
+    const int tail = t->made.phase == 2 ? ts_tail_layer(t->params) : -1, split = tail < 0 ? 0 : tail;
     t->x = ts_graph_input(g, (ts_shape){c->train.batch, c->train.size, c->train.size, 3}, false);
     t->z = ts_autoencoder_encoder(g, c, encoder, t->x);
     ts_tensor zq = ts_graph_quantize(g, t->z, ts_learner_hooks(t->learner));
@@ -138,31 +136,67 @@ static void build(tess_trainer *t, ts_weights *encoder) {
     ts_graph_output(g, t->x);
     ts_graph_output(g, t->z);
     ts_graph_start(g, t->y);
-    if (t->spread) ts_graph_start(g, t->z);
-    if (t->adversary) ts_graph_output(g, t->tail_in);
+    if (t->made.spread) ts_graph_start(g, t->z);
+    if (t->made.phase == 2) ts_graph_output(g, t->tail_in);
 }
 
-static tess_status make_graph(tess_trainer *t) {
+/* Plans what works between the autoencoder's forward and backward, first the image losses, then, over them, the
+ * adversary. *bytes: the room that it takes. */
+static tess_status plan_judges(tess_trainer *t, size_t *bytes) {
     ts_error *err = &t->error;
+    tess_status status = ts_image_loss_new(&t->config, t->features, t->threads, &t->image_loss, err);
+    if (status < 0) return status;
+    *bytes = ts_image_loss_bytes(t->image_loss);
+    if (t->made.phase == 1) return TESS_OK;
+    status = ts_adversary_plan(t->adversary, &t->config, t->threads, err);
+    if (status >= 0 && t->config.train.adversarial.balance == TS_BALANCE_LAYER)
+        status = ts_tail_new(&t->config, t->weights, t->grads, ts_graph_shape(t->graph, t->tail_in), t->threads,
+                             &t->tail, err);
+    if (status < 0) return status;
+    const size_t adverse = ts_adversary_bytes(t->adversary) + (t->tail ? ts_tail_bytes(t->tail) : 0);
+    if (adverse > *bytes) *bytes = adverse;
+    return TESS_OK;
+}
+
+static tess_status place_judges(tess_trainer *t) {
+    float *room = ts_graph_reserved(t->graph);
+    tess_status status = ts_image_loss_alloc(t->image_loss, room, &t->error);
+    if (status < 0 || t->made.phase == 1) return status;
+    status = ts_adversary_alloc(t->adversary, room, &t->error);
+    if (status < 0 || !t->tail) return status;
+    return ts_tail_alloc(t->tail, room + ts_adversary_bytes(t->adversary) / sizeof *room, &t->error);
+}
+
+/* What the graphs hang on besides batch and threads, whose changes drop them. */
+static ts_made wanted(const tess_trainer *t) {
+    const ts_train_config *c = &t->config.train;
+    const int phase = ts_trainer_phase(t);
+    const bool frozen = ts_trainer_frozen(t);
+    return (ts_made){.phase = phase,
+                     .frozen = frozen,
+                     .spread = c->loss.entropy > 0 && !frozen,
+                     .matching = phase == 2 && c->adversarial.features > 0};
+}
+
+static bool same(ts_made a, ts_made b) {
+    return a.phase == b.phase && a.frozen == b.frozen && a.spread == b.spread && a.matching == b.matching;
+}
+
+static tess_status make_graphs(tess_trainer *t) {
+    ts_error *err = &t->error;
+    size_t bytes = 0;
+    t->made = wanted(t);
     tess_status status = ts_learner_resize(t->learner, rows_of(&t->config), err);
-    t->frozen = ts_trainer_frozen(t);
-    t->spread = spreads(t);
-    if (status >= 0 && t->frozen) status = ts_weights_new(t->params, t->values, NULL, &t->frozen_weights, err);
+    if (status >= 0 && t->made.frozen) status = ts_weights_new(t->params, t->values, NULL, &t->frozen_weights, err);
     if (status >= 0) status = ts_graph_new(TS_GRAPH_TRAINING, &t->graph, err);
     if (status < 0) return status;
-    build(t, t->frozen ? t->frozen_weights : t->weights);
+    build(t, t->made.frozen ? t->frozen_weights : t->weights);
+    status = plan_judges(t, &bytes);
+    if (status < 0) return status;
+    ts_graph_reserve(t->graph, bytes / sizeof(float));
     status = ts_graph_plan(t->graph, t->threads, err);
     if (status >= 0) status = ts_graph_alloc(t->graph, err);
-    if (status >= 0) status = ts_image_loss_new(&t->config, t->features, t->threads, &t->image_loss, err);
-    return status;
-}
-
-/* What phase two needs besides. */
-static tess_status make_adversary(tess_trainer *t) {
-    tess_status status = ts_adversary_ready(t->adversary, &t->config, t->threads, &t->error);
-    if (status < 0 || t->tail || t->config.train.adversarial.balance != TS_BALANCE_LAYER) return status;
-    return ts_tail_new(&t->config, t->weights, t->grads, ts_graph_shape(t->graph, t->tail_in), t->threads, &t->tail,
-                       &t->error);
+    return status < 0 ? status : place_judges(t);
 }
 
 tess_status ts_trainer_ready(tess_trainer *t) {
@@ -174,9 +208,8 @@ tess_status ts_trainer_ready(tess_trainer *t) {
         return ts_fail(&t->error, TESS_ERR_STATE,
                        "The config asks for LPIPS (train.loss.lpips): give a feature net, or set lpips to 0.");
     }
-    if (t->graph && (t->frozen != ts_trainer_frozen(t) || t->spread != spreads(t))) ts_trainer_drop_graph(t);
-    tess_status status = t->graph ? TESS_OK : make_graph(t);
-    if (status >= 0 && ts_trainer_phase(t) == 2) status = make_adversary(t);
+    if (t->graph && !same(t->made, wanted(t))) ts_trainer_drop_graph(t);
+    tess_status status = t->graph ? TESS_OK : make_graphs(t);
     if (status < 0) ts_trainer_drop_graph(t);
     return status;
 }

@@ -148,7 +148,7 @@ typedef struct parts {
 
 static parts choose_losses(tess_trainer *t, bool quantize) {
     const ts_quantizer_config *q = &t->config.quantizer;
-    const bool learns = quantize && !t->frozen;
+    const bool learns = quantize && !t->made.frozen;
     parts p = {.commitment = learns ? q->commitment : 0,
                .codebook = learns && q->gradient ? 1 : 0,
                .entropy = learns ? t->config.train.loss.entropy : 0};
@@ -189,7 +189,7 @@ typedef struct span {
 
 static span learning(const tess_trainer *t) {
     span s = {0, ts_params_floats(t->params)};
-    for (int i = 0; i < ts_params_count(t->params) && t->frozen; i++) {
+    for (int i = 0; i < ts_params_count(t->params) && t->made.frozen; i++) {
         const ts_param *p = ts_params_at(t->params, i);
         if (strncmp(p->name, "encoder.", 8) == 0) s.first = p->offset + p->count;
         if (strncmp(p->name, "decoder.", 8) == 0) s.count = p->offset + p->count - s.first;
@@ -202,7 +202,7 @@ static tess_status descend(tess_trainer *t, const parts *p, ts_figures *f) {
     const span s = learning(t);
     float *codes = t->codebook < 0 ? NULL : t->grads + ts_params_at(t->params, t->codebook)->offset;
     memset(t->grads + s.first, 0, s.count * sizeof *t->grads);
-    if (t->spread) {
+    if (t->made.spread) {
         float *dz = ts_graph_grad_data(t->graph, t->z);
         memset(dz, 0, ts_shape_count(ts_graph_shape(t->graph, t->z)) * sizeof *dz);
         if (p->entropy > 0) {
@@ -252,7 +252,7 @@ static void apply(tess_trainer *t) {
                         .weight_decay = c->weight_decay,
                         .step = ++t->adam_steps,
                         .grad_scale = (float)clip};
-    if (t->frozen) {
+    if (t->made.frozen) {
         ts_learner_observe(t->learner);
     } else {
         ts_learner_update(t->learner, &t->step_rng);
@@ -261,7 +261,7 @@ static void apply(tess_trainer *t) {
     ts_adamw_step(t->values + s.first, t->first + s.first, t->second + s.first, t->grads + s.first, s.count, &options,
                   t->pool);
     ts_weights_changed(t->weights);
-    if (!t->frozen) ts_trainer_codes_from_store(t);
+    if (!t->made.frozen) ts_trainer_codes_from_store(t);
     ts_ema(t->ema + s.first, t->values + s.first, s.count,
            (float)fmin(c->ema, (1.0 + (double)t->step) / (10.0 + (double)t->step)), t->pool);
     if (t->figures.phase == 2) ts_adversary_apply(t->adversary, &t->config, t->pool);

@@ -26,7 +26,7 @@ void ts_graph_free(ts_graph *graph) {
     for (int i = 0; i < graph->count; i++) ts_free(graph->nodes[i].table);
     ts_free(graph->nodes);
     ts_free(graph->storages);
-    ts_free(graph->arena);
+    if (!graph->borrowed) ts_free(graph->arena);
     ts_free(graph);
 }
 
@@ -249,6 +249,10 @@ void ts_graph_output(ts_graph *g, ts_tensor t) {
 void ts_graph_start(ts_graph *g, ts_tensor t) {
     if (t < 0 || t >= g->count || g->planned) return;
     g->nodes[t].output = g->nodes[t].start = true;
+}
+
+void ts_graph_reserve(ts_graph *g, size_t floats) {
+    if (!g->planned) g->reserve = floats;
 }
 
 void ts_graph_keep(ts_graph *g) {

@@ -95,6 +95,8 @@ void ts_graph_start(ts_graph *g, ts_tensor t);
 /* What backward reads stays after it, so that backward may run several times after one forward, each time with other
  * starts. */
 void ts_graph_keep(ts_graph *g);
+/* Asks for room of `floats` floats for other work between forward and backward, in memory that is free then. */
+void ts_graph_reserve(ts_graph *g, size_t floats);
 ts_shape ts_graph_shape(const ts_graph *g, ts_tensor t);
 
 /* Floats of the largest tensor built so far; 0 after a fault. */
@@ -105,6 +107,9 @@ size_t ts_graph_largest(const ts_graph *g);
 tess_status ts_graph_plan(ts_graph *g, int threads, ts_error *err);
 size_t ts_graph_bytes(const ts_graph *g);               /* of ts_graph_alloc, known after plan */
 tess_status ts_graph_alloc(ts_graph *g, ts_error *err); /* takes the memory and the weights' prepared forms */
+/* The same in `memory`, ts_graph_bytes of the caller's, aligned as ts_alloc_floats gives it; NULL: in its own. */
+tess_status ts_graph_alloc_in(ts_graph *g, float *memory, ts_error *err);
+float *ts_graph_reserved(const ts_graph *g); /* the room of ts_graph_reserve, after alloc */
 /* Where a tensor's values lie: inputs are written before every forward (their memory is reused), outputs and losses
  * read after it. NULL for a tensor that is neither. */
 float *ts_graph_data(ts_graph *g, ts_tensor t);

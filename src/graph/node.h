@@ -91,6 +91,9 @@ struct ts_graph {
     int storage_count, storage_capacity;
     size_t floats; /* of the arena */
     float *arena;
+    bool borrowed;  /* the arena is the caller's */
+    size_t reserve; /* ts_graph_reserve: floats, */
+    int room;       /* and their storage or -1 */
     int threads;
     tess_status status; /* sticky */
     ts_error error;

@@ -294,6 +294,7 @@ tess_status ts_graph_plan(ts_graph *g, int threads, ts_error *err) {
     if (g->status >= 0) place_gradients(g);
     if (g->status >= 0) place_spills(g);
     if (g->status >= 0) place_work(g);
+    g->room = g->status >= 0 && g->reserve ? new_storage(g, g->reserve, g->count - 1, g->count) : -1;
     if (g->status >= 0) place_all(g);
     g->planned = g->status >= 0;
     if (g->status < 0 && err) *err = g->error;

@@ -29,7 +29,9 @@ static void panels_wanted(const ts_graph *g, const ts_node *n, bool wanted[2]) {
     wanted[1] = n->op == TS_OP_CONV_TRANSPOSE2D || (n->op == TS_OP_CONV2D && back);
 }
 
-tess_status ts_graph_alloc(ts_graph *g, ts_error *err) {
+tess_status ts_graph_alloc(ts_graph *g, ts_error *err) { return ts_graph_alloc_in(g, NULL, err); }
+
+tess_status ts_graph_alloc_in(ts_graph *g, float *memory, ts_error *err) {
     if (!g->planned) return ts_fail(err, TESS_ERR_STATE, "A graph must be planned before it is allocated.");
     if (g->arena) return TESS_OK;
     for (int i = 0; i < g->count; i++) {
@@ -43,9 +45,12 @@ tess_status ts_graph_alloc(ts_graph *g, ts_error *err) {
             if (status < 0) return status;
         }
     }
-    g->arena = ts_alloc_floats(g->floats ? g->floats : 1);
+    g->borrowed = memory != NULL;
+    g->arena = memory ? memory : ts_alloc_floats(g->floats ? g->floats : 1);
     return g->arena ? TESS_OK : ts_fail_memory(err, g->floats * sizeof(float));
 }
+
+float *ts_graph_reserved(const ts_graph *g) { return g->arena ? memory(g, g->room) : NULL; }
 
 float *ts_graph_data(ts_graph *g, ts_tensor t) {
     if (!g->arena || t < 0 || t >= g->count) return NULL;

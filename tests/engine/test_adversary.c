@@ -74,7 +74,8 @@ static bench *open(const char *json) {
     ts_rng rng = ts_rng_new(3, 3);
     CHECK_INT(ts_config_parse(json, strlen(json), &b->config, &err), TESS_OK);
     CHECK_INT(ts_adversary_new(&b->config, &b->adversary, &err), TESS_OK);
-    CHECK_INT(ts_adversary_ready(b->adversary, &b->config, 2, &err), TESS_OK);
+    CHECK_INT(ts_adversary_plan(b->adversary, &b->config, 2, &err), TESS_OK);
+    CHECK_INT(ts_adversary_alloc(b->adversary, NULL, &err), TESS_OK);
     enlarge(b->adversary);
     b->adversary->averages = (ts_adversary_averages){.real = 0.3f, .fake = -0.4f, .accuracy = 0.5f};
     ts_rng_fill_normal(&rng, b->x, PIXELS, 0.5f);
