@@ -8,6 +8,7 @@
 #include "samples.h"
 
 #define PARAMS 24
+#define ROOM 700 /* floats for others between forward and backward */
 
 /* A random net: built twice from the same numbers, once plainly and once with every tensor an output (which forbids
  * fusing, working in place and sharing memory). */
@@ -113,6 +114,8 @@ static net net_new(uint64_t seed, ts_graph_mode mode, bool apart, int threads) {
     }
     m.loss = ts_graph_l2(m.graph, tensors[n - 1], m.target);
     for (int i = 0; apart && i < m.graph->count; i++) ts_graph_output(m.graph, i);
+    if (!apart && mode == TS_GRAPH_TRAINING && seed % 3 == 0) ts_graph_keep(m.graph);
+    if (!apart && mode == TS_GRAPH_TRAINING) ts_graph_reserve(m.graph, ROOM);
     CHECK_INT(ts_graph_plan(m.graph, threads, NULL), TESS_OK);
     CHECK_INT(ts_graph_alloc(m.graph, NULL), TESS_OK);
     ts_rng_fill_normal(&rng, m.values, most, 0.15f);
@@ -127,7 +130,8 @@ static void net_free(net *m) {
     free(m->grads);
 }
 
-/* Forward, and backward in training mode; twice, so that left-overs of the first would show. Returns the loss. */
+/* Forward, and backward in training mode; twice, so that left-overs of the first would show. What others leave in the
+ * reserved room in between does not matter, and a kept graph's backward may be repeated. Returns the loss. */
 static float run(net *m, uint64_t seed, ts_pool *pool, float *dx) {
     for (int round = 0; round < 2; round++) {
         ts_rng rng = ts_rng_new(seed, 2);
@@ -138,7 +142,12 @@ static float run(net *m, uint64_t seed, ts_pool *pool, float *dx) {
         ts_graph_seed(m->graph, m->loss, 3);
         ts_graph_forward(m->graph, pool);
         if (!dx) continue;
+        if (ts_graph_reserved(m->graph)) memset(ts_graph_reserved(m->graph), 0xff, ROOM * sizeof(float));
         ts_graph_backward(m->graph, pool);
+        if (m->graph->keep) { /* again, from nothing */
+            memset(m->grads, 0, ts_params_floats(m->params) * sizeof *m->grads);
+            ts_graph_backward(m->graph, pool);
+        }
         memcpy(dx, ts_graph_grad_data(m->graph, m->x), n * sizeof *dx);
     }
     return *ts_graph_data(m->graph, m->loss);
