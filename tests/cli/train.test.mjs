@@ -97,6 +97,23 @@ async function interruptedRun(at, pictures, file) {
     assert.fail('no run could be interrupted in its middle');
 }
 
+test("an adversary's figures are in log and report, from its step on", (t) => {
+    const { pictures, file, at } = setUp(t);
+    const adversarial = { discriminator: { layers: 2, width: 8 }, from: 15, lecam: 0.1, freeze: true };
+    writeFileSync(file, JSON.stringify({ ...config, train: { ...config.train, adversarial } }));
+    const words = ['train', pictures, '-c', file, '-o', at('m.safetensors'), '--log', at('log.csv'), '--json', '--threads', '1'];
+    const trained = tesserae('native', words);
+    assert.equal(trained.code, 0, trained.fault);
+    const report = JSON.parse(trained.text);
+    for (const name of ['generator', 'discriminator', 'lecam', 'real', 'fake', 'd_accuracy', 'd_weight', 'd_grad_norm'])
+        assert.ok(Number.isFinite(report[name]), name);
+    assert.equal(report.phase, 2);
+    const [head, ...rows] = readFileSync(at('log.csv'), 'utf8').trim().split('\n').map((line) => line.split(','));
+    const column = head.indexOf('discriminator');
+    assert.deepEqual(rows.map((row) => row[column] !== ''), [false, true, true, true]);
+    assert.ok(rows.every((row) => row.length === head.length));
+});
+
 test('bench prints a line of JSON per measurement', () => {
     const result = tesserae('native', ['bench', '--seconds', '0', '--json', '-m', tinyModel]);
     assert.equal(result.code, 0, result.fault);
