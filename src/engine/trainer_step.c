@@ -92,6 +92,7 @@ static bool fold_scale(tess_trainer *t, float factor) {
     scale_param(t, name, factor);
     scale_param(t, "decoder.0.weight", 1 / factor);
     ts_weights_changed(t->weights);
+    if (t->frozen_weights) ts_weights_changed(t->frozen_weights);
     return true;
 }
 
