@@ -146,11 +146,15 @@ tess_status tess_trainer_features(tess_trainer *trainer, const void *net, size_t
 uint8_t *tess_trainer_add_image(tess_trainer *trainer, int validation, int width, int height, int channels);
 /* Live changes: "lr" (multiplies nothing: replaces the schedule's base), "batch", "threads", "steps" (in all); weights of
  * losses: "l1", "l2", "lpips", "ms_ssim", "commitment", "entropy"; with an adversary in the config also "adversarial" (its
- * weight), "d_lr", "features", "r1", "lecam", "gate". */
+ * weight), "d_lr", "features", "r1", "lecam", "gate".
+ * "fault" n, for tests: the first attempt at the n-th step from now sees a picture that is not finite. */
 tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double value);
-tess_status tess_trainer_step(tess_trainer *trainer); /* MORE, DONE (all steps done) or an error */
+/* MORE, DONE (all steps done) or an error. A step whose loss or gradient is not finite is rewound and tried once more, then
+ * skipped; ten in a row bring back the last good state, a copy in memory of what a checkpoint holds (about 16 bytes for each
+ * weight, taken every 100 good steps); 100 in a row are NUMERIC. */
+tess_status tess_trainer_step(tess_trainer *trainer);
 /* Figures of the last step by name: step, steps, total, l1, l2, lpips, ms_ssim, commitment, codebook, psnr, bpp, perplexity,
- * used, dead, lr, grad_norm, skipped, images (crops trained on so far), levels, lambda, entropy, phase (1, or 2 with the
+ * used, dead, lr, grad_norm, skipped, retried (steps tried again in this session), images (crops trained on so far), levels, lambda, entropy, phase (1, or 2 with the
  * adversary at work); of the adversary: adversarial (its weight), generator, discriminator, features, r1, lecam (losses), real, fake (mean logits),
  * d_accuracy (share of logits of the right sign), d_weight, d_grad_norm. NaN for an unknown name, and for what was not
  * measured. */

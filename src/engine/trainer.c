@@ -150,6 +150,12 @@ static tess_status set_steps(tess_trainer *t, double value) {
     return TESS_OK;
 }
 
+static tess_status set_fault(tess_trainer *t, double value) {
+    if (!(value >= 1 && value <= 1 << 30)) return out_of_range(t, "fault", value, 1, 1 << 30);
+    t->guard.fault = (long)value;
+    return TESS_OK;
+}
+
 tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double value) {
     if (!trainer) return TESS_ERR_STATE;
     ts_train_config *c = &trainer->config.train;
@@ -179,6 +185,7 @@ tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double v
         return ts_fail(&trainer->error, TESS_ERR_STATE, "Give a config or a checkpoint before setting %s.", option);
     if (strcmp(option, "batch") == 0) return set_batch(trainer, value);
     if (strcmp(option, "steps") == 0) return set_steps(trainer, value);
+    if (strcmp(option, "fault") == 0) return set_fault(trainer, value);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (strcmp(option, numbers[i].name) != 0) continue;
         if (numbers[i].adversarial && !a->on)
@@ -221,6 +228,7 @@ double tess_trainer_stat(const tess_trainer *trainer, const char *name) {
                  {"lr", f->lr},
                  {"grad_norm", f->grad_norm},
                  {"skipped", (double)trainer->skipped},
+                 {"retried", (double)trainer->guard.retried},
                  {"images", (double)trainer->crops},
                  {"levels", (double)f->levels},
                  {"lambda", f->lambda},

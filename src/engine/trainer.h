@@ -2,8 +2,9 @@
  *
  * A step: draw a batch, levels and lambda -> forward -> image losses and, from its step on, the adversary -> backward
  * -> global norm -> AdamW, EMA, codes, discriminator. Nothing of these changes before every loss and norm was seen to be
- * finite; else the step counts as skipped. Phase two is the adversary's; with train.adversarial.freeze the encoder and
- * the codes stand still in it: the encoder runs without gradients, optimizer and EMA see the decoder alone. All
+ * finite; else the generators are rewound and the step is tried once more, so that a passing fault changes nothing; bad
+ * again, it counts as skipped and the stream goes on. Phase two is the adversary's; with train.adversarial.freeze the
+ * encoder and the codes stand still in it: the encoder runs without gradients, optimizer and EMA see the decoder alone. All
  * randomness comes from two generators in the state, so that a checkpoint resumes bit-exactly (given the same
  * pictures in the same order).
  */
@@ -37,6 +38,18 @@ typedef struct ts_figures {
     double lambda;
 } ts_figures;
 ts_figures ts_figures_none(void); /* before the first step */
+
+/* The last good state, and the account of faults. Of this session alone: none of it is in a checkpoint. */
+typedef struct ts_guard {
+    float *room;                      /* see ts_guard_ready; NULL before the first step */
+    bool filled;                      /* room holds a state */
+    long good;                        /* good steps since it was copied */
+    long adam_steps, adversary_steps; /* of that state, as the following */
+    ts_adversary_averages averages;
+    long restored; /* the step at which it last came back, or 0 */
+    long retried;  /* steps whose first attempt was bad */
+    long fault;    /* steps until the next attempt that sees NaN (a testing aid), or 0 */
+} ts_guard;
 
 /* A graph over pictures of one size for looking: pixels -> tokens -> pixels, with the EMA weights. */
 typedef struct ts_view {
@@ -82,6 +95,7 @@ struct tess_trainer {
     bool fitted; /* codes come from data, a file or a checkpoint */
     ts_rng data_rng, step_rng;
     ts_figures figures;
+    ts_guard guard;
     ts_adversary *adversary; /* NULL: the config has none */
     bool sealed;             /* the switch to a frozen phase two is done */
     /* what runs a step; graph NULL when all of it must be made afresh */
@@ -119,7 +133,8 @@ double ts_trainer_rate(const tess_trainer *t); /* learning rate of the coming st
 /* The switch to a frozen phase two, once, before its first step: the moving average becomes the weights, and the
  * optimizer starts anew. */
 tess_status ts_trainer_seal(tess_trainer *t);
-/* One step on the batch that lies in the graph's x. OK (also when the step was skipped), or NUMERIC after too many. */
+/* One attempt at the step with the batch that lies in the graph's x, and the account of it. OK (also when the step was
+ * skipped), or NUMERIC after too many. */
 tess_status ts_trainer_run(tess_trainer *t, int levels, float lambda);
 /* Codes from data: fits them to latents of fresh batches, after scaling the latent to unit variance (folded into the
  * convs on both sides), so that lambda means the same in every run. */
@@ -127,6 +142,20 @@ tess_status ts_trainer_fit(tess_trainer *t);
 /* Codes trained by gradient live in the stores of weights; the quantizer works on a copy. No-ops for other codes. */
 void ts_trainer_codes_to_store(tess_trainer *t, float *store);
 void ts_trainer_codes_from_store(tess_trainer *t);
+
+/* trainer_guard.c */
+/* Makes room for the last good state: what a checkpoint holds, in floats: 4 for each weight (values, EMA, Adam's
+ * moments), 3 for each of the discriminator's, and for codes 2 dim + 2 each. Errors: MEMORY. */
+tess_status ts_guard_ready(tess_trainer *t);
+void ts_guard_free(tess_trainer *t);
+/* Copies the state that a good step is about to leave, in every hundredth call: loss, gradients and so weights were just
+ * seen to be finite. */
+void ts_guard_keep(tess_trainer *t);
+/* The copy does not fit what the state has become (codes were fitted, or put in another order). */
+void ts_guard_forget(tess_trainer *t);
+/* The account of a step, after its last attempt. Ten bad steps in a row bring back the last good state (generators and
+ * step go on), at most once in 100 steps. Errors: NUMERIC after 100 bad steps in a row; the last good state is in place. */
+tess_status ts_guard_count(tess_trainer *t, bool good);
 
 /* trainer_view.c */
 void ts_view_free(ts_view *view);

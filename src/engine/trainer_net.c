@@ -22,6 +22,7 @@ void ts_trainer_unload(tess_trainer *t) {
     ts_trainer_drop_graph(t);
     ts_view_free(&t->view);
     ts_adversary_free(t->adversary);
+    ts_guard_free(t);
     ts_learner_free(t->learner);
     ts_quantizer_free(t->quantizer);
     ts_weights_free(t->weights);

@@ -9,7 +9,6 @@
 #include "kernels/pointwise.h"
 
 #define PI 3.14159265358979323846
-#define MAX_SKIPPED 100 /* bad steps in a row before giving up */
 #define FIT_ROUNDS 6    /* of k-means */
 #define FIT_PER_CODE 32 /* latents per code that k-means looks at */
 #define FIT_BATCHES 24  /* but so many batches at most */
@@ -137,6 +136,7 @@ tess_status ts_trainer_fit(tess_trainer *t) {
     ts_trainer_codes_to_store(t, t->values);
     ts_trainer_codes_to_store(t, t->ema);
     t->fitted = true;
+    ts_guard_forget(t);
     return TESS_OK;
 }
 
@@ -268,7 +268,8 @@ static void apply(tess_trainer *t) {
     if (t->figures.phase == 2) ts_adversary_apply(t->adversary, &t->config, t->pool);
 }
 
-tess_status ts_trainer_run(tess_trainer *t, int levels, float lambda) {
+/* One attempt. *good: it was good and moved the model; else nothing has changed but the figures. Errors: MEMORY. */
+static tess_status try_step(tess_trainer *t, int levels, float lambda, bool *good) {
     bool quantize = t->step >= t->config.train.quantize_from && t->config.quantizer.type != TS_QUANTIZER_NONE;
     ts_figures f = ts_figures_none();
     f.lr = ts_trainer_rate(t);
@@ -277,22 +278,49 @@ tess_status ts_trainer_run(tess_trainer *t, int levels, float lambda) {
     f.phase = ts_trainer_phase(t);
     ts_learner_choose(t->learner, quantize, levels, lambda);
     parts p = choose_losses(t, quantize);
-    bool good;
-    tess_status status = judge(t, &p, &f, &good);
+    tess_status status = judge(t, &p, &f, good);
     if (status < 0) return status;
     if (quantize)
         f.bpp = ts_learner_bits(t->learner) / ((double)ts_config_factor(&t->config) * ts_config_factor(&t->config));
     t->figures = f;
-    if (good) apply(t);
-    t->skipped += !good;
-    t->skipped_in_row = good ? 0 : t->skipped_in_row + 1;
-    t->step++;
-    t->crops += t->config.train.batch;
-    if (t->skipped_in_row < MAX_SKIPPED) return TESS_OK;
-    return ts_fail(
-        &t->error, TESS_ERR_NUMERIC,
-        "%d steps in a row had a loss or gradient that is not finite; lower train.lr or go back to a checkpoint.",
-        MAX_SKIPPED);
+    if (*good) {
+        ts_guard_keep(t);
+        apply(t);
+    }
+    return TESS_OK;
+}
+
+tess_status ts_trainer_run(tess_trainer *t, int levels, float lambda) {
+    bool good;
+    tess_status status = try_step(t, levels, lambda, &good);
+    return status < 0 ? status : ts_guard_count(t, good);
+}
+
+/* The batch, levels and lambda of the coming step. */
+static tess_status draw(tess_trainer *t, int *levels, float *lambda) {
+    if (!load_batch(t)) return ts_fail_memory(&t->error, sizeof(double) * (size_t)t->train.count);
+    ts_trainer_draw(t, levels, lambda);
+    return TESS_OK;
+}
+
+/* A step of two attempts at most, both from the same place of the random stream. */
+static tess_status step(tess_trainer *t) {
+    const ts_rng data_rng = t->data_rng, step_rng = t->step_rng;
+    const bool fault = t->guard.fault > 0 && --t->guard.fault == 0;
+    tess_status status = TESS_OK;
+    bool good = false;
+    for (int attempt = 0; attempt < 2 && !good; attempt++) {
+        int levels;
+        float lambda;
+        t->guard.retried += attempt;
+        t->data_rng = data_rng;
+        t->step_rng = step_rng;
+        status = draw(t, &levels, &lambda);
+        if (status >= 0 && fault && attempt == 0) *ts_graph_data(t->graph, t->x) = NAN;
+        if (status >= 0) status = try_step(t, levels, lambda, &good);
+        if (status < 0) return status;
+    }
+    return ts_guard_count(t, good);
 }
 
 tess_status ts_trainer_seal(tess_trainer *t) {
@@ -310,8 +338,6 @@ tess_status ts_trainer_seal(tess_trainer *t) {
 }
 
 tess_status tess_trainer_step(tess_trainer *t) {
-    int levels;
-    float lambda;
     if (!t) return TESS_ERR_STATE;
     t->error.text[0] = 0;
     if (!t->json)
@@ -323,10 +349,8 @@ tess_status tess_trainer_step(tess_trainer *t) {
     tess_status status = ts_trainer_frozen(t) && !t->sealed ? ts_trainer_seal(t) : TESS_OK;
     if (status >= 0) status = ts_trainer_ready(t);
     if (status >= 0 && !t->fitted && t->step >= t->config.train.quantize_from) status = ts_trainer_fit(t);
-    if (status < 0) return status;
-    if (!load_batch(t)) return ts_fail_memory(&t->error, sizeof(double) * (size_t)t->train.count);
-    ts_trainer_draw(t, &levels, &lambda);
-    status = ts_trainer_run(t, levels, lambda);
+    if (status >= 0) status = ts_guard_ready(t);
+    if (status >= 0) status = step(t);
     if (status < 0) return status;
     return t->step >= t->config.train.steps ? TESS_DONE : TESS_MORE;
 }

@@ -6,78 +6,19 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "engine/trainer.h"
-
-/* Nets of the smallest size that has every part: strides, residuals, shuffle. */
-#define NETS                                                                                                           \
-    "\"format\":1,\"name\":\"small\",\"encoder\":[{\"op\":\"unshuffle\",\"factor\":2},{\"op\":\"conv\",\"out\":16,"    \
-    "\"kernel\":3},"                                                                                                   \
-    "{\"op\":\"res\"},{\"op\":\"unshuffle\",\"factor\":2},{\"op\":\"silu\"},{\"op\":\"conv\",\"out\":4,\"kernel\":1}]" \
-    ","                                                                                                                \
-    "\"decoder\":[{\"op\":\"conv\",\"out\":32,\"kernel\":3},{\"op\":\"shuffle\",\"factor\":2},{\"op\":\"res\"},{"      \
-    "\"op\":\"silu\"},"                                                                                                \
-    "{\"op\":\"conv\",\"out\":12,\"kernel\":3},{\"op\":\"shuffle\",\"factor\":2}],"
-#define TRAIN                                                                                                          \
-    "\"train\":{\"size\":16,\"batch\":4,\"steps\":40,\"lr\":0.004,\"warmup\":4,\"seed\":7,\"quantize_from\":6,"        \
-    "\"ema\":0.9,"                                                                                                     \
-    "\"loss\":{\"l1\":1,\"l2\":2,\"ms_ssim\":0.3},\"level_weights\":[1,2],\"lambda\":[0,0.05]}}"
-
-#define PLAIN_TRAIN                                                                                                    \
-    "\"train\":{\"size\":16,\"batch\":4,\"steps\":40,\"lr\":0.004,\"warmup\":4,\"seed\":7,\"quantize_from\":6,"        \
-    "\"ema\":0.9,"                                                                                                     \
-    "\"loss\":{\"l1\":1,\"l2\":2}}}"
-
-static const char *const configs[] = {
-    "{" NETS "\"quantizer\":{\"type\":\"vq\",\"levels\":2,\"size\":16,\"dim\":4}," TRAIN,
-    "{" NETS "\"quantizer\":{\"type\":\"vq\",\"update\":\"gradient\",\"levels\":2,\"size\":16,\"dim\":4}," TRAIN,
-    "{" NETS "\"quantizer\":{\"type\":\"fsq\",\"bins\":[5,4,3,3]}," PLAIN_TRAIN,
-    "{" NETS "\"quantizer\":{\"type\":\"vq\",\"size\":16,\"dim\":4,\"normalize\":true}," PLAIN_TRAIN,
-    "{" NETS
-    "\"quantizer\":{\"type\":\"vq\",\"update\":\"gradient\",\"size\":16,\"dim\":4,\"normalize\":true}," PLAIN_TRAIN,
-    "{" NETS "\"quantizer\":{\"type\":\"none\",\"dim\":4}," PLAIN_TRAIN,
-    "{" NETS "\"quantizer\":{\"type\":\"lfq\",\"bits\":4}," PLAIN_TRAIN,
-};
-#define CONFIGS (sizeof configs / sizeof *configs)
-
-/* Smooth colour ramps with an edge, different for every i; channels 1, 3 or 4; sides over and under the crop. */
-static void add_pictures(tess_trainer *t, int validation, int count) {
-    for (int i = 0; i < count; i++) {
-        int w = 12 + 9 * i, h = 20 + 5 * (i % 3), c = i % 3 == 0 ? 3 : i % 3 == 1 ? 1 : 4;
-        uint8_t *p = tess_trainer_add_image(t, validation, w, h, c);
-        if (!CHECK(p != NULL)) return;
-        for (int y = 0; y < h; y++) {
-            for (int x = 0; x < w; x++) {
-                for (int k = 0; k < c; k++)
-                    *p++ = (uint8_t)(40 + (x * (3 + k) + y * (5 - k) + (x > y + i ? 90 : 0)) % 190);
-            }
-        }
-    }
-}
-
-static tess_trainer *make(const char *config) {
-    tess_trainer *t = tess_trainer_new();
-    CHECK_INT(tess_trainer_config(t, config, strlen(config)), TESS_OK);
-    add_pictures(t, 0, 5);
-    add_pictures(t, 1, 2);
-    return t;
-}
-
-static void steps(tess_trainer *t, int n) {
-    for (int i = 0; i < n; i++) {
-        if (!CHECK(tess_trainer_step(t) >= 0)) printf("%s\n", tess_trainer_message(t));
-    }
-}
+#include "training.h"
 
 /* ---- learning ---------------------------------------------------------------------------------------------------- */
 
 /* One batch over and over: the nets and codes must come to reproduce it. */
 static void test_overfits_one_batch(void) {
-    for (size_t k = 0; k < CONFIGS; k++) {
-        tess_trainer *t = make(configs[k]);
+    for (size_t k = 0; k < TRAINING_CONFIGS; k++) {
+        tess_trainer *t = training_new(training_configs[k]);
         double first = 0;
         test_row("config %d", (int)k);
         tess_trainer_set(t, "steps", 100000);
         tess_trainer_set(t, "lr", 0.003);
-        steps(t, 7); /* codes from data happen in here */
+        training_steps(t, 7); /* codes from data happen in here */
         size_t n = ts_shape_count(ts_graph_shape(t->graph, t->x));
         float *batch = malloc(n * sizeof *batch);
         memcpy(batch, ts_graph_data(t->graph, t->x), n * sizeof *batch);
@@ -115,19 +56,20 @@ static void check_same(const tess_trainer *a, const tess_trainer *b) {
 /* 20 steps in one go, and 20 with a checkpoint taken up by a new trainer at every kind of moment. */
 static void test_resume_is_exact(void) {
     static const int cuts[] = {0, 3, 6, 11};
-    for (size_t k = 0; k < CONFIGS; k++) {
+    for (size_t k = 0; k < TRAINING_CONFIGS; k++) {
         for (size_t c = 0; c < 4; c++) {
-            tess_trainer *a = make(configs[k]), *b = make(configs[k]), *r = tess_trainer_new();
+            tess_trainer *a = training_new(training_configs[k]), *b = training_new(training_configs[k]),
+                         *r = tess_trainer_new();
             const uint8_t *bytes = NULL;
             size_t size = 0;
             test_row("config %d, after %d steps", (int)k, cuts[c]);
-            steps(a, 20);
-            steps(b, cuts[c]);
+            training_steps(a, 20);
+            training_steps(b, cuts[c]);
             CHECK_INT(tess_trainer_set(b, "l1", 1), TESS_OK);
             CHECK_INT(tess_trainer_checkpoint(b, &bytes, &size), TESS_OK);
-            add_pictures(r, 0, 5);
+            training_pictures(r, 0, 5);
             CHECK_INT(tess_trainer_resume(r, bytes, size), TESS_OK);
-            steps(r, 20 - cuts[c]);
+            training_steps(r, 20 - cuts[c]);
             check_same(a, r);
             CHECK_NEAR(tess_trainer_stat(r, "images"), 20 * 4, 0);
             tess_trainer_free(a);
@@ -139,7 +81,7 @@ static void test_resume_is_exact(void) {
 
 /* Live changes are part of the state. */
 static void test_resume_keeps_changes(void) {
-    tess_trainer *a = make(configs[0]), *r = tess_trainer_new();
+    tess_trainer *a = training_new(training_configs[0]), *r = tess_trainer_new();
     const uint8_t *bytes = NULL;
     size_t size = 0;
     CHECK_INT(tess_trainer_set(a, "lr", 0.25), TESS_OK);
@@ -156,10 +98,10 @@ static void test_resume_keeps_changes(void) {
 
 /* Cut at any place a checkpoint is refused with a sentence and the trainer stays usable. */
 static void test_damaged_checkpoint(void) {
-    tess_trainer *a = make(configs[0]);
+    tess_trainer *a = training_new(training_configs[0]);
     const uint8_t *bytes = NULL;
     size_t size = 0;
-    steps(a, 8);
+    training_steps(a, 8);
     CHECK_INT(tess_trainer_checkpoint(a, &bytes, &size), TESS_OK);
     for (size_t cut = 0; cut < size; cut += 1 + size / 97) {
         tess_trainer *r = tess_trainer_new();
@@ -169,7 +111,7 @@ static void test_damaged_checkpoint(void) {
         CHECK(tess_trainer_resume(r, part, cut) < 0);
         CHECK(tess_trainer_message(r)[0] != 0);
         CHECK_INT(tess_trainer_step(r), TESS_ERR_STATE);
-        CHECK_INT(tess_trainer_config(r, configs[2], strlen(configs[2])), TESS_OK);
+        CHECK_INT(tess_trainer_config(r, training_configs[2], strlen(training_configs[2])), TESS_OK);
         free(part);
         tess_trainer_free(r);
     }
@@ -180,18 +122,18 @@ static void test_damaged_checkpoint(void) {
 
 static void test_bad_step_is_skipped(void) {
     static const float bad[] = {NAN, INFINITY, 1e30f};
-    for (size_t k = 0; k < CONFIGS; k++) {
+    for (size_t k = 0; k < TRAINING_CONFIGS; k++) {
         for (size_t i = 0; i < 3; i++) {
-            tess_trainer *a = make(configs[k]), *b = make(configs[k]);
+            tess_trainer *a = training_new(training_configs[k]), *b = training_new(training_configs[k]);
             test_row("config %d, value %g", (int)k, (double)bad[i]);
-            steps(a, 9);
-            steps(b, 9);
+            training_steps(a, 9);
+            training_steps(b, 9);
             ts_graph_data(b->graph, b->x)[5] = bad[i];
             CHECK_INT(ts_trainer_run(b, 1, 0), TESS_OK);
             CHECK_NEAR(tess_trainer_stat(b, "skipped"), 1, 0);
             b->step--; /* but for the count of steps, nothing moved */
             check_same(a, b);
-            steps(b, 3);
+            training_steps(b, 3);
             CHECK_NEAR(tess_trainer_stat(b, "skipped"), 1, 0);
             CHECK(isfinite(tess_trainer_stat(b, "total")));
             tess_trainer_free(a);
@@ -201,10 +143,10 @@ static void test_bad_step_is_skipped(void) {
 }
 
 static void test_gives_up(void) {
-    tess_trainer *t = make(configs[0]);
+    tess_trainer *t = training_new(training_configs[0]);
     tess_status status = TESS_OK;
     int tries = 0;
-    steps(t, 7);
+    training_steps(t, 7);
     for (; tries < 1000 && status >= 0; tries++) {
         ts_graph_data(t->graph, t->x)[0] = NAN;
         status = ts_trainer_run(t, 1, 0);
@@ -217,12 +159,12 @@ static void test_gives_up(void) {
 /* ---- threads ----------------------------------------------------------------------------------------------------- */
 
 static void test_threads_change_nothing(void) {
-    for (size_t k = 0; k < CONFIGS; k++) {
-        tess_trainer *a = make(configs[k]), *b = make(configs[k]);
+    for (size_t k = 0; k < TRAINING_CONFIGS; k++) {
+        tess_trainer *a = training_new(training_configs[k]), *b = training_new(training_configs[k]);
         test_row("config %d", (int)k);
         CHECK_INT(tess_trainer_set(b, "threads", 3), TESS_OK);
-        steps(a, 12);
-        steps(b, 12);
+        training_steps(a, 12);
+        training_steps(b, 12);
         check_same(a, b);
         tess_trainer_free(a);
         tess_trainer_free(b);
@@ -246,14 +188,14 @@ static void check_model(tess_trainer *t, int half) {
 }
 
 static void test_model_and_preview(void) {
-    for (size_t k = 0; k < CONFIGS; k++) {
-        tess_trainer *t = make(configs[k]);
+    for (size_t k = 0; k < TRAINING_CONFIGS; k++) {
+        tess_trainer *t = training_new(training_configs[k]);
         const uint8_t *in, *out;
         const uint16_t *tokens;
         int w, h, levels, th, tw, size = 0;
         test_row("config %d", (int)k);
         check_model(t, 0); /* untrained as it is */
-        steps(t, 20);
+        training_steps(t, 20);
         check_model(t, 0);
         check_model(t, 1);
         for (int i = 0; i < 2; i++) {
@@ -274,22 +216,22 @@ static void test_model_and_preview(void) {
         CHECK_INT(total, levels ? 14 * 4 * 16 : 0); /* 14 quantized steps of 4 crops of 4 x 4 latents */
         CHECK((usage != NULL) == (levels > 0));
         CHECK(tess_trainer_usage(t, 9, &size) == NULL);
-        steps(t, 1);
+        training_steps(t, 1);
         tess_trainer_free(t);
     }
 }
 
 /* A model file taken up by init continues with the same picture of the world. */
 static void test_init(void) {
-    tess_trainer *a = make(configs[0]), *b = make(configs[0]);
+    tess_trainer *a = training_new(training_configs[0]), *b = training_new(training_configs[0]);
     const uint8_t *bytes = NULL;
     size_t size = 0;
-    steps(a, 40);
+    training_steps(a, 40);
     CHECK_INT(tess_trainer_step(a), TESS_DONE);
     CHECK_INT(tess_trainer_model(a, 0, &bytes, &size), TESS_OK);
     CHECK_INT(tess_trainer_init(b, bytes, size), TESS_OK);
     CHECK_BYTES(a->ema, b->values, ts_params_floats(a->params) * sizeof(float));
-    steps(b, 2);
+    training_steps(b, 2);
     CHECK(tess_trainer_stat(b, "psnr") > 12); /* from random weights: about 6 */
     CHECK(tess_trainer_init(b, bytes, size / 2) < 0);
     tess_trainer_free(a);
@@ -305,7 +247,7 @@ static void test_misuse(void) {
     CHECK_INT(tess_trainer_checkpoint(t, &bytes, &size), TESS_ERR_STATE);
     CHECK_INT(tess_trainer_set(t, "lr", 1), TESS_ERR_STATE);
     CHECK_INT(tess_trainer_config(t, "{", 1), TESS_ERR_INPUT);
-    CHECK_INT(tess_trainer_config(t, configs[0], strlen(configs[0])), TESS_OK);
+    CHECK_INT(tess_trainer_config(t, training_configs[0], strlen(training_configs[0])), TESS_OK);
     CHECK_INT(tess_trainer_step(t), TESS_ERR_STATE);
     CHECK(tess_trainer_add_image(t, 0, 0, 5, 3) == NULL);
     CHECK(tess_trainer_add_image(t, 0, 5, 5, 2) == NULL);
@@ -315,7 +257,7 @@ static void test_misuse(void) {
     CHECK_INT(tess_trainer_set(t, "beauty", 1), TESS_ERR_OPTION);
     CHECK_INT(tess_trainer_set(t, "threads", 0), TESS_ERR_OPTION);
     CHECK(isnan(tess_trainer_stat(t, "beauty")));
-    add_pictures(t, 0, 2);
+    training_pictures(t, 0, 2);
     CHECK_INT(tess_trainer_set(t, "lpips", 1), TESS_OK);
     CHECK_INT(tess_trainer_step(t), TESS_ERR_STATE); /* no feature net */
     CHECK(strstr(tess_trainer_message(t), "LPIPS") != NULL);
