@@ -57,7 +57,7 @@ const char *tess_model_message(const tess_model *model);
 tess_status tess_model_load(tess_model *model, const void *bytes, size_t size);
 /* The same from two files, for nets whose encoder and decoder are kept apart (TAESD), in either order. `more` NULL: one. */
 tess_status tess_model_load_pair(tess_model *model, const void *bytes, size_t size, const void *more, size_t more_size);
-/* JSON: name, hash (16 hex digits), params, bytes, factor, levels, codebook {size, dim}, macsPerPixel
+/* JSON: name, hash (16 hex digits), reads (the same, of models whose .tess files this one decodes too), params, bytes, factor, levels, codebook {size, dim}, macsPerPixel
  * {encoder, decoder}, tasks, licence, trainedOn. tasks: "compress" (not for a model with quantizer type none, which has
  * 0 levels of 0 codes), "reconstruct". */
 const char *tess_model_info(const tess_model *model);

@@ -26,7 +26,8 @@ static tess_status open_file(tess_decoder *decoder) {
     const int factor = ts_config_factor(&decoder->model->config);
     ts_error *err = &decoder->error;
     tess_status status = ts_tess_open(&decoder->file, decoder->bytes, decoder->size, err);
-    if (!status) status = ts_tess_check_model(decoder->file, decoder->model->hash, err);
+    if (!status && !ts_model_reads(decoder->model, ts_tess_file_header(decoder->file)->model))
+        status = ts_tess_check_model(decoder->file, decoder->model->hash, err);
     if (status) return status;
     decoder->header = *ts_tess_file_header(decoder->file);
     const ts_tess_header *h = &decoder->header;

@@ -42,5 +42,7 @@ static inline void ts_clear(ts_error *error) { error->text[0] = 0; }
  * entropy tables as loaded (see model_hash.c). Two model files with one hash decode every .tess file alike.
  * Errors: MEMORY. */
 tess_status ts_model_hash(const tess_model *model, uint64_t *hash, ts_error *err);
+/* Does the model decode files of that fingerprint: its own, or one of its config's "reads"? */
+bool ts_model_reads(const tess_model *model, uint64_t hash);
 
 #endif

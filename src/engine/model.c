@@ -82,16 +82,23 @@ static tess_status load_nets(tess_model *model, const ts_safetensors *file) {
     return status;
 }
 
+static void put_fingerprint(ts_json_writer *json, uint64_t hash) {
+    char text[17];
+    snprintf(text, sizeof text, "%016" PRIx64, hash);
+    ts_json_put_text(json, text);
+}
+
 static tess_status write_info(tess_model *model) {
     const ts_quantizer_config *q = &model->config.quantizer;
     ts_json_writer json = ts_json_writer_new(&model->info);
-    char hash[17];
-    snprintf(hash, sizeof hash, "%016" PRIx64, model->hash);
     size_t params = ts_params_total(model->params);
     if (q->type == TS_QUANTIZER_VQ) params += (size_t)q->levels * (size_t)q->size * (size_t)q->dim;
     ts_json_open(&json, '{');
     ts_json_key(&json, "name"), ts_json_put_text(&json, model->config.name);
-    ts_json_key(&json, "hash"), ts_json_put_text(&json, hash);
+    ts_json_key(&json, "hash"), put_fingerprint(&json, model->hash);
+    ts_json_key(&json, "reads"), ts_json_open(&json, '[');
+    for (int i = 0; i < model->config.reads_count; i++) put_fingerprint(&json, model->config.reads[i]);
+    ts_json_close(&json, ']');
     ts_json_key(&json, "params"), ts_json_put_int(&json, (int64_t)params);
     ts_json_key(&json, "bytes"), ts_json_put_int(&json, (int64_t)model->file_bytes);
     ts_json_key(&json, "factor"), ts_json_put_int(&json, ts_config_factor(&model->config));

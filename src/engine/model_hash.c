@@ -113,3 +113,9 @@ tess_status ts_model_hash(const tess_model *model, uint64_t *hash_out, ts_error 
     *hash_out = hash;
     return TESS_OK;
 }
+
+bool ts_model_reads(const tess_model *model, uint64_t hash) {
+    bool found = hash == model->hash;
+    for (int i = 0; i < model->config.reads_count; i++) found = found || model->config.reads[i] == hash;
+    return found;
+}

@@ -40,7 +40,9 @@ tess_status tess_trainer_config(tess_trainer *trainer, const char *json, size_t 
     if (!trainer) return TESS_ERR_STATE;
     trainer->error.text[0] = 0;
     if (!json) return ts_fail(&trainer->error, TESS_ERR_INPUT, "There is no config text.");
-    return ts_trainer_load_config(trainer, json, size);
+    const tess_status status = ts_trainer_load_config(trainer, json, size);
+    if (status < 0 || !trainer->config.reads_count) return status;
+    return ts_seal_reads(trainer, NULL, 0); /* what begins anew reads no files of others */
 }
 
 uint8_t *tess_trainer_add_image(tess_trainer *trainer, int validation, int width, int height, int channels) {

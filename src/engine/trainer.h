@@ -91,13 +91,16 @@ struct tess_trainer {
     ts_quantizer *quantizer;
     ts_learner *learner;
     int codebook; /* parameter index, or -1 */
+    /* Sealed: the switch to a frozen phase two is done, and encoder, codes (in tree order) and tables stand still. */
+    bool sealed;
+    uint8_t *tables[TS_LEVELS_MAX]; /* entropy.{level} of the sealed model, or NULL */
+    size_t table_bytes[TS_LEVELS_MAX];
     long step, skipped, skipped_in_row, adam_steps, crops;
     bool fitted; /* codes come from data, a file or a checkpoint */
     ts_rng data_rng, step_rng;
     ts_figures figures;
     ts_guard guard;
     ts_adversary *adversary; /* NULL: the config has none */
-    bool sealed;             /* the switch to a frozen phase two is done */
     /* what runs a step; graph NULL when all of it must be made afresh */
     ts_graph *graph;
     ts_tensor x, z, y, tail_in, commitment; /* y: its gradient comes from outside; tail_in: what enters the tail */
@@ -130,9 +133,6 @@ bool ts_trainer_frozen(const tess_trainer *t); /* is the coming step one with a 
 /* Levels and lambda of a step, from the config's level_weights and lambda. */
 void ts_trainer_draw(tess_trainer *t, int *levels, float *lambda);
 double ts_trainer_rate(const tess_trainer *t); /* learning rate of the coming step */
-/* The switch to a frozen phase two, once, before its first step: the moving average becomes the weights, and the
- * optimizer starts anew. */
-tess_status ts_trainer_seal(tess_trainer *t);
 /* One attempt at the step with the batch that lies in the graph's x, and the account of it. OK (also when the step was
  * skipped), or NUMERIC after too many. */
 tess_status ts_trainer_run(tess_trainer *t, int levels, float lambda);
@@ -156,6 +156,23 @@ void ts_guard_forget(tess_trainer *t);
 /* The account of a step, after its last attempt. Ten bad steps in a row bring back the last good state (generators and
  * step go on), at most once in 100 steps. Errors: NUMERIC after 100 bad steps in a row; the last good state is in place. */
 tess_status ts_guard_count(tess_trainer *t, bool good);
+
+/* trainer_seal.c: adversarial training with "freeze": what decides how a file's tokens are read stays as it was before
+ * step "from", so that later models read the files of the one sealed there. */
+/* Before the first step of the frozen phase: ts_seal_weights, and codes become those of the model file of this moment,
+ * whose fingerprints (float32 and float16) go into the config's "reads".
+ * Errors: STATE (there is nothing to freeze yet), MEMORY, INPUT (too many "reads"); then nothing has changed. */
+tess_status ts_seal(tess_trainer *t);
+/* The switch of the weights alone: their EMA takes their place, and the optimizer starts anew. */
+void ts_seal_weights(tess_trainer *t);
+/* Takes tables and fingerprints of the model file that init has just read, when the coming step is one of the frozen phase.
+ * Errors as above, and those of loading. */
+tess_status ts_seal_init(tess_trainer *t, const void *file, size_t size);
+/* Takes a checkpoint's tables; the codes are those of the checkpoint. Errors: MODEL, MEMORY. */
+tess_status ts_seal_resume(tess_trainer *t, const ts_safetensors *file);
+void ts_seal_free(tess_trainer *t);
+/* Makes `reads` those of config and its text. Errors: MEMORY, then nothing has changed. */
+tess_status ts_seal_reads(tess_trainer *t, const uint64_t *reads, int count);
 
 /* trainer_view.c */
 void ts_view_free(ts_view *view);

@@ -118,6 +118,11 @@ static tess_status write_all(tess_trainer *t, writing *w, uint8_t **bytes, size_
     put(w, "", "state.progress", TS_F32, 1, (int[]){1}, &progress);
     if (levels > 0) put(w, "", "state.filled", TS_I32, 2, (int[]){levels, 2}, ts_learner_filled(t->learner));
     if (levels > 0) put(w, "", "state.window", TS_U8, 3, (int[]){levels, TS_WINDOW, 2}, ts_learner_window(t->learner));
+    for (int l = 0; l < levels; l++) {
+        char level[12];
+        snprintf(level, sizeof level, "%d", l);
+        if (t->tables[l]) put(w, "entropy.", level, TS_U8, 1, (int[]){(int)t->table_bytes[l]}, t->tables[l]);
+    }
     const ts_metadata metadata[] = {{"format", "pt"}, {"tesserae", t->json}};
     return ts_safetensors_write(bytes, size, w->list, w->count, metadata, 2, &t->error);
 }
@@ -129,7 +134,7 @@ tess_status tess_trainer_checkpoint(tess_trainer *t, const uint8_t **bytes, size
         return ts_fail(&t->error, TESS_ERR_STATE,
                        "The trainer has no model yet: give it a config or a checkpoint first.");
     store stores[STORES];
-    size_t most = 16, floats = 0;
+    size_t most = 16 + TS_LEVELS_MAX, floats = 0;
     for (int s = list_stores(t, stores) - 1; s >= 0; s--) {
         most += (size_t)ts_params_count(stores[s].params);
         floats += ts_params_floats(stores[s].params);
@@ -307,6 +312,7 @@ tess_status tess_trainer_resume(tess_trainer *t, const void *checkpoint, size_t 
     status = json ? ts_trainer_load_config(t, json, strlen(json)) : TESS_ERR_MODEL;
     if (status >= 0) {
         status = read_state(t, file);
+        if (status >= 0 && t->sealed) status = ts_seal_resume(t, file);
         if (status >= 0) status = read_weights(t, file);
         if (status >= 0) status = read_quantizer(t, file);
         if (status >= 0) ts_trainer_codes_from_store(t);
@@ -336,12 +342,14 @@ tess_status tess_trainer_init(tess_trainer *t, const void *model, size_t size) {
     if (status < 0) return status;
     status = read_model(t, file);
     ts_safetensors_close(file);
+    if (status >= 0) status = ts_seal_init(t, model, size);
     if (status < 0) { /* half-read weights are of no use */
         ts_trainer_unload(t);
         return status;
     }
     ts_trainer_codes_to_store(t, t->values);
     memcpy(t->ema, t->values, ts_params_floats(t->params) * sizeof *t->ema);
+    ts_trainer_drop_graph(t); /* prepared weights are of the old values */
     ts_weights_changed(t->weights);
     ts_learner_adopt(t->learner);
     t->config.train.quantize_from = 0;

@@ -26,6 +26,7 @@ void ts_trainer_unload(tess_trainer *t) {
     ts_learner_free(t->learner);
     ts_quantizer_free(t->quantizer);
     ts_weights_free(t->weights);
+    ts_seal_free(t);
     ts_params_free(t->params);
     float **stores[] = {&t->values, &t->grads, &t->first, &t->second, &t->ema};
     for (size_t i = 0; i < sizeof stores / sizeof *stores; i++) {

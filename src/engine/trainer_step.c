@@ -323,20 +323,6 @@ static tess_status step(tess_trainer *t) {
     return ts_guard_count(t, good);
 }
 
-tess_status ts_trainer_seal(tess_trainer *t) {
-    const size_t bytes = ts_params_floats(t->params) * sizeof(float);
-    memcpy(t->values, t->ema, bytes);
-    memset(t->first, 0, bytes);
-    memset(t->second, 0, bytes);
-    t->adam_steps = 0;
-    ts_trainer_codes_from_store(t);
-    ts_trainer_codes_to_store(t, t->ema); /* settled */
-    ts_trainer_drop_graph(t);             /* prepared weights are of the old values */
-    ts_weights_changed(t->weights);
-    t->sealed = true;
-    return TESS_OK;
-}
-
 tess_status tess_trainer_step(tess_trainer *t) {
     if (!t) return TESS_ERR_STATE;
     t->error.text[0] = 0;
@@ -346,7 +332,7 @@ tess_status tess_trainer_step(tess_trainer *t) {
     if (t->step >= t->config.train.steps) return TESS_DONE;
     if (t->train.count == 0)
         return ts_fail(&t->error, TESS_ERR_STATE, "There is no picture to train on: add some first.");
-    tess_status status = ts_trainer_frozen(t) && !t->sealed ? ts_trainer_seal(t) : TESS_OK;
+    tess_status status = ts_trainer_frozen(t) && !t->sealed ? ts_seal(t) : TESS_OK;
     if (status >= 0) status = ts_trainer_ready(t);
     if (status >= 0 && !t->fitted && t->step >= t->config.train.quantize_from) status = ts_trainer_fit(t);
     if (status >= 0) status = ts_guard_ready(t);

@@ -63,6 +63,31 @@ static void read_quantizer(const ts_json *doc, int object, ts_quantizer_config *
     ts_section_close(&s);
 }
 
+/* 16 hexadecimal digits. */
+static bool read_fingerprint(const ts_json *doc, int value, uint64_t *out) {
+    static const char digits[] = "0123456789abcdef";
+    char text[17];
+    *out = 0;
+    if (!ts_json_string(doc, value, text, sizeof text) || strlen(text) != 16) return false;
+    for (const char *c = text; *c; c++) {
+        const char *digit = strchr(digits, *c);
+        if (!digit) return false;
+        *out = *out << 4 | (uint64_t)(digit - digits);
+    }
+    return true;
+}
+
+static void read_reads(ts_section *s, ts_config *c) {
+    const int list = ts_section_get(s, "reads");
+    if (list == TS_JSON_NONE) return;
+    bool good = ts_json_typeof(s->doc, list) == TS_JSON_ARRAY && ts_json_length(s->doc, list) <= TS_READS_MAX;
+    for (int it = ts_json_first(s->doc, list); good && it != TS_JSON_NONE; it = ts_json_next(s->doc, list, it)) {
+        good = read_fingerprint(s->doc, it, &c->reads[c->reads_count]);
+        c->reads_count += good;
+    }
+    if (!good) ts_section_fail(s, "reads", "must be a list of at most 32 fingerprints, 16 hexadecimal digits each");
+}
+
 static tess_status check_fit(const ts_config *c, ts_error *err) {
     ts_ratio e = ts_layers_ratio(c->encoder, c->encoder_count), d = ts_layers_ratio(c->decoder, c->decoder_count);
     int latent = c->encoder[c->encoder_count - 1].out, pixel = c->decoder[c->decoder_count - 1].out;
@@ -108,6 +133,7 @@ static tess_status parse_root(const ts_json *doc, ts_config *c, ts_error *err) {
     ts_section_floats(&s, "range", 2, 2, -1000, 1000, c->range, &count);
     int encoder = ts_section_get(&s, "encoder"), decoder = ts_section_get(&s, "decoder");
     int quantizer = ts_section_get(&s, "quantizer"), train = ts_section_get(&s, "train");
+    read_reads(&s, c);
     ts_section_get(&s, "notes"); /* free text or objects for people: recipe, metrics, provenance */
     ts_section_close(&s);
     if (status < 0) return status;

@@ -18,6 +18,7 @@
 #define TS_BINS_MAX 8
 #define TS_CODES_MAX 65536
 #define TS_CHANNELS_MAX 4096
+#define TS_READS_MAX 32
 #define TS_CLAMP_CHANNELS 256 /* of a soft_clamp, which works on latents and pixels */
 
 typedef enum ts_layer_kind {
@@ -126,7 +127,9 @@ typedef struct ts_train_config {
 
 typedef struct ts_config {
     char name[64], licence[128], trained_on[256];
-    float range[2]; /* what pixels 0 and 255 become */
+    float range[2];               /* what pixels 0 and 255 become */
+    uint64_t reads[TS_READS_MAX]; /* fingerprints of the models whose files this one decodes besides its own */
+    int reads_count;
     ts_layer encoder[TS_LAYERS_MAX], decoder[TS_LAYERS_MAX];
     int encoder_count, decoder_count;
     ts_quantizer_config quantizer;

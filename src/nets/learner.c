@@ -263,6 +263,11 @@ static void update_level(ts_learner *t, int level, const float *r, ts_rng *rng) 
     ts_quantizer_set_bits(t->quantizer, level, count);
 }
 
+void ts_learner_forget(ts_learner *learner) {
+    memset(learner->filled, 0, 2 * (size_t)learner->config->levels * sizeof *learner->filled);
+    ts_learner_recount(learner);
+}
+
 /* ---- codes from data, codes from a file -------------------------------------------------------------------------- */
 
 typedef struct means {

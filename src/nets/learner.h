@@ -42,6 +42,8 @@ void ts_learner_update(ts_learner *learner, ts_rng *rng);
 
 /* The statistics of ts_learner_update alone, for codes that stand still. */
 void ts_learner_observe(ts_learner *learner);
+/* Statistics start anew: the numbers of the codes have changed. */
+void ts_learner_forget(ts_learner *learner);
 
 /* k-means of each level on the residuals of `rows` latents z [rows][dim] (overwritten), `rounds` rounds; codes that
  * nobody chooses take a random residual. Counts become assignments per latent of a training step. FSQ, LFQ: does nothing.

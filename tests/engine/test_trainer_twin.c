@@ -222,7 +222,7 @@ static void run_adversary(const char *name, limits limit) {
         tess_trainer *t = begin(&f, &net, &heads);
         float *levels = twin_floats(&f, "train.", "levels", &n), *lambda = twin_floats(&f, "train.", "lambda", &n);
         for (int i = 0; i < STEPS && t->graph && CHECK(levels && lambda && n == STEPS); i++) {
-            if (ts_trainer_frozen(t) && !t->sealed) CHECK_INT(ts_trainer_seal(t), TESS_OK);
+            if (ts_trainer_frozen(t) && !t->sealed) ts_seal_weights(t);
             CHECK_INT(ts_trainer_ready(t), TESS_OK);
             load_batch(t, &batches, i);
             CHECK_INT(ts_trainer_run(t, (int)levels[i], lambda[i]), TESS_OK);
