@@ -147,6 +147,7 @@ uint8_t *tess_trainer_add_image(tess_trainer *trainer, int validation, int width
 /* Live changes: "lr" (multiplies nothing: replaces the schedule's base), "batch", "threads", "steps" (in all); weights of
  * losses: "l1", "l2", "lpips", "ms_ssim", "commitment", "entropy"; with an adversary in the config also "adversarial" (its
  * weight), "d_lr", "features", "r1", "lecam", "gate".
+ * "restart_codes", any value: codes not in use (stat "dead") restart at latents of the next good step.
  * "fault" n, for tests: the first attempt at the n-th step from now sees a picture that is not finite. */
 tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double value);
 /* MORE, DONE (all steps done) or an error. A step whose loss or gradient is not finite is rewound and tried once more, then
@@ -159,6 +160,9 @@ tess_status tess_trainer_step(tess_trainer *trainer);
  * d_accuracy (share of logits of the right sign), d_weight, d_grad_norm. NaN for an unknown name, and for what was not
  * measured. */
 double tess_trainer_stat(const tess_trainer *trainer, const char *name);
+/* One sentence about collapse and its cure (few codes in use, a discriminator that is always right or always wrong, many
+ * skipped steps), or "". It stays as it is while its cause does. */
+const char *tess_trainer_warning(const tess_trainer *trainer);
 /* Reconstructs validation picture i (with EMA weights): RGB pixels of input and output, same size, and its tokens. */
 tess_status tess_trainer_preview(tess_trainer *trainer, int i, const uint8_t **input, const uint8_t **output,
                                  int *width, int *height, const uint16_t **tokens, int *levels, int *token_height,

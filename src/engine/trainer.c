@@ -152,6 +152,13 @@ static tess_status set_steps(tess_trainer *t, double value) {
     return TESS_OK;
 }
 
+static tess_status restart_codes(tess_trainer *t) {
+    if (t->config.quantizer.type != TS_QUANTIZER_VQ || t->sealed)
+        return ts_fail(&t->error, TESS_ERR_STATE, "These codes stand still: there are none to restart.");
+    ts_learner_revive(t->learner);
+    return TESS_OK;
+}
+
 static tess_status set_fault(tess_trainer *t, double value) {
     if (!(value >= 1 && value <= 1 << 30)) return out_of_range(t, "fault", value, 1, 1 << 30);
     t->guard.fault = (long)value;
@@ -187,6 +194,7 @@ tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double v
         return ts_fail(&trainer->error, TESS_ERR_STATE, "Give a config or a checkpoint before setting %s.", option);
     if (strcmp(option, "batch") == 0) return set_batch(trainer, value);
     if (strcmp(option, "steps") == 0) return set_steps(trainer, value);
+    if (strcmp(option, "restart_codes") == 0) return restart_codes(trainer);
     if (strcmp(option, "fault") == 0) return set_fault(trainer, value);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (strcmp(option, numbers[i].name) != 0) continue;

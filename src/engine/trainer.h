@@ -51,6 +51,15 @@ typedef struct ts_guard {
     long fault;    /* steps until the next attempt that sees NaN (a testing aid), or 0 */
 } ts_guard;
 
+/* What the warning is about. */
+typedef struct ts_watch {
+    char text[256]; /* of tess_trainer_warning */
+    int about;      /* what kind of trouble the text tells of, 0 for none: the text stays as long as the kind does */
+    int poor;       /* the first level with few codes in use, or -1; looked at now and then */
+    double skipped; /* running share of bad steps */
+    long high, low; /* steps that the discriminator has been near always right, near always wrong */
+} ts_watch;
+
 /* A graph over pictures of one size for looking: pixels -> tokens -> pixels, with the EMA weights. */
 typedef struct ts_view {
     ts_graph *graph;
@@ -100,6 +109,7 @@ struct tess_trainer {
     ts_rng data_rng, step_rng;
     ts_figures figures;
     ts_guard guard;
+    ts_watch watch;
     ts_adversary *adversary; /* NULL: the config has none */
     /* what runs a step; graph NULL when all of it must be made afresh */
     ts_graph *graph;
@@ -156,6 +166,11 @@ void ts_guard_forget(tess_trainer *t);
 /* The account of a step, after its last attempt. Ten bad steps in a row bring back the last good state (generators and
  * step go on), at most once in 100 steps. Errors: NUMERIC after 100 bad steps in a row; the last good state is in place. */
 tess_status ts_guard_count(tess_trainer *t, bool good);
+
+/* trainer_watch.c */
+void ts_watch_reset(tess_trainer *t);
+/* Looks at the step that was just counted, and words or withdraws the warning. */
+void ts_watch_step(tess_trainer *t, bool good);
 
 /* trainer_seal.c: adversarial training with "freeze": what decides how a file's tokens are read stays as it was before
  * step "from", so that later models read the files of the one sealed there. */

@@ -100,7 +100,7 @@ static tess_status write_all(tess_trainer *t, writing *w, uint8_t **bytes, size_
     int64_t counters[COUNTERS] = {t->skipped, t->skipped_in_row, t->adam_steps,    t->fitted,
                                   c->steps,   c->batch,          c->quantize_from, t->crops};
     uint64_t rng[4] = {t->data_rng.state, t->data_rng.stream, t->step_rng.state, t->step_rng.stream};
-    int64_t adversary_steps[4] = {t->adversary ? t->adversary->steps : 0, t->sealed};
+    int64_t adversary_steps[4] = {t->adversary ? t->adversary->steps : 0, t->sealed, t->watch.high, t->watch.low};
     float adversary[AVERAGES] = {0}, live[LIVE], progress = (float)((double)t->step / t->config.train.steps);
     live_values(t, live, LIVE, false);
     put(w, "", "state.step", TS_I64, 1, (int[]){1}, &step);
@@ -255,9 +255,14 @@ static bool restore_adversary(tess_trainer *t, const ts_safetensors *file) {
     if (!t->adversary || !averages || !steps) return true;
     memcpy(a, averages, sizeof a);
     memcpy(s, steps, sizeof s);
-    if (!isfinite(a[0]) || !isfinite(a[1]) || !(a[2] >= 0 && a[2] <= 1) || s[0] < 0 || s[0] > 1 << 30) return false;
+    if (!isfinite(a[0]) || !isfinite(a[1]) || !(a[2] >= 0 && a[2] <= 1)) return false;
+    for (int i = 0; i < 4; i++) {
+        if (s[i] < 0 || s[i] > 1 << 30) return false;
+    }
     t->adversary->averages = (ts_adversary_averages){a[0], a[1], a[2]};
     t->adversary->steps = (long)s[0];
+    t->watch.high = (long)s[2];
+    t->watch.low = (long)s[3];
     t->sealed = s[1] != 0;
     return true;
 }

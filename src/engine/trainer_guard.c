@@ -94,6 +94,7 @@ tess_status ts_guard_count(tess_trainer *t, bool good) {
     t->skipped_in_row = good ? 0 : t->skipped_in_row + 1;
     t->step++;
     t->crops += t->config.train.batch;
+    ts_watch_step(t, good);
     const bool over = t->skipped_in_row >= MAX_SKIPPED, due = !g->restored || t->step - g->restored >= RESTORE_EVERY;
     if (over || (t->skipped_in_row >= RESTORE_AFTER && due)) restore(t);
     if (!over) return TESS_OK;

@@ -98,6 +98,7 @@ static tess_status make_model(tess_trainer *t, const char *json, size_t size) {
     t->step_rng = ts_rng_new(t->config.train.seed, 3);
     ts_autoencoder_init(&t->config, t->params, t->values, &init);
     memcpy(t->ema, t->values, ts_params_floats(t->params) * sizeof *t->ema);
+    ts_watch_reset(t);
     t->step = t->skipped = t->skipped_in_row = t->adam_steps = t->crops = 0;
     t->fitted = t->config.quantizer.type != TS_QUANTIZER_VQ;
     t->sealed = false;

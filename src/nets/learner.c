@@ -11,6 +11,7 @@
 
 #define LAPLACE 1e-5
 #define RESTART_NOISE 1e-3f /* of the residuals' deviation */
+#define RESTART_COUNT 0.2f  /* of a restarted code where the config restarts none: 10 * the default of `restart` */
 
 struct ts_learner {
     ts_quantizer *quantizer;
@@ -25,6 +26,7 @@ struct ts_learner {
     float *scratch;      /* of ts_quantizer_encode; also residuals [rows][dim] */
     float *hits, *moved; /* [size], [size][dim]: one level's batch sums */
     float *entropy;      /* scratch of ts_code_entropy, once it is asked for */
+    unsigned revive;     /* bit l: level l's unseen codes are to restart */
     /* state */
     float *count, *sum;
     uint16_t *window;
@@ -233,7 +235,7 @@ static float deviation(const float *x, size_t n) {
 static void restart(ts_learner *t, int level, size_t k, const float *r, size_t rows, float noise, ts_rng *rng) {
     float *code = level_codes(t, level) + k * t->dim, *sum = t->sum + ((size_t)level * t->size + k) * t->dim;
     const float *pick = r + ts_rng_below(rng, (uint32_t)rows) * t->dim;
-    float n = 10 * t->config->restart;
+    float n = t->config->restart > 0 ? 10 * t->config->restart : RESTART_COUNT;
     for (size_t i = 0; i < t->dim; i++) {
         code[i] = pick[i] + noise * ts_rng_normal(rng);
         sum[i] = n * code[i];
@@ -254,14 +256,19 @@ static void update_level(ts_learner *t, int level, const float *r, ts_rng *rng) 
         for (size_t i = 0; i < t->size * t->dim; i++) sum[i] = d * sum[i] + (1 - d) * t->moved[i];
         place_codes(t, level);
     }
+    const uint32_t *seen = t->counts + (size_t)level * t->size;
+    const bool revive = t->revive >> level & 1;
+    t->revive &= ~(1U << level);
     for (size_t k = level > 0; k < t->size && !fixed; k++) {
-        if (!(count[k] < t->config->restart)) continue;
+        if (!(count[k] < t->config->restart) && !(revive && seen[k] == 0)) continue;
         if (noise < 0) noise = RESTART_NOISE * deviation(r, t->rows * t->dim);
         restart(t, level, k, r, t->rows, noise, rng);
     }
     ts_quantizer_settle(t->quantizer);
     ts_quantizer_set_bits(t->quantizer, level, count);
 }
+
+void ts_learner_revive(ts_learner *learner) { learner->revive = (1U << learner->config->levels) - 1; }
 
 void ts_learner_forget(ts_learner *learner) {
     memset(learner->filled, 0, 2 * (size_t)learner->config->levels * sizeof *learner->filled);

@@ -44,6 +44,8 @@ void ts_learner_update(ts_learner *learner, ts_rng *rng);
 void ts_learner_observe(ts_learner *learner);
 /* Statistics start anew: the numbers of the codes have changed. */
 void ts_learner_forget(ts_learner *learner);
+/* Codes that are not in the window restart when their level is next updated, as those below `restart` do. */
+void ts_learner_revive(ts_learner *learner);
 
 /* k-means of each level on the residuals of `rows` latents z [rows][dim] (overwritten), `rounds` rounds; codes that
  * nobody chooses take a random residual. Counts become assignments per latent of a training step. FSQ, LFQ: does nothing.

@@ -416,6 +416,57 @@ static void test_restart(void) {
     ts_quantizer_free(q);
 }
 
+/* Codes that nobody chose restart once when asked to, though the config restarts none. */
+static void test_revive(void) {
+    ts_quantizer_config c = vq(2, 8, false);
+    c.restart = 0;
+    ts_quantizer *q = make(&c, 4);
+    ts_learner *t = learner(q);
+    float z[ROWS * DIM], zq[ROWS * DIM], *codes = ts_quantizer_codebook(q);
+    ts_rng rng = ts_rng_new(1, 1);
+    latents(z, 8);
+    for (int l = 0; l < 2; l++) {
+        for (int i = 4 * DIM; i < 8 * DIM; i++) codes[l * 8 * DIM + i] = ts_learner_sum(t)[l * 8 * DIM + i] = 1000;
+    }
+    for (int i = 0; i < 30; i++) {
+        if (i == 20) ts_learner_revive(t);
+        ts_learner_choose(t, true, i < 25 ? 1 : 2, 0); /* the second level is asked when it comes */
+        forward(t, z, zq);
+        ts_learner_update(t, &rng);
+        for (int l = 0; l < 2; l++) CHECK_INT(fabsf(codes[(l * 8 + 5) * DIM]) < 10, i >= (l ? 25 : 20));
+    }
+    for (int i = 0; i < DIM; i++) CHECK_NEAR(codes[8 * DIM + i], 0, 0);
+    CHECK(ts_learner_usage(t).used >= 12);
+    ts_learner_free(t);
+    ts_quantizer_free(q);
+}
+
+/* Codes that are only observed stand still to the bit while their uses are counted; statistics can start anew. */
+static void test_observe(void) {
+    ts_quantizer_config c = vq(2, 8, false);
+    c.restart = 0.5f;
+    ts_quantizer *q = make(&c, 4);
+    ts_learner *t = learner(q);
+    float z[ROWS * DIM], zq[ROWS * DIM], codes[2 * 8 * DIM], count[16], bits[16];
+    latents(z, 8);
+    memcpy(codes, ts_quantizer_codebook(q), sizeof codes);
+    memcpy(count, ts_learner_count(t), sizeof count);
+    memcpy(bits, ts_quantizer_bits(q), sizeof bits);
+    for (int i = 0; i < 5; i++) {
+        ts_learner_choose(t, true, 2, 0);
+        forward(t, z, zq);
+        if (i == 2) ts_learner_forget(t);
+        ts_learner_observe(t);
+    }
+    CHECK_BYTES(ts_quantizer_codebook(q), codes, sizeof codes);
+    CHECK_BYTES(ts_learner_count(t), count, sizeof count);
+    CHECK_BYTES(ts_quantizer_bits(q), bits, sizeof bits);
+    CHECK_INT(ts_learner_filled(t)[0], 3 * ROWS);
+    CHECK_INT(ts_learner_filled(t)[2], 3 * ROWS);
+    ts_learner_free(t);
+    ts_quantizer_free(q);
+}
+
 /* Latents in tight clumps: k-means must find them, and the second level what is left. */
 static void test_codes_from_data(void) {
     ts_quantizer_config c = vq(2, 16, false);
@@ -484,6 +535,8 @@ int main(void) {
     RUN(test_entropy_loss);
     RUN(test_ema_step);
     RUN(test_restart);
+    RUN(test_revive);
+    RUN(test_observe);
     RUN(test_codes_from_data);
     RUN(test_window);
     return test_end();
