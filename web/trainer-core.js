@@ -91,6 +91,7 @@ function figures(core, msPerStep) {
     steps,
   } = of('total', 'commitment', 'lpips', 'l1', 'l2', 'ms_ssim', 'steps');
   const step = stat(core, 'step');
+  const warning = core.text(core.ask('trainer', 'warning'));
   return {
     step,
     loss: {
@@ -102,7 +103,8 @@ function figures(core, msPerStep) {
       msSsim,
       ...(lpips > 0 ? { perceptual: lpips } : {}),
     },
-    ...of('psnr', 'bpp', 'perplexity', 'used', 'dead', 'lr', 'skipped'),
+    ...of('psnr', 'bpp', 'perplexity', 'used', 'dead', 'lr', 'skipped', 'retried'),
+    ...(warning ? { warning } : {}),
     msPerStep,
     etaMs: Math.max(0, steps - step) * msPerStep,
   };

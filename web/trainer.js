@@ -323,8 +323,17 @@ class Trainer extends EventTarget {
       this.steps = options.steps;
       if (this.#state === 'done' && this.step < this.steps) this.#enter('idle');
     }
+    this.#change(liveValues(options));
+  }
+
+  restartCodes() {
+    this.#change({ restart_codes: 1 });
+  }
+
+  /** @param {Record<string, number>} values under the names of the core */
+  #change(values) {
     this.#channel
-      .call('trainer.set', { values: liveValues(options) })
+      .call('trainer.set', { values })
       .catch((error) => this.dispatchEvent(Object.assign(new Event('error'), { error })));
   }
 

@@ -177,7 +177,10 @@ export function readImage(image: ImageInput, options?: { signal?: AbortSignal; f
 // ---------- models
 export type ModelInput = 'photo' | (string & {}) | URL | BytesInput | Model;
 export interface ModelInfo {
-  name: string; hash: string; params: number; bytes: number;
+  name: string; hash: string;
+  /** Fingerprints of older models whose .tess files this one decodes too. */
+  reads: string[];
+  params: number; bytes: number;
   codebook: { size: number; dim: number };
   factor: number; levels: number;
   /** "compress": to tokens and .tess files; a model without a codebook (0 levels) only reconstructs, by its latents. */
@@ -220,7 +223,11 @@ export interface TrainerLoss { l1?: number; l2?: number; msSsim?: number; percep
 export interface TrainStep {
   step: number;
   loss: { total: number; reconstruction: number; commitment: number; perceptual?: number };
-  psnr: number; bpp: number; perplexity: number; used: number; dead: number; lr: number; skipped: number;
+  psnr: number; bpp: number; perplexity: number; used: number; dead: number; lr: number;
+  /** Steps left out because loss or gradient was not finite, and steps tried again for it in this session. */
+  skipped: number; retried: number;
+  /** A sign of collapse and its cure, while it lasts. */
+  warning?: string;
   msPerStep: number; etaMs: number;
 }
 export interface Trainer extends EventTarget, AsyncDisposable {
@@ -235,6 +242,8 @@ export interface Trainer extends EventTarget, AsyncDisposable {
   resume(): Promise<void>;
   /** Takes effect from the next step on; a wrong value comes as an 'error' event. `steps`: of the whole schedule. */
   set(options: { lr?: number | ((step: number) => number); batch?: number; steps?: number; loss?: TrainerLoss }): void;
+  /** Codes that are not in use restart at latents of the next step; where codes stand still an 'error' event comes. */
+  restartCodes(): void;
   /** Reconstructions of fixed validation pictures, for the live view. */
   preview(n?: number): Promise<{ input: ImageData; output: ImageData; tokens: TokenGrid }[]>;
   /** How often each code was used over the rolling window. */

@@ -156,7 +156,7 @@ static bool set_up(tess_trainer *trainer, const char *folder, const train_option
 
 static const char *const FIGURES[] = {"step",       "total",     "l1",   "l2",      "lpips",      "ms_ssim",
                                       "commitment", "codebook",  "psnr", "bpp",     "perplexity", "used",
-                                      "dead",       "grad_norm", "lr",   "skipped", "images"};
+                                      "dead",       "grad_norm", "lr",   "skipped", "retried",    "images"};
 static const char *const ADVERSARY[] = {"phase", "generator",  "discriminator", "features",
                                         "r1",    "lecam",      "entropy",       "real",
                                         "fake",  "d_accuracy", "d_weight",      "d_grad_norm"};
@@ -225,6 +225,16 @@ static void show_step(progress *bar, const tess_trainer *trainer, double seconds
                   (int)(left / 60) % 60, (int)left % 60);
 }
 
+/* Prints the trainer's warning when it is a new one. */
+static void show_warning(progress *bar, const tess_trainer *trainer, char shown[FAULT_SIZE]) {
+    const char *warning = tess_trainer_warning(trainer);
+    if (strcmp(warning, shown) == 0) return;
+    snprintf(shown, FAULT_SIZE, "%s", warning);
+    if (!*warning) return;
+    progress_end(bar);
+    fprintf(stderr, "step %.0f: %s\n", tess_trainer_stat(trainer, "step"), warning);
+}
+
 /* ---- the run -------------------------------------------------------------------------------------------------- */
 
 static bool save(tess_trainer *trainer, const char *path, bool checkpoint, bool half, char fault[FAULT_SIZE]) {
@@ -259,6 +269,7 @@ static bool run_training(tess_trainer *trainer, const train_options *o, FILE *lo
     const double start = clock_ms(), first_step = tess_trainer_stat(trainer, "step"),
                  first_images = tess_trainer_stat(trainer, "images");
     double saved = start, logged = 0;
+    char warning[FAULT_SIZE] = "";
     bool ok = true;
     tess_status status = TESS_MORE;
     progress bar = progress_new();
@@ -270,6 +281,7 @@ static bool run_training(tess_trainer *trainer, const train_options *o, FILE *lo
         }
         const double now = clock_ms(), seconds = (now - start) / 1000, step = tess_trainer_stat(trainer, "step");
         show_step(&bar, trainer, seconds, first_step, first_images);
+        show_warning(&bar, trainer, warning);
         if (log && (step - logged >= 10 || status == TESS_DONE)) log_step(log, trainer, seconds), logged = step;
         if (now - saved > o->checkpoint_minutes * 60e3) {
             progress_end(&bar);
