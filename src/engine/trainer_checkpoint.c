@@ -99,8 +99,8 @@ static tess_status write_all(tess_trainer *t, writing *w, uint8_t **bytes, size_
     int64_t step = t->step;
     int64_t counters[COUNTERS] = {t->skipped, t->skipped_in_row, t->adam_steps,    t->fitted,
                                   c->steps,   c->batch,          c->quantize_from, t->crops};
-    uint64_t rng[4] = {t->data_rng.state, t->data_rng.stream, t->step_rng.state, t->step_rng.stream};
     int64_t adversary_steps[4] = {t->adversary ? t->adversary->steps : 0, t->sealed, t->watch.high, t->watch.low};
+    uint64_t rng[4] = {t->data_rng.state, t->data_rng.stream, t->step_rng.state, t->step_rng.stream};
     float adversary[AVERAGES] = {0}, live[LIVE], progress = (float)((double)t->step / t->config.train.steps);
     live_values(t, live, LIVE, false);
     put(w, "", "state.step", TS_I64, 1, (int[]){1}, &step);

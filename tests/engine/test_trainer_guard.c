@@ -40,6 +40,63 @@ static void test_passing_faults_change_nothing(void) {
     }
 }
 
+/* Everything an adversary can have, in both kinds of phase two. */
+static const char *const adversaries[] = {
+    "{\"discriminator\":{\"layers\":2,\"width\":8},\"from\":12,\"ramp\":9,\"r1\":1,\"r1_every\":3,\"lecam\":0.1,"
+    "\"features\":1,\"gate\":0.9,\"balance\":\"layer\"}",
+    "{\"discriminator\":{\"layers\":2,\"width\":8},\"from\":12,\"freeze\":true,\"lecam\":0.1,\"loss\":"
+    "\"nonsaturating\","
+    "\"balance\":\"image\"}",
+};
+
+/* The same with a discriminator, whose weights, moments and averages are in the checkpoint too. */
+static void test_passing_faults_against_an_adversary(void) {
+    static const int faults[] = {11, 12, 13, 14, 15, 30, 31, 110, 111, 112, 150, 203};
+    for (int k = 0; k < 4; k++) {
+        tess_trainer *a = training_against(k % 2, adversaries[k / 2]), *b = training_against(k % 2, adversaries[k / 2]);
+        test_row("case %d", k);
+        tess_trainer_set(a, "steps", 210);
+        tess_trainer_set(b, "steps", 210);
+        training_steps(a, 210);
+        faulty_steps(b, 0, 210, faults, 12);
+        check_same_checkpoint(a, b);
+        CHECK_NEAR(tess_trainer_stat(b, "retried"), 12, 0);
+        CHECK_NEAR(tess_trainer_stat(b, "skipped"), 0, 0);
+        tess_trainer_free(a);
+        tess_trainer_free(b);
+    }
+}
+
+/* A weight of the discriminator that became NaN is as bad as one of ours. */
+static void test_last_good_discriminator_comes_back(void) {
+    for (int k = 0; k < 2; k++) {
+        tess_trainer *t = training_against(0, adversaries[k]), *kept = training_against(0, adversaries[k]);
+        /* the first copies: step 6, when codes are fitted; or step 12, when they are sealed; then each 100th good step */
+        const int copied = k == 0 ? 106 : 112;
+        tess_trainer_set(t, "steps", 400);
+        tess_trainer_set(kept, "steps", 400);
+        training_steps(kept, copied);
+        training_steps(t, 150);
+        test_row("case %d", k);
+        const size_t bytes = ts_params_floats(t->adversary->params) * sizeof(float);
+        t->adversary->values[3] = NAN;
+        ts_weights_changed(t->adversary->weights);
+        training_steps(t, 10);
+        CHECK_NEAR(tess_trainer_stat(t, "skipped"), 10, 0);
+        CHECK_BYTES(t->adversary->values, kept->adversary->values, bytes);
+        CHECK_BYTES(t->adversary->first, kept->adversary->first, bytes);
+        CHECK_BYTES(t->adversary->second, kept->adversary->second, bytes);
+        CHECK_BYTES(&t->adversary->averages, &kept->adversary->averages, sizeof t->adversary->averages);
+        CHECK_BYTES(t->values, kept->values, ts_params_floats(t->params) * sizeof(float));
+        CHECK_INT(t->adversary->steps, kept->adversary->steps);
+        training_steps(t, 5);
+        CHECK_NEAR(tess_trainer_stat(t, "skipped"), 10, 0);
+        CHECK(isfinite(tess_trainer_stat(t, "discriminator")));
+        tess_trainer_free(t);
+        tess_trainer_free(kept);
+    }
+}
+
 /* "fault" n meets the n-th step from now. */
 static void test_fault_counts_steps(void) {
     tess_trainer *t = training_new(training_configs[0]);
@@ -112,6 +169,8 @@ static void test_lasting_fault_is_given_up(void) {
 
 int main(void) {
     RUN(test_passing_faults_change_nothing);
+    RUN(test_passing_faults_against_an_adversary);
+    RUN(test_last_good_discriminator_comes_back);
     RUN(test_fault_counts_steps);
     RUN(test_last_good_state_comes_back);
     RUN(test_lasting_fault_is_given_up);

@@ -40,11 +40,9 @@ static bytes checkpoint_of(tess_trainer *t) {
 
 /* Config k, frozen from step `from` on. */
 static tess_trainer *frozen_trainer(int k, int from) {
-    char json[4096];
-    const char *train = strstr(training_configs[k], "\"train\":{") + 9;
-    snprintf(json, sizeof json, "%.*s\"adversarial\":{\"discriminator\":{\"layers\":2},\"from\":%d,\"freeze\":true},%s",
-             (int)(train - training_configs[k]), training_configs[k], from, train);
-    return training_new(json);
+    char adversarial[128];
+    snprintf(adversarial, sizeof adversarial, "{\"discriminator\":{\"layers\":2},\"from\":%d,\"freeze\":true}", from);
+    return training_against(k, adversarial);
 }
 
 static bytes encode(bytes model) {
@@ -115,7 +113,8 @@ static void check_reads(bytes before, bytes after) {
 }
 
 static void test_later_models_read_sealed_files(void) {
-    for (int k = 0; k < 5; k++) { /* the sixth has no codes */
+    for (int k = 0; k < TRAINING_CONFIGS; k++) {
+        if (strstr(training_configs[k], "\"none\"")) continue; /* no codes, no files */
         for (int half = 0; half < 2; half++) {
             test_row("config %d, half %d", k, half);
             tess_trainer *t = frozen_trainer(k, FROM);
@@ -185,7 +184,7 @@ static void test_resume_across_the_seal(void) {
             training_steps(t, cuts[c]);
             bytes cut = checkpoint_of(t);
             training_pictures(r, 0, 5);
-            CHECK_INT(tess_trainer_resume(r, cut.data, cut.size), TESS_OK);
+            if (!CHECK(tess_trainer_resume(r, cut.data, cut.size) == TESS_OK)) printf("%s\n", tess_trainer_message(r));
             training_steps(r, FROM + 12 - cuts[c]);
             bytes got = checkpoint_of(r), other = model_of(r, 1);
             if (CHECK_INT(got.size, wanted.size)) CHECK(memcmp(got.data, wanted.data, got.size) == 0);

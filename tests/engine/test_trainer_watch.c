@@ -65,6 +65,34 @@ static void test_sound_runs_are_left_alone(void) {
     CHECK_TEXT(tess_trainer_warning(NULL), "");
 }
 
+/* A hopeless generator, which learns nothing: the discriminator wins, until its gate or a set-back ends it. */
+static void test_saturated_discriminator_is_told(void) {
+    tess_trainer *t = training_against(0, "{\"discriminator\":{\"layers\":2},\"from\":10,\"lr\":0.002}");
+    tess_trainer *r = tess_trainer_new();
+    const uint8_t *bytes = NULL;
+    size_t size = 0;
+    tess_trainer_set(t, "steps", 2000);
+    tess_trainer_set(t, "lr", 0);
+    training_steps(t, 10);
+    int first = -1;
+    for (int i = 0; i < 1200 && first < 0; i++) {
+        training_steps(t, 1);
+        if (tess_trainer_warning(t)[0]) first = i;
+    }
+    CHECK(strstr(tess_trainer_warning(t), "discriminator") != NULL);
+    CHECK_INT(t->watch.high, 200);
+    CHECK_INT(tess_trainer_checkpoint(t, &bytes, &size), TESS_OK);
+    CHECK_INT(tess_trainer_resume(r, bytes, size), TESS_OK);
+    training_pictures(r, 0, 5);
+    training_steps(r, 1);
+    CHECK_TEXT(tess_trainer_warning(r), tess_trainer_warning(t)); /* the count goes on */
+    t->adversary->averages.accuracy = 0.5f;
+    training_steps(t, 1);
+    CHECK_TEXT(tess_trainer_warning(t), "");
+    tess_trainer_free(t);
+    tess_trainer_free(r);
+}
+
 static void test_skipped_steps_are_told(void) {
     tess_trainer *t = training_new(training_configs[0]);
     tess_trainer_set(t, "steps", 1000);
@@ -82,6 +110,7 @@ static void test_skipped_steps_are_told(void) {
 int main(void) {
     RUN(test_collapse_is_told_and_cured);
     RUN(test_sound_runs_are_left_alone);
+    RUN(test_saturated_discriminator_is_told);
     RUN(test_skipped_steps_are_told);
     return test_end();
 }

@@ -64,6 +64,13 @@ tess_trainer *training_new(const char *config) {
     return t;
 }
 
+tess_trainer *training_against(int k, const char *adversarial) {
+    char json[4096];
+    const char *config = training_configs[k], *train = strstr(config, "\"train\":{") + 9;
+    snprintf(json, sizeof json, "%.*s\"adversarial\":%s,%s", (int)(train - config), config, adversarial, train);
+    return training_new(json);
+}
+
 void training_steps(tess_trainer *t, int n) {
     for (int i = 0; i < n; i++) must(tess_trainer_step(t) >= 0, t);
 }

@@ -11,6 +11,8 @@ extern const char *const training_configs[TRAINING_CONFIGS];
 
 /* A trainer of a config, with five pictures to train on and two to validate with. */
 tess_trainer *training_new(const char *config);
+/* Config k with that text as its "adversarial" ("{...}"). */
+tess_trainer *training_against(int k, const char *adversarial);
 /* Smooth colour ramps with an edge, different for every i; channels 1, 3 or 4; sides over and under the crop. */
 void training_pictures(tess_trainer *trainer, int validation, int count);
 /* n steps; one that fails prints its sentence and stops the program. */
