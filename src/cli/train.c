@@ -283,7 +283,7 @@ static bool run_training(tess_trainer *trainer, const train_options *o, FILE *lo
         show_step(&bar, trainer, seconds, first_step, first_images);
         show_warning(&bar, trainer, warning);
         if (log && (step - logged >= 10 || status == TESS_DONE)) log_step(log, trainer, seconds), logged = step;
-        if (now - saved > o->checkpoint_minutes * 60e3) {
+        if (now - saved >= o->checkpoint_minutes * 60e3) {
             progress_end(&bar);
             if (!save(trainer, checkpoint, true, false, fault)) say_fault(fault); /* the next one may work */
             saved = clock_ms();
@@ -341,7 +341,8 @@ static int run(int argc, char **argv, const char *program) {
         {0, "threads", OPTION_INT, &o.threads, 1, 64, "N", "threads; all processors if left out"},
         {0, "max-side", OPTION_INT, &o.max_side, 32, 65535, "PX", "shrink pictures whose longer side exceeds this"},
         {0, "memory", OPTION_INT, &o.memory_mb, 1, 1e6, "MB", "for all pictures; larger ones are shrunk to fit (1500)"},
-        {0, "checkpoint", OPTION_REAL, &o.checkpoint_minutes, 0.01, 1e6, "MIN", "minutes between checkpoints (3)"},
+        {0, "checkpoint", OPTION_REAL, &o.checkpoint_minutes, 0, 1e6, "MIN",
+         "minutes between checkpoints (3); 0: after every step"},
         {0, "full", OPTION_FLAG, &o.full, 0, 0, NULL, "store weights as float32 instead of float16"},
         {0, "json", OPTION_FLAG, &o.json, 0, 0, NULL, "the last step's figures as a line of JSON"},
     };

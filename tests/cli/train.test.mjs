@@ -122,3 +122,85 @@ test('bench prints a line of JSON per measurement', () => {
         assert.ok(lines.some((line) => line.what === what && line.ms > 0), what);
     }
 });
+
+// ---- two phases: encoder and codes frozen from a step on, while the decoder learns against a discriminator
+
+function twoPhases(t, steps, from) {
+    const set = setUp(t);
+    const adversarial = { from, freeze: true, lecam: 0.01, discriminator: { layers: 2, width: 8 } };
+    writeFileSync(set.file, JSON.stringify({ ...config, train: { ...config.train, steps, batch: 1, adversarial } }));
+    return set;
+}
+
+/** The step that a checkpoint is of; -1 without one. A torn file would not parse. */
+function stepOf(checkpoint) {
+    if (!existsSync(checkpoint)) return -1;
+    const bytes = readFileSync(checkpoint);
+    const size = Number(bytes.readBigUInt64LE(0));
+    const { data_offsets: [at, end] } = JSON.parse(bytes.subarray(8, 8 + size).toString())['state.step'];
+    assert.equal(end - at, 8);
+    return Number(bytes.readBigInt64LE(8 + size + at));
+}
+
+/** Runs and kills, without warning, some time after the checkpoint of that step was written. */
+async function killedRun(words, checkpoint, step) {
+    const { child, ended } = startTesserae('native', words);
+    const poll = setInterval(() => {
+        if (stepOf(checkpoint) >= step) child.kill('SIGKILL');
+    }, 1);
+    const { signal } = await ended;
+    clearInterval(poll);
+    return signal === 'SIGKILL';
+}
+
+test('a two-phase run that is killed again and again makes the same model, byte for byte', async (t) => {
+    const { pictures, file, at } = twoPhases(t, 600, 200);
+    const common = ['train', pictures, '--threads', '1'];
+    assert.equal(tesserae('native', [...common, '-c', file, '-o', at('whole.safetensors')]).code, 0);
+    const checkpoint = at('killed.safetensors.ckpt');
+    const out = ['-o', at('killed.safetensors')];
+    const resume = ['--resume', checkpoint];
+    let kills = 0;
+    for (const step of [20, 190, 200, 400])
+        kills += await killedRun([...common, ...(kills ? resume : ['-c', file]), ...out, '--checkpoint', '0'], checkpoint, step);
+    assert.ok(kills > 0, 'no run could be killed in its middle');
+    const resumed = tesserae('native', [...common, ...resume, ...out]);
+    assert.equal(resumed.code, 0, resumed.fault);
+    assert.ok(readFileSync(at('whole.safetensors')).equals(readFileSync(at('killed.safetensors'))));
+    assert.ok(readFileSync(at('whole.safetensors.ckpt')).equals(readFileSync(checkpoint)));
+});
+
+test('a file of the first phase decodes with the last model, whose info names what it reads', (t) => {
+    const { pictures, file, at } = twoPhases(t, 90, 60);
+    const run = (...words) => {
+        const result = tesserae('native', words);
+        assert.equal(result.code, 0, result.fault);
+        return result;
+    };
+    run('train', pictures, '-c', file, '-o', at('first.safetensors'), '--steps', '60');
+    run('train', pictures, '--resume', at('first.safetensors.ckpt'), '-o', at('last.safetensors'), '--steps', '90');
+    run('encode', path.join(pictures, '0.ppm'), '-o', at('a.tess'), '-m', at('first.safetensors'));
+    run('decode', at('a.tess'), '-o', at('first.ppm'), '-m', at('first.safetensors'));
+    run('decode', at('a.tess'), '-o', at('last.ppm'), '-m', at('last.safetensors'));
+    assert.ok(!readFileSync(at('first.ppm')).equals(readFileSync(at('last.ppm'))), 'the decoder has learnt');
+    const info = (name) => JSON.parse(run('info', at(name), '--json').text).info;
+    assert.deepEqual(info('first.safetensors').reads, []);
+    assert.ok(info('last.safetensors').reads.includes(info('first.safetensors').hash));
+    assert.match(run('info', at('last.safetensors')).text, /reads +\["[0-9a-f]{16}"/);
+    run('encode', path.join(pictures, '0.ppm'), '-o', at('b.tess'), '-m', at('last.safetensors'));
+    const refused = tesserae('native', ['decode', at('b.tess'), '-o', at('c.ppm'), '-m', at('first.safetensors')]);
+    assert.notEqual(refused.code, 0);
+    for (const name of ['first.safetensors', 'last.safetensors']) assert.ok(refused.fault.includes(info(name).hash));
+});
+
+test('a new warning is printed once', (t) => {
+    const { folder, file, at } = setUp(t);
+    const flat = path.join(folder, 'flat'); // one colour everywhere: one code of 512 is enough
+    mkdirSync(flat);
+    writeFileSync(path.join(flat, '0.ppm'), Buffer.concat([Buffer.from('P6\n40 40\n255\n'), Buffer.alloc(4800, 90)]));
+    const quantizer = { type: 'vq', size: 512, dim: 4, restart: 0 };
+    writeFileSync(file, JSON.stringify({ ...config, quantizer, train: { ...config.train, steps: 200 } }));
+    const trained = tesserae('native', ['train', flat, '-c', file, '-o', at('m.safetensors'), '--threads', '1']);
+    assert.equal(trained.code, 0, trained.fault);
+    assert.equal(trained.fault.match(/of 512 codes of level 0 are in use/g)?.length, 1, trained.fault);
+});
