@@ -35,6 +35,14 @@ const faults = [
         what: 'decoder levels of a VQGAN run from the wrong end', tests: ['test-engine-import'],
         file: 'src/engine/import_vqgan.c', from: 's->lowest_last ? levels - 1 - i : i', to: 'i',
     },
+    {
+        what: 'a second attempt that draws another batch', tests: ['test-engine-trainer_guard'],
+        file: 'src/engine/trainer_step.c', from: '        t->data_rng = data_rng;\n', to: '',
+    },
+    {
+        what: 'codes that keep their training order when they are sealed', tests: ['test-engine-trainer_seal'],
+        file: 'src/engine/trainer_seal.c', from: '    take_codes(t);\n', to: '',
+    },
 ];
 
 const copy = path.join(root, 'build/prove/checkout');

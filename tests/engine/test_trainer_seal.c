@@ -171,6 +171,22 @@ static void test_frozen_parts_stand_still(void) {
     }
 }
 
+/* The moving average becomes the weights, and Adam knows nothing. */
+static void test_optimizers_start_anew(void) {
+    for (int k = 0; k < TRAINING_CONFIGS; k++) {
+        test_row("config %d", k);
+        tess_trainer *t = frozen_trainer(k, FROM);
+        const size_t floats = ts_params_floats(t->params);
+        training_steps(t, FROM);
+        CHECK(memcmp(t->values, t->ema, floats * sizeof(float)) != 0);
+        CHECK_INT(ts_seal(t), TESS_OK);
+        CHECK_BYTES(t->values, t->ema, floats * sizeof(float));
+        CHECK_INT(t->adam_steps, 0);
+        for (size_t i = 0; i < floats; i++) CHECK(t->first[i] == 0 && t->second[i] == 0);
+        tess_trainer_free(t);
+    }
+}
+
 /* A checkpoint before, at and after the seal goes on as if nothing had been, to the same model file. */
 static void test_resume_across_the_seal(void) {
     static const int cuts[] = {FROM - 1, FROM, FROM + 1, FROM + 9};
@@ -254,6 +270,7 @@ static void test_nothing_to_freeze(void) {
 int main(void) {
     RUN(test_later_models_read_sealed_files);
     RUN(test_frozen_parts_stand_still);
+    RUN(test_optimizers_start_anew);
     RUN(test_resume_across_the_seal);
     RUN(test_init_frozen);
     RUN(test_nothing_to_freeze);

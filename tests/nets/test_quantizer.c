@@ -437,6 +437,11 @@ static void test_revive(void) {
     }
     for (int i = 0; i < DIM; i++) CHECK_NEAR(codes[8 * DIM + i], 0, 0);
     CHECK(ts_learner_usage(t).used >= 12);
+    for (int i = 4 * DIM; i < 8 * DIM; i++) codes[i] = ts_learner_sum(t)[i] = 1000;
+    ts_learner_forget(t);
+    forward(t, z, zq);
+    ts_learner_update(t, &rng);
+    CHECK(codes[5 * DIM] > 10); /* once is once */
     ts_learner_free(t);
     ts_quantizer_free(q);
 }
