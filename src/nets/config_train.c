@@ -21,7 +21,7 @@ static void read_loss(const ts_json *doc, int object, ts_loss_config *l, tess_st
 
 static void read_discriminator(const ts_json *doc, int object, ts_discriminator_config *d, tess_status *status,
                                ts_error *err) {
-    *d = (ts_discriminator_config){.layers = 3, .width = 32, .groups = 8, .scales = 1};
+    *d = (ts_discriminator_config){.layers = 3, .width = 16, .groups = 8, .scales = 1};
     ts_section s = ts_section_open(doc, object, "train.adversarial.discriminator", true, status, err);
     ts_section_int(&s, "layers", 2, 4, false, &d->layers);
     ts_section_int(&s, "width", 8, 512, false, &d->width);

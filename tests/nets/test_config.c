@@ -108,7 +108,7 @@ static void test_adversarial(void) {
     CHECK_NEAR(c.train.loss.temperature, 0.01, 1e-8);
     CHECK_INT(parse(WITH_TRAIN("{\"adversarial\":{}}"), &c), TESS_OK);
     CHECK(a->on && a->loss == TS_GAN_HINGE && a->balance == TS_BALANCE_LAYER && !a->freeze);
-    CHECK(a->discriminator.layers == 3 && a->discriminator.width == 32 && a->discriminator.groups == 8 &&
+    CHECK(a->discriminator.layers == 3 && a->discriminator.width == 16 && a->discriminator.groups == 8 &&
           a->discriminator.scales == 1);
     CHECK(a->from == 0 && a->ramp == 0 && a->r1_every == 16);
     CHECK_NEAR(a->weight, 0.1, 1e-7);

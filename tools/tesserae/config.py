@@ -11,7 +11,7 @@ LOSS = {"l1": 1.0, "l2": 2.0, "ms_ssim": 0.0, "lpips": 0.0, "lpips_from": 400, "
 ADVERSARIAL = {"loss": "hinge", "weight": 0.1, "balance": "layer", "limit": 10000, "from": 0, "ramp": 0,
                "freeze": False, "lr": 2e-4, "betas": [0.5, 0.9], "r1": 0.0, "r1_every": 16, "lecam": 0.0,
                "lecam_decay": 0.99, "features": 0.0, "gate": 1.0}
-DISCRIMINATOR = {"layers": 3, "width": 32, "groups": 8, "scales": 1}
+DISCRIMINATOR = {"layers": 3, "width": 16, "groups": 8, "scales": 1}
 
 
 def load(path):
