@@ -154,9 +154,10 @@ tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double v
  * skipped; ten in a row bring back the last good state, a copy in memory of what a checkpoint holds (about 16 bytes for each
  * weight, taken every 100 good steps); 100 in a row are NUMERIC. */
 tess_status tess_trainer_step(tess_trainer *trainer);
-/* Figures of the last step by name: step, steps, total, l1, l2, lpips, ms_ssim, commitment, codebook, psnr, bpp, perplexity,
- * used, dead, lr, grad_norm, skipped, retried (steps tried again in this session), images (crops trained on so far), levels, lambda, entropy, phase (1, or 2 with the
- * adversary at work); of the adversary: adversarial (its weight), generator, discriminator, features, r1, lecam (losses), real, fake (mean logits),
+/* Figures of the last step by name: step, steps, total, reconstruction (of the image, weighted), l1, l2, lpips, ms_ssim,
+ * commitment, codebook, entropy, psnr, bpp, perplexity, used, dead, lr, grad_norm, skipped, retried (steps tried again in
+ * this session), images (crops trained on so far), levels, lambda, phase (1, or 2 with the adversary at work); of the
+ * adversary: adversarial (its weight), generator, discriminator, features, r1, lecam (losses), real, fake (mean logits),
  * d_accuracy (share of logits of the right sign), d_weight, d_grad_norm. NaN for an unknown name, and for what was not
  * measured. */
 double tess_trainer_stat(const tess_trainer *trainer, const char *name);

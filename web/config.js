@@ -111,6 +111,12 @@ export function trainerConfig(options, pictures) {
   if (typeof lr === 'number') train.lr = lr;
   else if (lr) Object.assign(train, { lr: lr(0), warmup: 0, lr_final: 1 }); // the function is the whole schedule
   if (loss) train.loss = { ...train.loss, ...coreLoss(loss) };
+  if (options.adversarial) train.adversarial = twoPhases(train, options.adversarial);
+  else if (options.adversarial === false) delete train.adversarial;
+  const weights = coreAdversary(loss);
+  if (Object.keys(weights).length && !train.adversarial)
+    throw new TesseraeError('ERR_OPTION', 'loss.adversarial and loss.features need an adversary: adversarial: true.');
+  if (train.adversarial) Object.assign(train.adversarial, weights);
   if (codebook.restartAfter !== undefined)
     quantizer.restart = restartBelow(quantizer, train, factorOf(base), codebook.restartAfter);
   return {
@@ -158,9 +164,29 @@ function preset({ size, codebook = {}, width }, pictures) {
   };
 }
 
-/** Losses under the names of the core. @param {import('./types').TrainerLoss} loss */
-export function coreLoss({ l1, l2, msSsim, perceptual }) {
-  return defined({ l1, l2, ms_ssim: msSsim, lpips: perceptual });
+/**
+ * "train.adversarial": first the image's losses alone, which make the codes; then a decoder that is judged.
+ * @param {any} train the rest of "train"
+ * @param {true | import('./types').TrainerAdversarial} options laid over it
+ */
+function twoPhases({ steps = 20000, size, adversarial }, options) {
+  const given = { ...adversarial, ...(options === true ? {} : options) };
+  return {
+    from: Math.round(0.7 * steps),
+    freeze: true,
+    ...given,
+    discriminator: { layers: size < 48 ? 2 : 3, ...given.discriminator },
+  };
+}
+
+/** Losses of the image and the codes under the names of the core. @param {import('./types').TrainerLoss} loss */
+export function coreLoss({ l1, l2, msSsim, perceptual, entropy }) {
+  return defined({ l1, l2, ms_ssim: msSsim, lpips: perceptual, entropy });
+}
+
+/** The adversary's weights among the losses, as "train.adversarial" has them. @param {import('./types').TrainerLoss} [loss] */
+export function coreAdversary({ adversarial: weight, features } = {}) {
+  return defined({ weight, features });
 }
 
 /**

@@ -13,6 +13,19 @@ import { TesseraeError } from './errors.js';
 const stat = (core, name) => core.ask('trainer', 'stat', core.name(name)) || 0;
 
 /**
+ * Figures of the last step; what was not measured is left out.
+ * @param {Core} core
+ * @param {Record<string, string>} names under which name each one goes
+ */
+function measured(core, names) {
+  const list = Object.entries(names).map(([name, of]) => [name, core.ask('trainer', 'stat', core.name(of))]);
+  return Object.fromEntries(list.filter(([, value]) => !Number.isNaN(value)));
+}
+
+const ADVERSARY = { entropy: 'entropy', generator: 'generator', discriminator: 'discriminator', features: 'features' };
+const GAN = { real: 'real', fake: 'fake', accuracy: 'd_accuracy', weight: 'd_weight' };
+
+/**
  * @param {Core} core
  * @param {{config?: object, checkpoint?: Uint8Array, features?: {net: Uint8Array, heads: Uint8Array}}} args
  */
@@ -83,26 +96,31 @@ function figures(core, msPerStep) {
   const of = (/** @type {string[]} */ ...names) => Object.fromEntries(names.map((name) => [name, stat(core, name)]));
   const {
     total,
+    reconstruction,
     commitment,
     lpips,
     l1,
     l2,
     ms_ssim: msSsim,
     steps,
-  } = of('total', 'commitment', 'lpips', 'l1', 'l2', 'ms_ssim', 'steps');
+  } = of('total', 'reconstruction', 'commitment', 'lpips', 'l1', 'l2', 'ms_ssim', 'steps');
   const step = stat(core, 'step');
+  const phase = stat(core, 'phase');
   const warning = core.text(core.ask('trainer', 'warning'));
   return {
     step,
+    phase,
     loss: {
       total,
-      reconstruction: total - commitment,
+      reconstruction,
       commitment,
       l1,
       l2,
       msSsim,
       ...(lpips > 0 ? { perceptual: lpips } : {}),
+      ...measured(core, ADVERSARY),
     },
+    ...(phase === 2 ? { gan: { ...measured(core, GAN), gradNorm: stat(core, 'd_grad_norm') } } : {}),
     ...of('psnr', 'bpp', 'perplexity', 'used', 'dead', 'lr', 'skipped', 'retried'),
     ...(warning ? { warning } : {}),
     msPerStep,

@@ -1,6 +1,6 @@
 /** A trainer: a worker of its own that steps, and can be paused, changed, looked at and saved between any two steps. */
 import { checkBackend, defined, sendable } from './codec.js';
-import { coreLoss, trainerConfig } from './config.js';
+import { coreAdversary, coreLoss, trainerConfig } from './config.js';
 import { abortError, TesseraeError, throwIfAborted } from './errors.js';
 import { checkOptions } from './options.js';
 import { toBytes, toImageData } from './pixels.js';
@@ -20,6 +20,7 @@ const OPTIONS = [
   'lr',
   'codebook',
   'loss',
+  'adversarial',
   'augment',
   'seed',
   'name',
@@ -39,6 +40,8 @@ const OPTIONS = [
   'signal',
   'onProgress',
 ];
+
+const LIVE_ADVERSARIAL = ['weight', 'lr', 'r1', 'lecam', 'features', 'gate'];
 
 /** @typedef {import('./types').TrainerOptions} TrainerOptions */
 /** @typedef {import('./codec.js').Platform} Platform */
@@ -146,9 +149,16 @@ async function addAll(ask, pictures, validation) {
 }
 
 /** What may change between two steps, under the names of the core. @param {Partial<TrainerOptions>} options */
-function liveValues({ lr, batch, steps, loss = {} }) {
+function liveValues({ lr, batch, steps, loss = {}, adversarial }) {
   const rate = typeof lr === 'number' ? lr : undefined; // a function is asked step by step
-  return { ...defined({ lr: rate, batch, steps, commitment: loss.commitment }), ...coreLoss(loss) };
+  /** @type {import('./types').LiveAdversarial} */
+  const live = { ...(typeof adversarial === 'object' ? adversarial : {}), ...coreAdversary(loss) };
+  const { weight, lr: d_lr, r1, lecam, features, gate } = live;
+  return {
+    ...defined({ lr: rate, batch, steps, commitment: loss.commitment }),
+    ...coreLoss(loss),
+    ...defined({ adversarial: weight, d_lr, r1, lecam, features, gate }),
+  };
 }
 
 /** @typedef {Omit<import('./types').Trainer, 'addEventListener'>} TrainerShape listeners are EventTarget's own */
@@ -312,9 +322,10 @@ class Trainer extends EventTarget {
     this.#wake?.();
   }
 
-  /** @param {Pick<TrainerOptions, 'lr' | 'batch' | 'steps' | 'loss'>} options */
+  /** @type {TrainerShape['set']} */
   set(options) {
-    checkOptions('set', options, ['lr', 'batch', 'steps', 'loss']);
+    checkOptions('set', options, ['lr', 'batch', 'steps', 'loss', 'adversarial']);
+    checkOptions('set: adversarial', options.adversarial, LIVE_ADVERSARIAL);
     if (options.lr !== undefined) {
       this.#lr = typeof options.lr === 'function' ? options.lr : undefined;
       this.#stepping?.halt(); // its rates were asked for in advance; run() goes on with the new ones

@@ -208,6 +208,12 @@ export interface TrainerOptions extends Pick<LoadOptions, 'workerURL' | 'wasmURL
   lr?: number | ((step: number) => number);
   codebook?: { size?: number; dim?: number; levels?: number; ema?: number; restartAfter?: number; commitment?: number };
   loss?: TrainerLoss;
+  /**
+   * A VQGAN: a discriminator judges the reconstructions. `true` or `{}`: in two phases, the first 70 % of the steps
+   * without it, then with encoder and codes frozen, so that only the decoder learns. In a whole `config` the same goes
+   * into "train"; `false` takes it out there.
+   */
+  adversarial?: boolean | TrainerAdversarial;
   augment?: { flip?: boolean };
   seed?: number;
   name?: string; licence?: string; trainedOn?: string;
@@ -218,11 +224,52 @@ export interface TrainerOptions extends Pick<LoadOptions, 'workerURL' | 'wasmURL
   /** Feature net and heads for the perceptual loss, safetensors each. */
   features?: { net: BytesInput; heads: BytesInput };
 }
-export interface TrainerLoss { l1?: number; l2?: number; msSsim?: number; perceptual?: number; commitment?: number }
+export interface TrainerLoss {
+  l1?: number; l2?: number; msSsim?: number; perceptual?: number; commitment?: number;
+  /** Weight of the codes' entropy loss: sure choices, all codes in use. */
+  entropy?: number;
+  /** Weight of the adversarial loss and of feature matching within it; both need `adversarial`. */
+  adversarial?: number; features?: number;
+}
+/** The adversary; what is left out is the core's default, but for `from`, `freeze` and `discriminator.layers` (see TrainerOptions). */
+export interface TrainerAdversarial extends LiveAdversarial {
+  /** First step of the second phase. Default: 70 % of the steps. */
+  from?: number;
+  /** Steps over which the weight grows to its full size. Default 0. */
+  ramp?: number;
+  /** From then on encoder and codes stand still: models of both phases read each other's files. Default true. */
+  freeze?: boolean;
+  /** What the adversary's gradient is balanced by: at the decoder's last layer ("layer", default), at the pixels, or not. */
+  balance?: 'layer' | 'image' | 'none';
+  loss?: 'hinge' | 'nonsaturating';
+  /** Upper limit of the balancing weight. Default 10000. */
+  limit?: number;
+  /** PatchGAN. Layers 2 to 4 (default 3, below 48-pixel crops 2), width 8 to 512 (32), groups 0 or a divisor of width (8), scales 1 to 3 (1). */
+  discriminator?: { layers?: number; width?: number; groups?: number; scales?: number };
+}
+/** What of the adversary may change during a run. */
+export interface LiveAdversarial {
+  /** Of the adversarial loss. Default 0.1. */
+  weight?: number;
+  /** The discriminator's learning rate. Default 2e-4. */
+  lr?: number;
+  /** Weights of the R1 and LeCam penalties on the discriminator, and of feature matching. Default 0. */
+  r1?: number; lecam?: number; features?: number;
+  /** The discriminator rests while it is right more often than this. Default 1: never. */
+  gate?: number;
+}
 /** A figure of what this net or this stage of training does not have is 0: `bpp` before latents are quantized, `used` without a codebook. */
 export interface TrainStep {
   step: number;
-  loss: { total: number; reconstruction: number; commitment: number; perceptual?: number };
+  /** 2 while a discriminator judges, before that 1. */
+  phase: 1 | 2;
+  /** `reconstruction`: of the image, all terms weighted. The rest unweighted; what was not measured is left out. */
+  loss: {
+    total: number; reconstruction: number; commitment: number; l1: number; l2: number; msSsim: number; perceptual?: number;
+    entropy?: number; generator?: number; discriminator?: number; features?: number;
+  };
+  /** Phase 2: mean logits of pictures and reconstructions, the discriminator's accuracy in this step, the balancing weight, and its gradient's norm (0 while it rests). */
+  gan?: { real: number; fake: number; accuracy: number; weight: number; gradNorm: number };
   psnr: number; bpp: number; perplexity: number; used: number; dead: number; lr: number;
   /** Steps left out because loss or gradient was not finite, and steps tried again for it in this session. */
   skipped: number; retried: number;
@@ -241,13 +288,14 @@ export interface Trainer extends EventTarget, AsyncDisposable {
   pause(): Promise<void>;
   resume(): Promise<void>;
   /** Takes effect from the next step on; a wrong value comes as an 'error' event. `steps`: of the whole schedule. */
-  set(options: { lr?: number | ((step: number) => number); batch?: number; steps?: number; loss?: TrainerLoss }): void;
+  set(options: { lr?: number | ((step: number) => number); batch?: number; steps?: number; loss?: TrainerLoss; adversarial?: LiveAdversarial }): void;
   /** Codes that are not in use restart at latents of the next step; where codes stand still an 'error' event comes. */
   restartCodes(): void;
   /** Reconstructions of fixed validation pictures, for the live view. */
   preview(n?: number): Promise<{ input: ImageData; output: ImageData; tokens: TokenGrid }[]>;
   /** How often each code was used over the rolling window. */
   usage(level?: number): Promise<Uint32Array>;
+  /** Everything a run goes on from, bit for bit: kept every so many steps, neither a crash nor a reload loses more than those. */
   checkpoint(): Promise<Uint8Array<ArrayBuffer>>;
   model(): Promise<Model>;
   addEventListener(type: 'step', listener: (e: CustomEvent<TrainStep>) => void, options?: AddEventListenerOptions): void;

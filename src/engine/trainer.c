@@ -223,6 +223,7 @@ double tess_trainer_stat(const tess_trainer *trainer, const char *name) {
     } stats[] = {{"step", (double)trainer->step},
                  {"steps", (double)trainer->config.train.steps},
                  {"total", f->total},
+                 {"reconstruction", f->reconstruction},
                  {"l1", f->l1},
                  {"l2", f->l2},
                  {"lpips", f->lpips},

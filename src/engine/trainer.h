@@ -32,7 +32,7 @@ typedef struct ts_pictures {
 
 /* The figures of the last step. NaN where nothing was measured. */
 typedef struct ts_figures {
-    double total, l1, l2, lpips, ms_ssim, commitment, codebook, entropy, psnr, bpp, lr, grad_norm;
+    double total, reconstruction, l1, l2, lpips, ms_ssim, commitment, codebook, entropy, psnr, bpp, lr, grad_norm;
     ts_adversary_figures adversary;
     int levels, phase;
     double lambda;

@@ -75,8 +75,8 @@ static tess_status make_stores(tess_trainer *t) {
 
 ts_figures ts_figures_none(void) {
     ts_figures f = {.phase = 1};
-    double *const measured[] = {&f.total,    &f.l1,      &f.l2,   &f.lpips, &f.ms_ssim, &f.commitment,
-                                &f.codebook, &f.entropy, &f.psnr, &f.bpp,   &f.lr,      &f.grad_norm};
+    double *const measured[] = {&f.total,    &f.reconstruction, &f.l1,   &f.l2,  &f.lpips, &f.ms_ssim,  &f.commitment,
+                                &f.codebook, &f.entropy,        &f.psnr, &f.bpp, &f.lr,    &f.grad_norm};
     for (size_t i = 0; i < sizeof measured / sizeof *measured; i++) *measured[i] = NAN;
     f.adversary = ts_adversary_nothing();
     return f;

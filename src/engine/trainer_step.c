@@ -164,6 +164,7 @@ static void measure_image(tess_trainer *t, ts_figures *f) {
     ts_image_losses values;
     f->total = ts_image_loss_forward(t->image_loss, ts_graph_data(t->graph, t->y), ts_graph_data(t->graph, t->x),
                                      &weights, &values, t->pool);
+    f->reconstruction = f->total;
     f->l1 = values.l1;
     f->l2 = values.l2;
     f->ms_ssim = values.ms_ssim;

@@ -20,10 +20,10 @@ export async function compress(image: ImageInput, signal: AbortSignal): Promise<
 }
 
 export async function learn(data: ImageInput[], store: (bytes: Uint8Array) => void): Promise<Model> {
-  const trainer: Trainer = await createTrainer({ data, size: 32, lr: (step) => 1 / (step + 1), codebook: { size: 64 }, loss: { l2: 1 } });
+  const trainer: Trainer = await createTrainer({ data, size: 32, lr: (step) => 1 / (step + 1), codebook: { size: 64 }, loss: { l2: 1 }, adversarial: { from: 500 } });
   trainer.addEventListener('step', (event) => event.detail.loss.total.toFixed(2));
   for await (const step of trainer.run({ every: 10 })) if ((step satisfies TrainStep).perplexity < 2) break;
-  trainer.set({ lr: 1e-3 });
+  trainer.set({ lr: 1e-3, adversarial: { weight: 0.2 } });
   store(await trainer.checkpoint());
   const again = await resumeTrainer(await trainer.checkpoint(), { data });
   return again.model();
