@@ -128,7 +128,7 @@ export function trainerConfig(options, pictures) {
 }
 
 /** @param {TrainerOptions} options @param {{width: number, height: number}[]} pictures */
-function preset({ size, codebook = {}, width }, pictures) {
+function preset({ size, steps = 2000, codebook = {}, width }, pictures) {
   const small = (size ?? cropSize(pictures, 1)) <= 64;
   const channels = width ?? (small ? 32 : 96);
   if (!Number.isInteger(channels) || channels < 8 || channels % 8)
@@ -152,12 +152,12 @@ function preset({ size, codebook = {}, width }, pictures) {
     train: {
       size: size ?? cropSize(pictures, FACTORS[small ? 'small' : 'photo']),
       batch: 16,
-      steps: 2000,
+      steps,
       lr: small ? 4e-3 : 6e-4,
       warmup: 50,
       lr_final: 0.05,
       ema: 0.99,
-      quantize_from: 50,
+      quantize_from: Math.min(50, Math.round(steps / 4)),
       flip: false,
       loss: { l1: 1, l2: 2 },
     },

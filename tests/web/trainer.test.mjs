@@ -146,6 +146,47 @@ test('a model without a codebook has a reconstruction, and zeros for the figures
   await trainer.dispose();
 });
 
+test('an adversary comes in two phases, and can be changed on the way', async () => {
+  const adversarial = { lecam: 0.01, features: 1, discriminator: { width: 8 } };
+  const trainer = await createTrainer({ ...options, steps: 20, loss: { entropy: 0.01, adversarial: 0.2 }, adversarial });
+  const errors = [];
+  trainer.addEventListener('error', ({ error }) => errors.push(error));
+  const steps = await all(trainer.run({ steps: 16 }));
+  assert.deepEqual(steps.map((s) => s.phase), Array.from({ length: 16 }, (_, i) => (i < 14 ? 1 : 2)));
+  assert.deepEqual([steps[13].gan, steps[13].loss.generator, steps[13].loss.discriminator], [undefined, undefined, undefined]);
+  const { loss, gan } = steps[14];
+  const adversary = 0.2 * gan.weight * (loss.generator + loss.features);
+  assert.ok(Math.abs(loss.total - loss.reconstruction - adversary) < 1e-4 * (1 + Math.abs(adversary)), JSON.stringify(steps[14]));
+  assert.ok([loss.discriminator, gan.real, gan.fake, gan.accuracy].every(Number.isFinite) && gan.gradNorm > 0, JSON.stringify(gan));
+  assert.deepEqual(errors, []);
+  assert.throws(() => trainer.set({ adversarial: { from: 3 } }), { code: 'ERR_OPTION', message: /"from"/ });
+  trainer.set({ adversarial: { weight: 0, lr: 0, gate: 0 } });
+  const rest = (await all(trainer.run())).at(-1);
+  assert.ok(rest.loss.total === rest.loss.reconstruction && rest.gan.gradNorm === 0, JSON.stringify(rest));
+  trainer.restartCodes();
+  await trainer.usage(); // answered after it
+  assert.match(errors[0]?.message ?? '', /stand still/);
+  await trainer.dispose();
+});
+
+test('an adversary by one word fits the crops; a config keeps its own, or loses it', async () => {
+  const of = async (more) => {
+    const trainer = await createTrainer({ ...options, ...more });
+    const file = Buffer.from(await trainer.checkpoint());
+    await trainer.dispose();
+    return JSON.parse(JSON.parse(file.subarray(8, 8 + Number(file.readBigUInt64LE())).toString()).__metadata__.tesserae);
+  };
+  const made = await of({ adversarial: true });
+  assert.deepEqual(made.train.adversarial, { from: 42, freeze: true, discriminator: { layers: 2 } });
+  made.train.adversarial.ramp = 5;
+  const again = await of({ config: made, adversarial: { freeze: false } });
+  assert.deepEqual(again.train.adversarial, { from: 42, ramp: 5, freeze: false, discriminator: { layers: 2 } });
+  assert.equal((await of({ config: made, adversarial: false })).train.adversarial, undefined);
+  for (const wrong of [{ balance: 'both' }, { weights: 1 }, { discriminator: { width: 12 } }, { discriminator: { layers: 4 } }])
+    await assert.rejects(of({ adversarial: wrong }), { code: 'ERR_INPUT', message: /adversarial|discriminator/ });
+  await assert.rejects(of({ loss: { features: 1 } }), { code: 'ERR_OPTION', message: /adversary/ });
+});
+
 test('bad input is an error that says what to do', async () => {
   await assert.rejects(createTrainer({ ...options, data: [] }), { code: 'ERR_INPUT' });
   await assert.rejects(createTrainer({ ...options, data: undefined }), { code: 'ERR_INPUT' });
