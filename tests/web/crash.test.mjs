@@ -1,6 +1,5 @@
 // A run that meets everything a page can: batches that are not finite, a worker that dies, one that is ended in the middle
-// of a step, a reload. Its checkpoint at the end is that of an undisturbed run, byte for byte. TESSERAE_CRASH_STEPS=2000
-// makes it a long one.
+// of a step, a reload. Its checkpoint at the end is that of an undisturbed run, byte for byte.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -12,8 +11,8 @@ import { promisify } from 'node:util';
 import { createTrainer, resumeTrainer } from '../../dist/node.js';
 import { afresh, again, run } from './crash-run.mjs';
 
-const STEPS = Number(process.env.TESSERAE_CRASH_STEPS ?? 60);
-const LEG = STEPS / 6; // steps from one checkpoint to the next
+const STEPS = 2000;
+const LEG = STEPS / 5; // steps from one checkpoint to the next
 const program = fileURLToPath(new URL('crash-run.mjs', import.meta.url));
 const workerURL = new URL('faulty-worker.mjs', import.meta.url);
 const bytes = async (trainer) => Buffer.from(await trainer.checkpoint());
