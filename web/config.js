@@ -165,7 +165,8 @@ function preset({ size, steps = 2000, codebook = {}, width }, pictures) {
 }
 
 /**
- * "train.adversarial": first the image's losses alone, which make the codes; then a decoder that is judged.
+ * "train.adversarial": first the image's losses alone, which make the codes; then a decoder that is judged. The
+ * discriminator is of the presets' size: a step of the second phase takes about twice the time of one of the first.
  * @param {any} train the rest of "train"
  * @param {true | import('./types').TrainerAdversarial} options laid over it
  */
@@ -175,7 +176,7 @@ function twoPhases({ steps = 20000, size, adversarial }, options) {
     from: Math.round(0.7 * steps),
     freeze: true,
     ...given,
-    discriminator: { layers: size < 48 ? 2 : 3, ...given.discriminator },
+    discriminator: { layers: size < 48 ? 2 : 3, width: size > 64 ? 32 : 16, ...given.discriminator },
   };
 }
 
