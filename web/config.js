@@ -166,7 +166,7 @@ function preset({ size, steps = 2000, codebook = {}, width }, pictures) {
 
 /**
  * "train.adversarial": first the image's losses alone, which make the codes; then a decoder that is judged. The
- * discriminator is of the presets' size: a step of the second phase takes about twice the time of one of the first.
+ * discriminator is of the presets' size: a step of the second phase takes about 2.4 times one of the first.
  * @param {any} train the rest of "train"
  * @param {true | import('./types').TrainerAdversarial} options laid over it
  */
