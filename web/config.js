@@ -176,9 +176,12 @@ function twoPhases({ steps = 20000, size, adversarial }, options) {
     from: Math.round(0.7 * steps),
     freeze: true,
     ...given,
-    discriminator: { layers: size < 48 ? 2 : 3, width: size > 64 ? 32 : 16, ...given.discriminator },
+    discriminator: { ...sizedFor(size), ...given.discriminator },
   };
 }
+
+/** A discriminator that suits crops of that side. @param {number} size */
+const sizedFor = (size) => ({ layers: size < 48 ? 2 : 3, width: size > 64 ? 16 : 12, groups: size > 64 ? 8 : 4 });
 
 /** Losses of the image and the codes under the names of the core. @param {import('./types').TrainerLoss} loss */
 export function coreLoss({ l1, l2, msSsim, perceptual, entropy }) {

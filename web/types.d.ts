@@ -231,7 +231,7 @@ export interface TrainerLoss {
   /** Weight of the adversarial loss and of feature matching within it; both need `adversarial`. */
   adversarial?: number; features?: number;
 }
-/** The adversary; what is left out is the core's default, but for `from`, `freeze` and the discriminator's layers and width. */
+/** The adversary; what is left out is the core's default, but for `from`, `freeze` and the discriminator's layers, width and groups. */
 export interface TrainerAdversarial extends LiveAdversarial {
   /** First step of the second phase. Default: 70 % of the steps. */
   from?: number;
@@ -244,7 +244,7 @@ export interface TrainerAdversarial extends LiveAdversarial {
   loss?: 'hinge' | 'nonsaturating';
   /** Upper limit of the balancing weight. Default 10000. */
   limit?: number;
-  /** PatchGAN. Layers 2 to 4 (default 3, below 48-pixel crops 2), width 8 to 512 (32, up to 64-pixel crops 16), groups 0 or a divisor of width (8), scales 1 to 3 (1). */
+  /** PatchGAN. Layers 2 to 4 (default 3, below 48-pixel crops 2), width 8 to 512 (16, up to 64-pixel crops 12), groups 0 or a divisor of width (8, up to 64-pixel crops 4), scales 1 to 3 (1). */
   discriminator?: { layers?: number; width?: number; groups?: number; scales?: number };
 }
 /** What of the adversary may change during a run. */

@@ -177,12 +177,12 @@ test('an adversary by one word fits the crops; a config keeps its own, or loses 
     return JSON.parse(JSON.parse(file.subarray(8, 8 + Number(file.readBigUInt64LE())).toString()).__metadata__.tesserae);
   };
   const made = await of({ adversarial: true });
-  assert.deepEqual(made.train.adversarial, { from: 42, freeze: true, discriminator: { layers: 2, width: 16 } });
+  assert.deepEqual(made.train.adversarial, { from: 42, freeze: true, discriminator: { layers: 2, width: 12, groups: 4 } });
   made.train.adversarial.ramp = 5;
   const again = await of({ config: made, adversarial: { freeze: false } });
-  assert.deepEqual(again.train.adversarial, { from: 42, ramp: 5, freeze: false, discriminator: { layers: 2, width: 16 } });
+  assert.deepEqual(again.train.adversarial, { from: 42, ramp: 5, freeze: false, discriminator: { layers: 2, width: 12, groups: 4 } });
   assert.equal((await of({ config: made, adversarial: false })).train.adversarial, undefined);
-  for (const wrong of [{ balance: 'both' }, { weights: 1 }, { discriminator: { width: 12 } }, { discriminator: { layers: 4 } }])
+  for (const wrong of [{ balance: 'both' }, { weights: 1 }, { discriminator: { width: 10 } }, { discriminator: { layers: 4 } }])
     await assert.rejects(of({ adversarial: wrong }), { code: 'ERR_INPUT', message: /adversarial|discriminator/ });
   await assert.rejects(of({ loss: { features: 1 } }), { code: 'ERR_OPTION', message: /adversary/ });
 });
