@@ -13,7 +13,7 @@
 
 typedef struct train_options {
     const char *config, *out, *resume, *init, *log, *features, *heads, *validation;
-    int steps, threads, max_side, memory_mb;
+    int steps, threads, max_side, memory_mb, tile;
     double checkpoint_minutes;
     bool full, json;
 } train_options;
@@ -100,18 +100,65 @@ static bool add_picture(tess_trainer *trainer, const char *path, int validation,
     return room || trainer_fault(trainer, path, fault);
 }
 
-/* Adds a folder's pictures; files that are no good are said and left out. With hold_out > 0 every hold_out-th goes to
- * validation. False if none was good. */
+/* Are all pixels of the tile at (x, y) the same? Such a place of a sheet is unused. */
+static bool tile_is_empty(const ts_image *sheet, int x, int y, int side) {
+    const uint8_t *first = sheet->pixels + 3 * ((size_t)y * (size_t)sheet->width + (size_t)x);
+    for (int row = 0; row < side; row++) {
+        const uint8_t *line = first + 3 * (size_t)row * (size_t)sheet->width;
+        for (int i = 0; i < 3 * side; i++) {
+            if (line[i] != first[i % 3]) return false;
+        }
+    }
+    return true;
+}
+
+static bool add_tile(tess_trainer *trainer, const ts_image *sheet, int x, int y, int side, int validation) {
+    uint8_t *room = tess_trainer_add_image(trainer, validation, side, side, 3);
+    for (int row = 0; room && row < side; row++) {
+        memcpy(room + 3 * (size_t)row * (size_t)side,
+               sheet->pixels + 3 * ((size_t)(y + row) * (size_t)sheet->width + (size_t)x), 3 * (size_t)side);
+    }
+    return room != NULL;
+}
+
+/* Adds the tiles of a sheet, row by row, as pictures of their own; with hold_out > 0 every hold_out-th goes to
+ * validation. */
+static bool add_sheet(tess_trainer *trainer, const char *path, int validation, int hold_out, int side,
+                      char fault[FAULT_SIZE]) {
+    ts_image sheet = {0};
+    if (!picture_read(path, 3, &sheet, fault)) return false;
+    int count = 0;
+    bool ok = sheet.width >= side && sheet.height >= side;
+    if (!ok) {
+        snprintf(fault, FAULT_SIZE, "%.200s is %d x %d, smaller than one tile; check --tile", path, sheet.width,
+                 sheet.height);
+        ts_image_free(&sheet);
+        return false;
+    }
+    for (int y = 0; y + side <= sheet.height && ok; y += side) {
+        for (int x = 0; x + side <= sheet.width && ok; x += side) {
+            if (tile_is_empty(&sheet, x, y, side)) continue;
+            const int held = hold_out > 0 && count++ % hold_out == hold_out / 2;
+            ok = add_tile(trainer, &sheet, x, y, side, validation || held);
+        }
+    }
+    ts_image_free(&sheet);
+    return ok || trainer_fault(trainer, path, fault);
+}
+
+/* Adds a folder's pictures (or sheets); files that are no good are said and left out. With hold_out > 0 every
+ * hold_out-th picture or tile goes to validation. False if none was good. */
 static bool add_folder(tess_trainer *trainer, const char *folder, int validation, int hold_out, const train_options *o,
                        char fault[FAULT_SIZE]) {
     file_list files;
     if (!list_folder(folder, PICTURE_ENDINGS, &files, fault)) return false;
-    const int side = side_for_memory(&files, o->max_side, o->memory_mb * 1e6);
+    const int side = o->tile ? 65535 : side_for_memory(&files, o->max_side, o->memory_mb * 1e6);
     int good = 0;
     progress bar = progress_new();
     for (int i = 0; i < files.count && !interrupted(); i++) {
         const int held = hold_out > 0 && i % hold_out == hold_out / 2;
-        if (add_picture(trainer, files.paths[i], validation || held, side, fault)) {
+        if (o->tile ? add_sheet(trainer, files.paths[i], validation, hold_out, o->tile, fault)
+                    : add_picture(trainer, files.paths[i], validation || held, side, fault)) {
             good++;
         } else {
             progress_end(&bar);
@@ -130,6 +177,8 @@ static bool add_folder(tess_trainer *trainer, const char *folder, int validation
     return false;
 }
 
+#define TILES_HOLD_OUT 32 /* of the tiles of sheets, every so manieth */
+
 /* Every how manieth picture is held out when no validation folder is named: eight or so, none of a handful. */
 static int hold_out_every(const char *folder) {
     file_list files;
@@ -147,7 +196,12 @@ static bool set_up(tess_trainer *trainer, const char *folder, const train_option
     if (ok && o->steps && tess_trainer_set(trainer, "steps", o->steps)) ok = trainer_fault(trainer, "--steps", fault);
     if (ok && tess_trainer_set(trainer, "threads", o->threads)) ok = trainer_fault(trainer, "--threads", fault);
     if (ok) ok = give_features(trainer, o, fault);
-    if (ok) ok = add_folder(trainer, folder, 0, o->validation ? 0 : hold_out_every(folder), o, fault);
+    if (ok)
+        ok = add_folder(trainer, folder, 0,
+                        o->validation ? 0
+                        : o->tile     ? TILES_HOLD_OUT
+                                      : hold_out_every(folder),
+                        o, fault);
     if (ok && o->validation) ok = add_folder(trainer, o->validation, 1, 0, o, fault);
     return ok;
 }
@@ -340,6 +394,7 @@ static int run(int argc, char **argv, const char *program) {
         {0, "validation", OPTION_TEXT, &o.validation, 0, 0, "DIR", "pictures to hold out; a few of DIR if left out"},
         {0, "threads", OPTION_INT, &o.threads, 1, 64, "N", "threads; all processors if left out"},
         {0, "max-side", OPTION_INT, &o.max_side, 32, 65535, "PX", "shrink pictures whose longer side exceeds this"},
+        {0, "tile", OPTION_INT, &o.tile, 8, 4096, "PX", "pictures are sheets: cut each into tiles of PX x PX pixels"},
         {0, "memory", OPTION_INT, &o.memory_mb, 1, 1e6, "MB", "for all pictures; larger ones are shrunk to fit (1500)"},
         {0, "checkpoint", OPTION_REAL, &o.checkpoint_minutes, 0, 1e6, "MIN",
          "minutes between checkpoints (3); 0: after every step"},

@@ -73,6 +73,27 @@ test('a stopped and resumed run makes the same model, byte for byte', async (t) 
     assert.ok(readFileSync(at('whole.safetensors')).equals(readFileSync(at('half.safetensors'))));
 });
 
+test('--tile trains on the tiles of a sheet as on pictures of their own, unused places left out', (t) => {
+    const { folder, file, at } = setUp(t);
+    const [sheets, single] = ['sheets', 'single'].map((name) => path.join(folder, name));
+    for (const name of [sheets, single]) mkdirSync(name);
+    const pixel = (tile, x, y) => [(x * 7 + tile * 50) % 256, (y * 5 + x * tile) % 256, (x * y + 90 * tile) % 256];
+    const ppm = (name, width, height, at) => {
+        const bytes = Buffer.alloc(width * height * 3, 255);
+        for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) bytes.set(at(x, y) ?? [255, 255, 255], 3 * (y * width + x));
+        writeFileSync(name, Buffer.concat([Buffer.from(`P6 ${width} ${height} 255\n`), bytes]));
+    };
+    for (let tile = 0; tile < 3; tile++) ppm(path.join(single, `${tile}.ppm`), 32, 32, (x, y) => pixel(tile, x, y));
+    const tileAt = (x, y) => 2 * (y >> 5) + (x >> 5); // 2 x 2 places, the last one empty; 10 columns over
+    ppm(path.join(sheets, 'sheet.ppm'), 74, 64, (x, y) => (x < 64 && tileAt(x, y) < 3 ? pixel(tileAt(x, y), x % 32, y % 32) : null));
+    const run = (from, out, ...more) => tesserae('native', ['train', from, '-c', file, '-o', at(out), '--threads', '1', ...more]);
+    for (const done of [run(sheets, 'a.safetensors', '--tile', '32'), run(single, 'b.safetensors')]) assert.equal(done.code, 0, done.fault);
+    assert.ok(readFileSync(at('a.safetensors')).equals(readFileSync(at('b.safetensors'))));
+    const wide = run(sheets, 'c.safetensors', '--tile', '512');
+    assert.notEqual(wide.code, 0);
+    assert.match(wide.fault, /sheet\.ppm is 74 x 64, smaller than one tile/);
+});
+
 /** A run ended by SIGINT somewhere in the middle: it must leave a checkpoint and say how to go on. */
 async function interruptedRun(at, pictures, file) {
     const words = ['train', pictures, '-c', file, '-o', at('half.safetensors'), '--threads', '1', '--log', at('half.csv')];
