@@ -27,7 +27,17 @@ All CC0 1.0, cut to 3:2 and scaled to 768x512.
 [b]: https://github.com/BuddiesOfBudgie/budgie-backgrounds
 
 LPIPS, used as a training loss: Zhang et al. 2018 (heads, BSD-2-Clause) on SqueezeNet 1.1 (torchvision weights,
-BSD-3-Clause); neither is part of the model. OpenStax books are free at openstax.org.
+BSD-3-Clause); neither is part of the photo model, both are in `lpips-squeeze.safetensors`. OpenStax books are free at
+openstax.org.
+
+## Pictures of the training tab (`web/demo/public/`)
+
+| file | pictures | licence |
+|---|---|---|
+| `digits.png` | MNIST, Y. LeCun, C. Cortes, C. Burges; the first 4,096 training digits, 16 greys | CC BY-SA 3.0 |
+| `data/adventurer-*.webp` | [Adventurer](https://www.dicebear.com/styles/adventurer/) by Lisa Wischofsky, made with DiceBear | CC BY 4.0 |
+| `data/pixelart-*.webp` | [Pixel Art](https://www.dicebear.com/styles/pixel-art/) by DiceBear | CC0 1.0 |
+| `data/emoji-*.webp` | [Twemoji](https://github.com/jdecked/twemoji), Twitter, Inc and other contributors; 1,838 emoji over white | CC BY 4.0 |
 
 ## Training photographs
 """

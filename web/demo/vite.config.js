@@ -28,7 +28,8 @@ export default defineConfig({
       registerType: 'prompt',
       workbox: {
         globPatterns: ['**/*.{html,js,css,wasm,safetensors,svg,png,jpg,jpeg}'],
-        globIgnores: ['**/inline-*.js'], // the core as text, for sandboxes: this page has the .wasm files
+        globIgnores: ['**/inline-*.js', '**/lpips-*'], // the core as text, for sandboxes: this page has the .wasm files
+        runtimeCaching: [{ urlPattern: /\/(data\/[^/]*\.webp|assets\/lpips-[^/]*)$/, handler: 'CacheFirst', options: { cacheName: 'training' } }], // kept once used
         maximumFileSizeToCacheInBytes: 16 * 2 ** 20,
         cleanupOutdatedCaches: true,
       },

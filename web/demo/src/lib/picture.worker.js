@@ -1,4 +1,4 @@
-/* Canvas work that would hold up the page: reading a picture's pixels, writing PNG, and coding it as JPEG or WebP at a
+/* Canvas work that would hold up the page: reading and shrinking pictures, writing PNG, and coding it as JPEG or WebP at a
  * given size. One request { id, op, ...args } in, one { id, value } or { id, error } out. */
 
 /** Blob -> ImageData, upright as its EXIF says; the longer side shrunk to `limit` pixels if given. */
@@ -11,6 +11,31 @@ async function read({ blob, limit = Infinity }) {
   context.drawImage(whole, 0, 0, width, height);
   whole.close();
   return context.getImageData(0, 0, width, height);
+}
+
+/** Blob -> PNG Blob of at most `limit` pixels a side, over white; null if its shorter side then is under `least`. */
+async function shrink({ blob, limit, least }) {
+  const image = await read({ blob, limit });
+  if (Math.min(image.width, image.height) < least) return null;
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  const context = canvas.getContext('2d', { alpha: false });
+  context.fillStyle = '#fff';
+  context.fillRect(0, 0, image.width, image.height);
+  context.drawImage(await createImageBitmap(image), 0, 0);
+  return canvas.convertToBlob({ type: 'image/png' });
+}
+
+/** Pictures as one strip of squares of `side` pixels, each the middle of its picture: a PNG Blob. */
+async function strip({ images, side }) {
+  const canvas = new OffscreenCanvas(images.length * side, side);
+  const context = canvas.getContext('2d', { alpha: false });
+  for (const [i, image] of images.entries()) {
+    const edge = Math.min(image.width, image.height);
+    const square = await createImageBitmap(image, (image.width - edge) >> 1, (image.height - edge) >> 1, edge, edge);
+    context.drawImage(square, i * side, 0, side, side);
+    square.close();
+  }
+  return canvas.convertToBlob({ type: 'image/png' });
 }
 
 /** ImageData -> PNG Blob. */
@@ -41,7 +66,7 @@ async function baseline({ blob, type, bytes }) {
   return best;
 }
 
-const ops = { read, png, baseline };
+const ops = { read, shrink, strip, png, baseline };
 
 onmessage = async ({ data: { id, op, ...args } }) => {
   try {

@@ -28,6 +28,10 @@ function ask(op, args, transfer = []) {
 
 /** @returns {Promise<ImageData>} */
 export const readPixels = (blob, limit) => ask('read', { blob, limit });
+/** @returns {Promise<Blob | null>} */
+export const shrink = (blob, limit, least) => ask('shrink', { blob, limit, least });
+/** @returns {Promise<Blob>} */
+export const writeStrip = (images, side) => ask('strip', { images, side });
 /** @returns {Promise<Blob>} */
 export const writePng = (image) => ask('png', { image });
 /** @returns {Promise<Blob | null>} */
