@@ -1,4 +1,4 @@
-/* The Train tab of the built page in real Chromium: learn, pause, reload, go on, use. */
+/* The Train tab of the built page in real Chromium: learn, pause, reload, go on, crash, use. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
@@ -130,6 +130,185 @@ describe('the train tab', () => {
     await offer.getByRole('button', { name: 'Resume' }).click();
     await page.locator('.looks canvas').nth(3).waitFor();
     assert.equal(await step(), at);
+    assert.deepEqual(opened.faults, []);
+  });
+});
+
+describe('a training worker that dies', () => {
+  let opened, page;
+  before(async () => {
+    opened = await openPage({ hash: '#train?preset=vqgan&steps=100&batch=16&codes=16&keep=10' });
+    ({ page } = opened);
+  });
+  after(() => opened?.close());
+
+  const done = () => page.locator('.transport').getByText('Done').waitFor();
+  const export_ = () => saved(page, () => page.getByRole('button', { name: 'Checkpoint', exact: true }).click());
+  const stepIs = (least) => page.waitForFunction((n) => {
+    const row = [...document.querySelectorAll('.figures > div')].find((div) => div.querySelector('dt').textContent === 'Step');
+    return parseInt(row.querySelector('dd').textContent, 10) >= n;
+  }, least);
+  let whole;
+
+  it('runs once without a fault, in two phases', async () => {
+    await page.getByRole('button', { name: 'Train on digits' }).click();
+    await done();
+    const scores = page.locator('.chart', { has: page.getByRole('heading', { name: 'Discriminator’s scores' }) });
+    assert.match(await scores.getByRole('img').getAttribute('aria-label'), /Pictures -?[\d.]+.*reconstructions -?[\d.]+/);
+    whole = (await export_()).bytes;
+    await page.getByRole('button', { name: 'Reset' }).click();
+    await page.getByRole('button', { name: 'Train on digits' }).waitFor();
+  });
+
+  it('is replaced, and ends at the same bits', async () => {
+    await page.getByRole('button', { name: 'Train on digits' }).click();
+    for (const least of [1, 35, 80]) { // before the first checkpoint, in phase one, in phase two
+      await stepIs(least);
+      await kill(page);
+      await page.getByText(/^The training worker stopped and was started again from step \d+\.$/).first().waitFor();
+    }
+    await done();
+    const { bytes } = await export_();
+    assert.ok(bytes.equals(whole), 'the checkpoints differ');
+  });
+
+  it('is replaced when it dies at rest, too', async () => {
+    await kill(page);
+    assert.ok((await export_()).bytes.equals(whole), 'the checkpoints differ');
+  });
+});
+
+/** Ends the trainer's worker, the youngest one that is not for pictures, by an error that nothing catches. */
+const kill = (page) => page.workers().filter((worker) => !worker.url().includes('picture')).at(-1).evaluate(() => {
+  setTimeout(() => { throw new Error('killed by the test'); });
+});
+
+describe('a config written by hand', () => {
+  let opened, page;
+  before(async () => {
+    opened = await openPage({ hash: '#train?steps=60&batch=4&codes=16' });
+    ({ page } = opened);
+    await page.getByText('Config as JSON').first().click();
+  });
+  after(() => opened?.close());
+
+  const editor = () => page.getByRole('textbox', { name: 'Config as JSON' });
+  const verdict = () => page.locator('.editor [role=status]');
+
+  it('shows the config of the figures, and follows them', async () => {
+    assert.equal(JSON.parse(await editor().inputValue()).quantizer.size, 16);
+    await page.getByLabel('What to train').selectOption('fsq');
+    assert.deepEqual(JSON.parse(await editor().inputValue()).quantizer, { type: 'fsq', bins: [8, 6, 5] });
+    await page.getByLabel('What to train').selectOption('vqgan');
+    assert.equal(JSON.parse(await editor().inputValue()).train.adversarial.freeze, true);
+  });
+
+  it('says what is wrong in the words of the parser and of the core', async () => {
+    const good = await editor().inputValue();
+    await editor().fill(good.replace('"format": 1,', '"format": 1'));
+    await verdict().getByText(/^This is not JSON: /).waitFor();
+    await editor().fill(good.replace('"weight": 0.1', '"weight": -1'));
+    await verdict().getByText(/weight/).waitFor();
+    await editor().fill(good.replace('"op": "silu"', '"op": "sigh"'));
+    await verdict().getByText(/op must be one of/).waitFor();
+    assert.deepEqual(await accessibility(page), []);
+    await editor().fill(good.replace(/"steps": \d+/, '"steps": 12').replace(/"from": \d+/, '"from": 6').replace(/"quantize_from": \d+/, '"quantize_from": 2'));
+    await verdict().getByText('This config is fine.').waitFor();
+  });
+
+  it('is trained, by steps and dials of its own', async () => {
+    await page.locator('.transport').getByRole('button', { name: 'Start' }).click();
+    await page.locator('.transport').getByText('Done').waitFor();
+    await page.locator('.panel .figures').getByText('12 / 12').waitFor();
+    await page.locator('.panel .figures').getByText('2, judged').waitFor();
+    await page.getByText('Weights of the losses').click();
+    await page.getByRole('slider', { name: 'Adversary' }).waitFor();
+    await page.getByRole('img', { name: /^Codebook atlas\. \d+ of \d+ codes/ }).waitFor();
+    assert.deepEqual(opened.faults, []);
+  });
+});
+
+describe('pictures of the page and folders', () => {
+  let opened, page;
+  before(async () => {
+    opened = await openPage({ hash: '#train?steps=200&batch=2&codes=16' });
+    ({ page } = opened);
+  });
+  after(() => opened?.close());
+
+  for (const [name, count] of [['avatars', '3,136 avatars'], ['emoji', '1,798 emoji']]) {
+    it(`trains on ${name}`, async () => {
+      await page.getByRole('button', { name: `Train on ${name}` }).click();
+      await page.getByText(`${count}. Reset to change these.`).waitFor();
+      await page.locator('.looks canvas').nth(3).waitFor();
+      await page.getByRole('button', { name: 'Reset' }).click();
+      await page.getByRole('button', { name: `Train on ${name}` }).waitFor();
+    });
+  }
+
+  it('looks back over the reconstructions', async () => {
+    await page.getByLabel('Steps', { exact: true }).fill('5000');
+    await page.getByRole('button', { name: 'Train on digits' }).click();
+    const scrubber = page.getByRole('slider', { name: 'Look back' });
+    await scrubber.waitFor();
+    await scrubber.focus();
+    await page.keyboard.press('Home');
+    const at = await scrubber.getAttribute('aria-valuetext');
+    assert.match(at, /^step \d+$/);
+    await page.getByRole('img', { name: `Picture 1, reconstructed at ${at}` }).waitFor();
+    await page.keyboard.press('End');
+    await page.getByRole('img', { name: 'Picture 1, reconstructed', exact: true }).waitFor();
+    assert.match(await scrubber.getAttribute('aria-valuetext'), /^now/);
+    await page.getByRole('button', { name: 'Reset' }).click();
+  });
+
+  it('takes all pictures of a folder, holds every fifth out and leaves other files', async () => {
+    const photo = readFileSync(new URL('../../models/samples/coast.jpg', import.meta.url)).toString('base64');
+    await page.evaluate(async (base64) => {
+      const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('album', { create: true });
+      const inner = await root.getDirectoryHandle('inner', { create: true });
+      const write = async (folder, name, bytes) => {
+        const stream = await (await folder.getFileHandle(name, { create: true })).createWritable();
+        await stream.write(bytes);
+        await stream.close();
+      };
+      const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+      for (let i = 0; i < 6; i++) await write(i % 2 ? inner : root, `${i}.jpg`, bytes);
+      await write(root, 'notes.txt', new Uint8Array(4));
+      window.showDirectoryPicker = async () => root;
+    }, photo);
+    await page.getByLabel('Pictures', { exact: true }).selectOption('own');
+    await page.getByRole('button', { name: 'Folder' }).click();
+    await page.getByRole('button', { name: 'Train on 6 pictures' }).click();
+    await page.getByText('5 of your pictures, 1 more held out. Reset to change these.').waitFor();
+    await page.locator('.looks canvas').nth(1).waitFor();
+    assert.equal(await page.locator('.looks li').count(), 1);
+    assert.deepEqual(opened.faults, []);
+  });
+});
+
+describe('fine-tuning', () => {
+  let opened, page;
+  before(async () => {
+    opened = await openPage({ hash: '#train?preset=tuned&data=own&side=96&batch=1&steps=50&perceptual=0.2&lr=0.0001&codes=1024' });
+    ({ page } = opened);
+  });
+  after(() => opened?.close());
+
+  it('starts from the photo model and shows held-out pictures before and after', { timeout: 300_000 }, async () => {
+    const photos = ['parakeet', 'coast', 'mural'].map((name) => readFileSync(new URL(`../../models/samples/${name}.jpg`, import.meta.url)));
+    await drop(page, Array.from({ length: 5 }, (_, i) => ({ name: `${i}.jpg`, type: 'image/jpeg', bytes: photos[i % 3] })));
+    const steps = page.getByLabel('Steps', { exact: true });
+    assert.equal(await steps.inputValue(), '50');
+    await page.getByRole('button', { name: 'Train on 5 pictures' }).click();
+    await page.locator('[data-figure=gain]').waitFor({ timeout: 240_000 });
+    assert.match(await page.locator('[data-figure=gain]').innerText(), /^[\d.]+ % (fewer|more) bits at the PSNR of before; LPIPS [\d.]+ % (lower|higher) at step 50, on 1 held-out picture\./);
+    const cells = await page.locator('.tuned tbody td').allInnerTexts();
+    const [bpp, psnr, lpips] = cells.slice(3).map((text) => text.split('\n').map(Number));
+    assert.ok(bpp.every((x) => x > 0.15 && x <= 0.21), String(bpp));
+    assert.ok(psnr.every((x) => x > 20 && x < 45) && psnr[0] !== psnr[1], String(psnr));
+    assert.ok(lpips.every((x) => x > 0.01 && x < 0.8), String(lpips));
+    assert.deepEqual(await accessibility(page), []);
     assert.deepEqual(opened.faults, []);
   });
 });

@@ -2,8 +2,9 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { carriesFiles, filesOf } from './lib/files.js';
+import { foldersOf, picturesIn } from './lib/folder.js';
 import { codec, loading } from './state/codec.js';
-import { dismiss, notices, spoken } from './state/notice.js';
+import { dismiss, notices, report, spoken } from './state/notice.js';
 import { offlineReady } from './state/offline.js';
 import { openFiles } from './state/session.js';
 import { tab, tabs } from './state/settings.js';
@@ -42,7 +43,9 @@ export function App() {
     if (!carriesFiles(event.dataTransfer)) return;
     event.preventDefault();
     dragging.value = false;
-    take(filesOf(event.dataTransfer));
+    const folders = tab.value === 'train' ? foldersOf(event.dataTransfer) : [];
+    if (folders.length) picturesIn(folders).then(take, (error) => report(error, 'The folder could not be read'));
+    else take(filesOf(event.dataTransfer));
   };
   const View = views[tab.value][1];
   return (

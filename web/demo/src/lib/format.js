@@ -36,3 +36,15 @@ export function formatFigure(x) {
 
 /** "holiday.jpeg", ".tess" -> "holiday.tess" */
 export const withExtension = (name, extension) => name.replace(/\.[^./\\]*$/, '') + extension;
+
+/** A JSON value over as few lines as fit in `width` characters: lists of small things stay on one line. */
+export function formatJson(value, width = 92, indent = '') {
+  const line = JSON.stringify(value, null, 1).replace(/\n\s*/g, ' ').replace(/([[]) | ([\]])/g, '$1$2');
+  if (typeof value !== 'object' || value === null || line.length + indent.length <= width) return line;
+  const inner = `${indent}  `;
+  const rows = Array.isArray(value)
+    ? value.map((item) => inner + formatJson(item, width, inner))
+    : Object.entries(value).map(([key, item]) => `${inner}${JSON.stringify(key)}: ${formatJson(item, width, inner)}`);
+  const [open, close] = Array.isArray(value) ? '[]' : '{}';
+  return `${open}\n${rows.join(',\n')}\n${indent}${close}`;
+}

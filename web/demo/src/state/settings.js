@@ -23,13 +23,16 @@ const schema = {
   level: number(0, 0, 15),
   paint: oneOf('code', 'patch', 'picture'),
   order: oneOf('index', 'use'),
-  data: oneOf('digits', 'own'),
+  preset: oneOf('vqvae', 'vqgan', 'fsq', 'photo', 'tuned'),
+  data: oneOf('digits', 'avatars', 'emoji', 'own'),
   side: number(32, 16, 128),
   batch: number(16, 1, 64),
   steps: number(2000, 50, 100000),
   codes: number(128, 8, 1024),
   lr: number(0.002, 0.00001, 0.05),
+  perceptual: number(0, 0, 2),
   seed: number(1, 0, 999999),
+  keep: number(100, 5, 10000),
 };
 export const tabs = ['compress', 'tokens', 'train'];
 export const tab = signal(tabs[0]);

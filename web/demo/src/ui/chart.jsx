@@ -3,9 +3,31 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { formatFigure } from '../lib/format.js';
+import { breathe } from '../lib/pause.js';
 import { theme } from '../state/theme.js';
 
 const HEIGHT = 168;
+
+const waiting = new Set();
+let drawing = false;
+
+/** Draws charts one a task, so that a page full of them never holds up the page; returns what takes a drawing back. */
+function inTurn(draw) {
+  waiting.add(draw);
+  if (!drawing) work();
+  return () => waiting.delete(draw);
+}
+
+async function work() {
+  drawing = true;
+  await breathe();
+  for (const draw of waiting) {
+    waiting.delete(draw);
+    draw();
+    await breathe();
+  }
+  drawing = false;
+}
 
 /** Reads a CSS colour variable of the page, as uPlot draws on a canvas. */
 function ink(element, name) {
@@ -24,9 +46,9 @@ function axes(element) {
 
 /**
  * @param {{ title: string, x: ArrayLike<number>, series: { label: string, colour: string, values: ArrayLike<number>, scale?: string }[],
- *   log?: boolean, bars?: boolean, summary: string, xLabel: string }} props   colour: a CSS variable's name
+ *   log?: boolean, bars?: boolean, signed?: boolean, summary: string, xLabel: string }} props   colour: a CSS variable's name
  */
-export function Chart({ title, x, series, log = false, bars = false, summary, xLabel, children }) {
+export function Chart({ title, x, series, log = false, bars = false, signed = false, summary, xLabel, children }) {
   const frame = useRef();
   const plot = useRef(null);
   const [table, setTable] = useState(false);
@@ -39,7 +61,7 @@ export function Chart({ title, x, series, log = false, bars = false, summary, xL
       width: element.clientWidth || 300, height: HEIGHT, padding: [10, 18, 0, 0],
       legend: { show: false }, cursor: { y: false, points: { size: 6 } },
       hooks: { setCursor: [({ cursor }) => setAt(cursor.idx ?? null)] },
-      scales: { x: { time: false }, y: log ? { distr: 3 } : { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.05 : 1] } },
+      scales: { x: { time: false }, y: log ? { distr: 3 } : { range: (_, low, high) => [Math.min(0, signed ? low * 1.05 : low), high > 0 ? high * 1.05 : signed ? 0.1 : 1] } },
       axes: axes(element),
       series: [{}, ...series.map(({ label, colour }) => ({
         label, stroke: ink(element, colour), width: 1.6, points: { show: false },
@@ -57,7 +79,7 @@ export function Chart({ title, x, series, log = false, bars = false, summary, xL
 
   useEffect(() => {
     const positive = (values) => (log ? Array.from(values, (v) => (v > 0 ? v : null)) : values);
-    plot.current.setData([x, ...series.map((s) => positive(s.values))]);
+    return inTurn(() => plot.current.setData([x, ...series.map((s) => positive(s.values))]));
   }, [x, shape, ...series.map((s) => s.values), ...series.map((s) => s.values.length)]);
 
   return (

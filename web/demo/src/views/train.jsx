@@ -1,14 +1,20 @@
-/* The Train tab: a small VQ-VAE that learns in front of your eyes. */
-import { pickFiles } from '../lib/files.js';
+/* The Train tab: a net that learns in front of your eyes. */
+import { sets } from '../lib/dataset.js';
 import { formatCount, formatFigure, formatFixed, formatPercent, formatTime } from '../lib/format.js';
-import { settings, rangeOf } from '../state/settings.js';
+import { chooseData, presets } from '../state/recipe.js';
+import { settings } from '../state/settings.js';
 import {
-  active, chooseOwn, codeCounts, dataset, dropSaved, exportCheckpoint, exportModel, latest, looks, offer, ownFiles, packing, pause, phase, reset,
-  resumeSaved, saved, setRate, setSide, start, stepOnce, useModel,
+  active, codeCounts, dropSaved, exportCheckpoint, exportModel, latest, offer, ownFiles, packing, pause, phase, reset, resumeSaved, run, saved, stage, start,
+  stepOnce, useModel,
 } from '../state/training.js';
-import { Button, Figures, NumberBox, Section, Segmented, Slider } from '../ui/controls.jsx';
-import { Pixels } from '../ui/pixels.jsx';
+import { Button, Figures, NumberBox, Section } from '../ui/controls.jsx';
+import { choosePictures } from './choose.js';
+import { TrainAtlas } from './train-atlas.jsx';
 import { TrainCharts } from './train-charts.jsx';
+import { Dials, Warning } from './train-dials.jsx';
+import { Looks } from './train-looks.jsx';
+import { Setup } from './train-setup.jsx';
+import { Tuned } from './train-tuned.jsx';
 
 export function TrainView() {
   return (
@@ -39,68 +45,45 @@ function Offer() {
 
 function Welcome() {
   const own = settings.data.value === 'own' ? ownFiles.value.length : 0;
+  const startWith = (name) => () => {
+    if (settings.data.value !== name) chooseData(name);
+    return start();
+  };
   return (
     <div class="intro train-intro">
-      <img src="./digits.png" alt="A sheet of handwritten digits" class="digits" />
+      <div class="sheets" aria-hidden="true"><i class="digits" /><i class="avatars" /><i class="emoji" /></div>
       <div class="intro-text">
         <h2>Train one yourself</h2>
-        <p>A VQ-VAE learns to write each digit as a few dozen tokens. It takes a minute or two, in this page. You see the loss fall, the reconstructions sharpen and the codebook fill.</p>
+        <p>A net learns to write each picture as a few dozen tokens. It takes a minute or two, in this page. You see the loss fall, the reconstructions sharpen and the codebook fill. With a discriminator that judges them it becomes a VQGAN.</p>
         <div class="intro-open">
-          <Button kind={own ? 'plain' : 'primary'} icon="play" onClick={startDigits}>Train on digits</Button>
-          {own ? <Button kind="primary" icon="play" onClick={start}>Train on {own} pictures</Button> : <Button icon="open" onClick={choosePictures}>Use your own pictures</Button>}
+          {own > 0 && <Button kind="primary" icon="play" onClick={start}>Train on {own} pictures</Button>}
+          {Object.entries(sets).map(([name, { noun }], i) => <Button key={name} kind={!own && !i ? 'primary' : 'plain'} icon="play" onClick={startWith(name)}>Train on {noun}</Button>)}
+          {!own && <Button icon="open" onClick={choosePictures}>Use your own pictures</Button>}
         </div>
-        <p class="hint">Handwritten digits: MNIST, Y. LeCun, C. Cortes, C. Burges, CC BY‑SA 3.0.</p>
+        <p class="hint">{Object.values(sets).map(({ credit }) => credit).join(' ')}</p>
       </div>
     </div>
   );
 }
 
-function startDigits() {
-  if (settings.data.value !== 'digits') {
-    settings.data.value = 'digits';
-    setSide(32);
-  }
-  return start();
-}
-
-const choosePictures = async () => {
-  const files = await pickFiles({ accept: 'image/*', multiple: true });
-  if (files.length) chooseOwn(files);
-};
-
 function Dashboard() {
-  if (phase.value === 'loading') return <p class="waiting" role="status">Reading the pictures and building the net…</p>;
+  if (phase.value === 'loading') return <p class="waiting" role="status">{stage.value}</p>;
   return (
     <div class="dashboard">
-      <Reconstructions />
+      <Warning />
+      <Looks />
+      {presets[run.value.preset]?.init && <Tuned />}
       <TrainCharts />
+      <TrainAtlas />
     </div>
-  );
-}
-
-function Reconstructions() {
-  const pairs = looks.value;
-  return (
-    <section class="card looks" aria-labelledby="looks-title">
-      <h2 id="looks-title">Held-out pictures, before and after</h2>
-      {pairs.length === 0 ? <p class="hint">They come with the first steps.</p> : (
-        <ul>
-          {pairs.map(({ input, output }, i) => (
-            <li key={i}>
-              <Pixels image={input} label={`Picture ${i + 1}`} />
-              <Pixels image={output} label={`Picture ${i + 1}, reconstructed`} />
-            </li>
-          ))}
-        </ul>
-      )}
-    </section>
   );
 }
 
 function Run() {
   const now = latest.value, state = phase.value;
-  const total = active.value || state === 'loading' ? settings.steps.value : 0;
+  const total = run.value?.steps ?? 0;
   const part = total ? Math.min(1, (now?.step ?? 0) / total) : 0;
+  const codes = codeCounts.value?.length;
   return (
     <Section title="Run">
       <div class="transport" role="group" aria-label="Training">
@@ -117,65 +100,34 @@ function Run() {
         ['Time left', state === 'done' ? 'done' : formatTime(now?.etaMs)],
         ['Loss', formatFigure(now?.loss.total), 'Sum of all parts'],
         ['PSNR', now?.psnr === undefined ? '–' : `${formatFixed(now.psnr, 1)} dB`, 'Of the last batch'],
-        ['Codes used', now ? `${formatCount(now.used)} (${formatPercent(now.used / settings.codes.value)})` : '–', 'Over the rolling window'],
+        ['Codes used', now && codes ? `${formatCount(now.used)} (${formatPercent(now.used / codes)})` : '–', 'Over the rolling window'],
+        ...(run.value?.config.train.adversarial ? [['Phase', now?.gan ? '2, judged' : `1, to ${formatCount(run.value.config.train.adversarial.from ?? 0)}`, 'In phase 2 a discriminator judges the reconstructions'],
+          ['D right', formatPercent(now?.gan?.accuracy), 'Share of pictures and reconstructions that the discriminator tells apart']] : []),
       ]} />
-      <Slider label="Learning rate" value={settings.lr.value} min={rangeOf('lr').min} max={rangeOf('lr').max} scale="log" format={formatFigure} hint={active.value ? 'Takes effect at once.' : undefined}
-        onInput={(x) => setRate(Number(x.toPrecision(2)))} />
+      <Dials />
     </Section>
-  );
-}
-
-function Setup() {
-  const fixed = phase.value !== 'empty';
-  const { data, batch, steps, codes, seed } = settings;
-  const box = (label, name, setting) => <NumberBox label={label} value={setting.value} min={rangeOf(name).min} max={rangeOf(name).max} disabled={fixed} onChange={(x) => (setting.value = x)} />;
-  return (
-    <Section title="Set-up">
-      <Segmented label="Pictures" value={data.value} disabled={fixed} onChange={(value) => { data.value = value; setSide(value === 'own' ? 64 : 32); }} options={[['digits', 'Digits'], ['own', 'Your pictures']]} />
-      {data.value === 'own' && !fixed && (
-        <div class="own">
-          <Button icon="open" onClick={choosePictures}>Choose pictures</Button>
-          <p class="hint">{ownFiles.value.length ? `${ownFiles.value.length} chosen.` : 'Or drop them here.'}</p>
-        </div>
-      )}
-      <div class="boxes">
-        {box('Codes', 'codes', codes)}
-        {box('Batch', 'batch', batch)}
-        {box('Steps', 'steps', steps)}
-        {box('Seed', 'seed', seed)}
-        <Sizes fixed={fixed} />
-      </div>
-      {fixed && <p class="hint">{dataset.value ? `${dataset.value.label}. ` : ''}Reset to change these.</p>}
-    </Section>
-  );
-}
-
-function Sizes({ fixed }) {
-  const { side } = settings;
-  return (
-    <div class="box">
-      <label for="side">Crop</label>
-      <select id="side" value={side.value} disabled={fixed} onChange={(event) => setSide(Number(event.currentTarget.value))}>
-        {[32, 64, 96, 128].map((pixels) => <option key={pixels} value={pixels}>{pixels} px</option>)}
-      </select>
-    </div>
   );
 }
 
 function Keep() {
-  if (!active.value) return null;
+  const { keep } = settings;
   const early = !latest.value || packing.value;
   const mark = saved.value;
   return (
     <Section title="Keep">
-      <p class="hint" data-figure="saved">
-        {mark?.error ? `No checkpoint on this machine: ${mark.error}` : mark ? `Checkpoint of step ${formatCount(mark.step)} is on this machine (${mark.kind}). It survives a reload.` : 'A checkpoint is written every 20 seconds and on pause.'}
-      </p>
-      <div class="actions">
-        <Button kind="primary" icon="arrow" disabled={early} onClick={useModel}>{packing.value ? 'Packing the model…' : 'Use in Compress'}</Button>
-        <Button icon="save" disabled={early} onClick={exportModel}>Model</Button>
-        <Button icon="save" disabled={early} onClick={exportCheckpoint}>Checkpoint</Button>
+      <div class="boxes">
+        <NumberBox label="Checkpoint every" value={keep.value} min={5} max={10000} onChange={(x) => (keep.value = x)} />
+        <p class="hint wide" data-figure="saved">
+          {mark?.error ? `No checkpoint on this machine: ${mark.error}` : mark ? `Checkpoint of step ${formatCount(mark.step)} is on this machine (${mark.kind}). It survives a reload and a crash.` : 'steps, and on pause: the run survives a reload and a crash.'}
+        </p>
       </div>
+      {active.value && (
+        <div class="actions">
+          <Button kind="primary" icon="arrow" disabled={early} onClick={useModel}>{packing.value ? 'Packing the model…' : 'Use in Compress'}</Button>
+          <Button icon="save" disabled={early} onClick={exportModel}>Model</Button>
+          <Button icon="save" disabled={early} onClick={exportCheckpoint}>Checkpoint</Button>
+        </div>
+      )}
     </Section>
   );
 }
