@@ -228,6 +228,31 @@ describe('a config written by hand', () => {
   });
 });
 
+describe('a discriminator that has won', () => {
+  let opened, page;
+  before(async () => {
+    opened = await openPage({ hash: '#train?preset=vqgan&steps=20000&batch=2&codes=16' });
+    ({ page } = opened);
+  });
+  after(() => opened?.close());
+
+  it('is told of, with a button for the cure', async () => {
+    await page.getByText('Config as JSON').first().click();
+    const editor = page.getByRole('textbox', { name: 'Config as JSON' });
+    const config = JSON.parse(await editor.inputValue());
+    Object.assign(config.train, { quantize_from: 2 });
+    Object.assign(config.train.adversarial, { from: 10, weight: 0, lr: 0.002 }); // nothing that the decoder does answers it
+    await editor.fill(JSON.stringify(config));
+    await page.getByText('This config is fine.').waitFor();
+    await page.locator('.transport').getByRole('button', { name: 'Start' }).click();
+    await page.getByText(/^The discriminator has told all pictures apart for 200 steps/).waitFor();
+    assert.deepEqual(await accessibility(page), []);
+    await page.getByRole('button', { name: 'Halve the discriminator’s rate' }).click();
+    await page.waitForFunction(() => [...document.querySelectorAll('[aria-valuetext="0.001"]')].length === 1);
+    assert.deepEqual(opened.faults, []);
+  });
+});
+
 describe('pictures of the page and folders', () => {
   let opened, page;
   before(async () => {

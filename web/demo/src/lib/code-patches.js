@@ -1,5 +1,5 @@
-/* What each code looks like in a set of reconstructions: the mean of the decoded pixels at all its places. A live atlas costs
- * the trainer nothing this way; codes that occur nowhere have no patch. */
+/* Codes as they are used. What each one looks like is the mean of the decoded pixels at all its places in a set of
+ * reconstructions: a live atlas costs the trainer nothing this way, and codes that occur nowhere have no patch. */
 
 /**
  * @param {{ output: ImageData, tokens: import('tesserae').TokenGrid }[]} pairs as trainer.preview() gives them
@@ -40,4 +40,12 @@ function meanOf({ count, rgb }, side) {
     image.data[4 * i + 3] = 255;
   }
   return image;
+}
+
+/** exp of the entropy of counts: as many codes in equal use carry as much. */
+export function perplexity(counts) {
+  let total = 0, sum = 0;
+  for (const n of counts) total += n;
+  for (const n of counts) if (n) sum -= (n / total) * Math.log(n / total);
+  return Math.exp(sum);
 }

@@ -66,7 +66,10 @@ async function baseline({ blob, type, bytes }) {
   return best;
 }
 
-const ops = { read, shrink, strip, png, baseline };
+/** Bytes -> Blob: the copy of a large checkpoint takes a while. */
+const blob = ({ bytes }) => new Blob([bytes]);
+
+const ops = { read, shrink, strip, png, baseline, blob };
 
 onmessage = async ({ data: { id, op, ...args } }) => {
   try {

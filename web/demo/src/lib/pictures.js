@@ -36,3 +36,5 @@ export const writeStrip = (images, side) => ask('strip', { images, side });
 export const writePng = (image) => ask('png', { image });
 /** @returns {Promise<Blob | null>} */
 export const codeAtSize = (blob, type, bytes) => ask('baseline', { blob, type, bytes });
+/** Bytes as a Blob; the bytes are given away. @returns {Promise<Blob>} */
+export const toBlob = (bytes) => ask('blob', { bytes }, [bytes.buffer]);

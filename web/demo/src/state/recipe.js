@@ -26,9 +26,10 @@ function withScalars({ encoder, quantizer, ...rest }) {
   return { ...rest, encoder: [...encoder.slice(0, -1), { ...encoder.at(-1), out: bins.length }], quantizer: { type: 'fsq', bins } };
 }
 
-/** The bundled photo model's config with a short schedule: its weights are the start. */
+/** The bundled photo model's config with a short schedule: its weights are the start, and its codes move slowly and stay in use. */
 const tuned = ({ side, batch, steps, lr, seed, perceptual }) => ({
-  ...photo, train: { ...photo.train, size: side, batch, steps, lr, seed, warmup: 20, quantize_from: 0, ema: 0.99, loss: { ...photo.train.loss, lpips: perceptual, lpips_from: 0 } },
+  ...photo, quantizer: { ...photo.quantizer, decay: 0.999, restart: 0 },
+  train: { ...photo.train, size: side, batch, steps, lr, seed, warmup: 20, quantize_from: 0, ema: 0.99, loss: { ...photo.train.loss, lpips: perceptual, lpips_from: 0 } },
 });
 
 /** Presets: `start` is laid over the form when one is chosen; `own`: for the user's pictures alone. */

@@ -4,6 +4,7 @@ import { createTrainer, resumeTrainer } from 'tesserae';
 import { codePatches } from '../lib/code-patches.js';
 import { bundledSet, contactSheet, ownSet, sets, shrinkAll } from '../lib/dataset.js';
 import { isModel, isTess, saveBlob } from '../lib/files.js';
+import { toBlob } from '../lib/pictures.js';
 import { addModel, engine } from './codec.js';
 import { addRow, emptyColumns, lastReport, upTo } from './columns.js';
 import { dropRun, keepPictures, keepRun, peekRun, readRun } from './keeping.js';
@@ -279,10 +280,10 @@ async function write(from) {
   const before = changed;
   try {
     changed = {};
-    const bytes = await from.checkpoint();
+    const blob = await toBlob(await from.checkpoint());
     if (trainer !== from) return;
     const { step } = from;
-    kept = { step, blob: new Blob([bytes]) };
+    kept = { step, blob };
     const form = Object.fromEntries(FORM.map((name) => [name, read(name)]));
     const value = { form, written: written.peek(), run: run.peek(), dials: dials.peek(), label: dataset.peek().label, step, history: history.peek() };
     const kind = await keepRun(value, kept.blob, moments.peek(), () => trainer === from);

@@ -1,6 +1,7 @@
 /* Live curves of a training run. */
 import { useSignal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
+import { perplexity } from '../lib/code-patches.js';
 import { formatFigure, formatPercent } from '../lib/format.js';
 import { codeCounts, history, run } from '../state/training.js';
 import { Chart } from '../ui/chart.jsx';
@@ -13,14 +14,6 @@ const TERMS = [
 const ADVERSARY = [['discriminator', 'discriminator', '--accent'], ['generator', 'generator', '--second'], ['features', 'features', '--third']];
 
 const seriesOf = (h, list) => list.filter(([name]) => h[name].some((x) => x !== null && x !== 0)).map(([name, label, colour]) => ({ label, colour, values: h[name] }));
-
-/** exp of the entropy of counts: as many codes in equal use carry as much. */
-function perplexity(counts) {
-  let total = 0, sum = 0;
-  for (const n of counts) total += n;
-  for (const n of counts) if (n) sum -= (n / total) * Math.log(n / total);
-  return Math.exp(sum);
-}
 
 export function TrainCharts() {
   const log = useSignal(true);

@@ -27,7 +27,7 @@ function Gain({ step, rows, before, after, saved }) {
   const lpips = after.lpips / before.lpips - 1;
   return (
     <>
-      <p data-figure="gain"><strong>{better}; LPIPS {formatPercent(Math.abs(lpips), 1)} {lpips <= 0 ? 'lower' : 'higher'}</strong> at step {formatCount(step)}, on {rows.length} held-out {rows.length === 1 ? 'picture' : 'pictures'}. Lower LPIPS looks nearer to the original.</p>
+      <p data-figure="gain"><strong>{better}; LPIPS {formatPercent(Math.abs(lpips), 1)} {lpips <= 0 ? 'lower' : 'higher'}</strong> at step {formatCount(step)}, on {rows.length} held-out {rows.length === 1 ? 'picture' : 'pictures'}. Lower LPIPS looks nearer to the original. Figures in bold are those after.</p>
       <div class="scroll" tabIndex={0} role="region" aria-label="Before and after, table">
         <table>
           <thead>

@@ -1,5 +1,6 @@
 /* The Train tab: a net that learns in front of your eyes. */
 import { sets } from '../lib/dataset.js';
+import { perplexity } from '../lib/code-patches.js';
 import { formatCount, formatFigure, formatFixed, formatPercent, formatTime } from '../lib/format.js';
 import { chooseData, presets } from '../state/recipe.js';
 import { settings } from '../state/settings.js';
@@ -83,7 +84,8 @@ function Run() {
   const now = latest.value, state = phase.value;
   const total = run.value?.steps ?? 0;
   const part = total ? Math.min(1, (now?.step ?? 0) / total) : 0;
-  const codes = codeCounts.value?.length;
+  const counts = codeCounts.value;
+  const codes = counts && counts.length * (run.value?.config.quantizer.levels ?? 1); // of all levels, as the trainer counts those in use
   return (
     <Section title="Run">
       <div class="transport" role="group" aria-label="Training">
@@ -101,6 +103,7 @@ function Run() {
         ['Loss', formatFigure(now?.loss.total), 'Sum of all parts'],
         ['PSNR', now?.psnr === undefined ? '–' : `${formatFixed(now.psnr, 1)} dB`, 'Of the last batch'],
         ['Codes used', now && codes ? `${formatCount(now.used)} (${formatPercent(now.used / codes)})` : '–', 'Over the rolling window'],
+        ['Perplexity', counts ? formatFixed(perplexity(counts), 0) : '–', 'Of the first level’s codes over the rolling window: as many in equal use would carry as much'],
         ...(run.value?.config.train.adversarial ? [['Phase', now?.gan ? '2, judged' : `1, to ${formatCount(run.value.config.train.adversarial.from ?? 0)}`, 'In phase 2 a discriminator judges the reconstructions'],
           ['D right', formatPercent(now?.gan?.accuracy), 'Share of pictures and reconstructions that the discriminator tells apart']] : []),
       ]} />
