@@ -24,13 +24,13 @@ describe('the page offline', () => {
     await page.getByText('offline ready').waitFor();
   });
 
-  it('has the digits too', async () => {
+  it('has the pictures to train on, too', async () => {
     await page.getByRole('tab', { name: 'Train' }).click();
-    const wide = await page.locator('.digits').evaluate(async (image) => {
-      await image.decode();
-      return image.naturalWidth;
-    });
-    assert.equal(wide, 64 * 28);
+    for (const name of ['digits', 'avatars', 'emoji']) {
+      await page.getByRole('button', { name: `Train on ${name}` }).click();
+      await page.locator('.looks canvas').nth(1).waitFor();
+      await page.getByRole('button', { name: 'Reset' }).click();
+    }
     assert.deepEqual(opened.faults, []);
     assert.deepEqual(opened.foreign, []);
   });

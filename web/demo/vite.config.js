@@ -27,9 +27,9 @@ export default defineConfig({
     VitePWA({
       registerType: 'prompt',
       workbox: {
-        globPatterns: ['**/*.{html,js,css,wasm,safetensors,svg,png,jpg,jpeg}'],
+        globPatterns: ['**/*.{html,js,css,wasm,safetensors,svg,png,jpg,jpeg,webp}'],
         globIgnores: ['**/inline-*.js', '**/lpips-*'], // the core as text, for sandboxes: this page has the .wasm files
-        runtimeCaching: [{ urlPattern: /\/(data\/[^/]*\.webp|assets\/lpips-[^/]*)$/, handler: 'CacheFirst', options: { cacheName: 'training' } }], // kept once used
+        runtimeCaching: [{ urlPattern: /\/assets\/lpips-[^/]*$/, handler: 'CacheFirst', options: { cacheName: 'lpips' } }], // fetched when it is asked for
         maximumFileSizeToCacheInBytes: 16 * 2 ** 20,
         cleanupOutdatedCaches: true,
       },

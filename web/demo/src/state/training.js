@@ -16,6 +16,7 @@ import { addMoment, clearMoments, cutMoments, moments } from './timeline.js';
 
 const LOOK_EVERY = 1_200; // ms between reconstructions, or ten times as long as they take
 const SHOW_EVERY = 250; // ms between two drawings of the charts
+const WARN_FOR = 500; // steps that a warning stays when it is not given again
 const REPORT_EVERY = 5; // steps between two reports of the trainer
 const LOOKS = 16; // held-out pictures
 const MOST_CRASHES = 3; // in a row, without a step forward
@@ -34,6 +35,8 @@ export const dataset = signal(null);
 export const ownFiles = signal([]);
 /** The last report of the trainer, or null. */
 export const latest = signal(null);
+/** The trainer's warning, or ''. It may come and go with every step: it stays until it is dealt with, or stays away for long. */
+export const warning = signal('');
 /** Columns for the charts, all of one length. */
 export const history = signal(emptyColumns());
 /** [{ input, output, tokens }] of the held-out pictures. */
@@ -54,6 +57,7 @@ let kept = null; // { step, blob }: the last checkpoint, for a crash
 let changed = {}; // what was set since, to be set again after a crash
 let driving = null; // the running drive's AbortController
 let newest = null; // the last report, until it is shown
+let warnedAt = 0; // step
 
 const read = (name) => settings[name].peek();
 
@@ -228,6 +232,7 @@ async function revive(dead, cause) {
   watch(made);
   for (const options of Object.values(changed)) made.set(options);
   newest = null;
+  warning.value = '';
   cutMoments(made.step);
   history.value = upTo(history.peek(), made.step);
   notify(`The training worker stopped and was started again from step ${made.step}.`);
@@ -237,6 +242,12 @@ let showing = 0; // the timer of the next look at the figures
 /** Takes a report in; figures and charts follow a few times a second. */
 function record(report) {
   addRow(history.peek(), report);
+  if (report.warning) {
+    warning.value = report.warning;
+    warnedAt = report.step;
+  } else if (report.step - warnedAt > WARN_FOR) {
+    warning.value = '';
+  }
   newest = report;
   showing ||= setTimeout(showNewest, SHOW_EVERY);
 }
@@ -361,6 +372,7 @@ export async function reset() {
   batch(() => {
     phase.value = 'empty';
     history.value = emptyColumns();
+    warning.value = '';
     run.value = latest.value = dataset.value = codeCounts.value = dials.value = null;
     looks.value = [];
   });
@@ -383,9 +395,15 @@ export function turn(name, value) {
   trainer?.set(changed[name]);
 }
 
-/** What the page can do about a warning. */
-export const restartCodes = () => trainer?.restartCodes();
-export const halve = (name) => turn(name, Number((dials.peek()[name] / 2).toPrecision(2)));
+/** What the page can do about a warning, which then goes. */
+export function restartCodes() {
+  warning.value = '';
+  trainer?.restartCodes();
+}
+export function halve(name) {
+  warning.value = '';
+  turn(name, Number((dials.peek()[name] / 2).toPrecision(2)));
+}
 
 /** True while the model is being written: its entropy tables are fitted then, which takes seconds. */
 export const packing = signal(false);

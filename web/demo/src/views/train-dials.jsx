@@ -1,6 +1,6 @@
 /* What can be turned while it trains, and what to do when something goes wrong. */
 import { formatFigure } from '../lib/format.js';
-import { dials, halve, latest, restartCodes, turn } from '../state/training.js';
+import { dials, halve, restartCodes, turn, warning } from '../state/training.js';
 import { Button, Slider } from '../ui/controls.jsx';
 
 const RATE = { min: 1e-5, max: 0.05, scale: 'log' };
@@ -40,7 +40,7 @@ export function Dials() {
 
 /** The trainer's warning with what can be done about it here. */
 export function Warning() {
-  const text = latest.value?.warning;
+  const text = warning.value;
   if (!text) return null;
   const cures = [
     [/codes of level/, 'Restart dead codes', restartCodes],
