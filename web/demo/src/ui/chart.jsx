@@ -68,18 +68,22 @@ export function Chart({ title, x, series, log = false, bars = false, signed = fa
         ...(bars && { fill: ink(element, colour), width: 0, paths: uPlot.paths.bars({ size: [0.9, 40, 1] }) }),
       }))],
     };
-    plot.current = new uPlot(options, [[], ...series.map(() => [])], element);
-    const observer = new ResizeObserver(() => plot.current.setSize({ width: element.clientWidth, height: HEIGHT }));
-    observer.observe(element);
+    const observer = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: HEIGHT }));
+    const drop = inTurn(() => {
+      plot.current = new uPlot(options, [[], ...series.map(() => [])], element);
+      observer.observe(element);
+    });
     return () => {
+      drop();
       observer.disconnect();
-      plot.current.destroy();
+      plot.current?.destroy();
+      plot.current = null;
     };
   }, [shape]);
 
   useEffect(() => {
     const positive = (values) => (log ? Array.from(values, (v) => (v > 0 ? v : null)) : values);
-    return inTurn(() => plot.current.setData([x, ...series.map((s) => positive(s.values))]));
+    return inTurn(() => plot.current?.setData([x, ...series.map((s) => positive(s.values))]));
   }, [x, shape, ...series.map((s) => s.values), ...series.map((s) => s.values.length)]);
 
   return (
