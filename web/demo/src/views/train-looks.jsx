@@ -1,7 +1,7 @@
 /* Held-out pictures before and after, now or at an earlier moment. */
 import { formatCount } from '../lib/format.js';
 import { back, lastMoment, moments, past } from '../state/timeline.js';
-import { latest, looks } from '../state/training.js';
+import { dataset, latest, looks } from '../state/training.js';
 import { Slider } from '../ui/controls.jsx';
 import { Pixels } from '../ui/pixels.jsx';
 
@@ -12,7 +12,7 @@ export function Looks() {
   const then = past.value;
   return (
     <section class="card looks" aria-labelledby="looks-title">
-      <h2 id="looks-title">Held-out pictures, before and after</h2>
+      <h2 id="looks-title">{dataset.value?.held?.length === 0 ? 'Pictures' : 'Held-out pictures'}, before and after</h2>
       {pairs.length === 0 ? <p class="hint">They come with the first steps.</p> : (
         <ul>
           {pairs.map(({ input, output }, i) => (
