@@ -14,7 +14,7 @@ const TRAINING_STEPS = 1200;
 const shots = [
   { file: 'compress.png', viewport: DESKTOP, colorScheme: 'light', hash: '#compress?rule=bpp&bpp=0.2', act: (page) => openSample(page, 2) },
   { file: 'tokens.png', viewport: DESKTOP, colorScheme: 'dark', act: showTokens },
-  { file: 'train.png', viewport: DESKTOP, colorScheme: 'light', hash: `#train?steps=${TRAINING_STEPS}`, act: showTraining },
+  { file: 'train.png', viewport: DESKTOP, colorScheme: 'light', hash: `#train?preset=vqgan&data=avatars&side=64&codes=512&steps=${TRAINING_STEPS}`, act: showTraining },
   { file: 'start.png', viewport: DESKTOP, colorScheme: 'light', act: async () => {} },
   { file: 'phone-compress.png', viewport: PHONE, colorScheme: 'dark', hash: '#compress?rule=bpp&bpp=0.2', act: (page) => openSample(page, 1) },
   { file: 'phone-tokens.png', viewport: PHONE, colorScheme: 'light', act: showTokens },
@@ -32,7 +32,7 @@ async function showTokens(page) {
 }
 
 async function showTraining(page) {
-  await page.getByRole('button', { name: 'Train on digits' }).click();
+  await page.locator('.transport').getByRole('button', { name: 'Start' }).click();
   await page.locator('.transport').getByText('Done').waitFor({ timeout: 300_000 });
   await page.locator('.looks canvas').nth(1).waitFor();
 }
