@@ -88,10 +88,10 @@ function cropSize(pictures, factor) {
 
 /**
  * The config a trainer starts from. Ranges and the fit of layers are checked by the core.
- * @param {TrainerOptions} options @param {{width: number, height: number}[]} pictures to train on
+ * @param {Omit<TrainerOptions, 'data'>} options @param {{width: number, height: number}[]} [pictures] to train on
  * @returns {any}
  */
-export function trainerConfig(options, pictures) {
+export function trainerConfig(options, pictures = []) {
   const { codebook = {}, loss, augment, seed, batch, steps, lr } = options;
   /** @type {any} */
   const base = options.config ? structuredClone(options.config) : preset(options, pictures);
@@ -127,7 +127,7 @@ export function trainerConfig(options, pictures) {
   };
 }
 
-/** @param {TrainerOptions} options @param {{width: number, height: number}[]} pictures */
+/** @param {Omit<TrainerOptions, 'data'>} options @param {{width: number, height: number}[]} pictures */
 function preset({ size, steps = 2000, codebook = {}, width }, pictures) {
   const small = (size ?? cropSize(pictures, 1)) <= 64;
   const channels = width ?? (small ? 32 : 96);

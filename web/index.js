@@ -15,6 +15,7 @@ export const {
   resumeTrainer,
   models,
 } = /* @__PURE__ */ createApi({ startWorker, readImage: readPixels });
+export { trainerConfig } from './config.js';
 export { detect } from './detect.js';
 export { TesseraeError } from './errors.js';
 export { readInfo } from './format.js';

@@ -303,6 +303,8 @@ export interface Trainer extends EventTarget, AsyncDisposable {
   dispose(): Promise<void>;
 }
 export function createTrainer(options: TrainerOptions): Promise<Trainer>;
+/** The model config (ARCHITECTURE.md, "Config") that createTrainer makes of these options, to be shown, changed and given back as `config`. `pictures` decide the crop where `size` is left out. */
+export function trainerConfig(options: Omit<TrainerOptions, 'data'>, pictures?: { width: number; height: number }[]): object;
 /** Goes on from a checkpoint, bit for bit. `data` must be the same pictures in the same order. */
 export function resumeTrainer(checkpoint: BytesInput, options: Partial<TrainerOptions> & Pick<TrainerOptions, 'data'>): Promise<Trainer>;
 export type Dataset = Iterable<ImageInput> | AsyncIterable<ImageInput> | { length: number; get(i: number): Promise<ImageInput> };

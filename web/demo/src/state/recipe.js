@@ -1,9 +1,8 @@
 /* What is to be trained: a preset with the form's figures, or a config written by hand. Either way one JSON config, in the
  * language of ARCHITECTURE.md, "Config", is what the trainer gets. */
 import { computed, effect, signal } from '@preact/signals';
-import { createTrainer } from 'tesserae';
+import { createTrainer, trainerConfig } from 'tesserae';
 import photo from '../../../../models/photo.json';
-import { trainerConfig } from '../../../config.js';
 import { largestCrop, sets } from '../lib/dataset.js';
 import { formatJson } from '../lib/format.js';
 import { engine } from './codec.js';
