@@ -18,6 +18,7 @@ const LOAD = [
   'fetch',
   'cache',
   'timeout',
+  'silence',
   'signal',
   'onProgress',
   'transfer',
@@ -44,10 +45,10 @@ export function createApi(platform) {
   /** @type {Types['createCodec']} */
   async function createCodec(options = {}) {
     checkOptions('createCodec', options, LOAD);
-    const { workerURL, wasmURL, wasmModule, fetch: get, timeout, threads, backend } = options;
+    const { workerURL, wasmURL, wasmModule, fetch: get, timeout, silence, threads, backend } = options;
     const { model = 'photo' } = options;
     const codec = await Codec.create(platform, options, bytesOf(model, options)).catch(faultOf(model));
-    places = defined({ workerURL, wasmURL, wasmModule, fetch: get, timeout, threads, backend });
+    places = defined({ workerURL, wasmURL, wasmModule, fetch: get, timeout, silence, threads, backend });
     return codec;
   }
 

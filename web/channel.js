@@ -1,6 +1,7 @@
 /** The page's side of the protocol over one worker (or one core on this thread): requests out, answers in. */
 import { TesseraeError, fromWire, throwIfAborted } from './errors.js';
 import { OPS } from './protocol.js';
+import { SILENCE_MS, Watchdog } from './watchdog.js';
 
 /**
  * What a platform gives for one worker. `listen` takes the two callbacks once; `dead` says why the worker is gone.
@@ -12,9 +13,15 @@ import { OPS } from './protocol.js';
  */
 
 export class Channel {
-  /** @param {Port} port */
-  constructor(port) {
+  /**
+   * @param {Port} port
+   * @param {number} [silence] how long the worker may say nothing while a call is pending, ms
+   * @param {import('./watchdog.js').Every} [timer]
+   */
+  constructor(port, silence, timer) {
     this.port = port;
+    const ask = () => this.port.post({ ping: true }, []);
+    this.watchdog = new Watchdog({ ask, lost: () => this.close(hung(silence)) }, silence, timer);
     /** @type {Map<number, Pending>} */
     this.pending = new Map();
     this.lastId = 0;
@@ -50,7 +57,10 @@ export class Channel {
       };
       const quiet = () => signal?.removeEventListener('abort', abort);
       signal?.addEventListener('abort', abort, { once: true });
-      if (!this.pending.size) this.port.hold?.();
+      if (!this.pending.size) {
+        this.port.hold?.();
+        this.watchdog.start();
+      }
       this.pending.set(id, {
         onProgress,
         resolve: (value) => {
@@ -70,13 +80,18 @@ export class Channel {
     const call = this.pending.get(id);
     if (call) {
       this.pending.delete(id);
-      if (!this.pending.size) this.port.release?.();
+      if (!this.pending.size) {
+        this.port.release?.();
+        this.watchdog.stop();
+      }
     }
     return call;
   }
 
   /** @param {any} data a Reply */
   receive(data) {
+    this.watchdog.heard();
+    if (data.pong) return;
     if (data.hello !== undefined) return this.greet?.(data.hello);
     if ('progress' in data) return this.pending.get(data.id)?.onProgress?.(data.progress);
     const call = this.settle(data.id);
@@ -98,6 +113,13 @@ export class Channel {
     for (const id of [...this.pending.keys()]) this.settle(id)?.reject(reason);
   }
 }
+
+/** @param {number} [ms] */
+const hung = (ms = SILENCE_MS) =>
+  new TesseraeError(
+    'ERR_WORKER',
+    `The worker gave no sign of life for ${ms} ms and was ended; the next call starts a fresh one. If a single step takes that long here, raise the "silence" option.`,
+  );
 
 /**
  * Rejects with ERR_TIMEOUT if a promise takes longer than `ms`.

@@ -117,7 +117,7 @@ function fromBase64(text) {
  * @param {LoadOptions} options @returns {Promise<import('./client.js').Started>}
  */
 export async function startWorker(options) {
-  const { wasmURL, wasmModule, fetch: get, timeout = TIMEOUT_MS, backend, threads, workers = 1 } = options;
+  const { wasmURL, wasmModule, fetch: get, timeout = TIMEOUT_MS, silence, backend, threads, workers = 1 } = options;
   const given = {
     backend,
     threads,
@@ -137,7 +137,7 @@ export async function startWorker(options) {
     let channel;
     try {
       const opened = await open();
-      channel = new Channel(opened.port);
+      channel = new Channel(opened.port, silence);
       const found = await within(channel.hello, timeout, 'The worker', url);
       if (found !== version)
         throw new TesseraeError(

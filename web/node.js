@@ -56,10 +56,10 @@ function localPort() {
 
 /** @param {import('./types').LoadOptions} options @returns {Promise<import('./client.js').Started>} */
 async function startWorker(options) {
-  const { workers = 1, workerURL, wasmURL, wasmModule, fetch: get, timeout = 30000, backend, threads } = options;
+  const { workers = 1, workerURL, wasmURL, wasmModule, fetch: get, timeout = 30000, silence, backend, threads } = options;
   const where = workers === 0 ? 'node' : 'node-worker';
   const name = String(workerURL ?? 'node-worker.js');
-  const channel = new Channel(workers === 0 ? localPort() : workerPort(workerURL));
+  const channel = new Channel(workers === 0 ? localPort() : workerPort(workerURL), silence);
   channel.port.hold?.(); // while it starts
   try {
     const found = await within(channel.hello, timeout, 'The worker', name);

@@ -6,6 +6,8 @@ import { TesseraeError } from './errors.js';
 /** @type {Kind} */
 const number = ['a number', (v) => typeof v === 'number'];
 /** @type {Kind} */
+const above0 = ['a number above 0', (v) => typeof v === 'number' && v > 0];
+/** @type {Kind} */
 const flag = ['true or false', (v) => typeof v === 'boolean'];
 /** @type {Kind} */
 const call = ['a function', (v) => typeof v === 'function'];
@@ -19,6 +21,7 @@ const KINDS = {
   targetSize: number,
   effort: number,
   timeout: number,
+  silence: above0,
   size: number,
   batch: number,
   steps: number,

@@ -3,17 +3,19 @@
  *
  *   to the core    { id, op, args }         a request; `op` is a key of OPS
  *                  { cancel: id }           stop that request between two steps; it is still answered
+ *                  { ping: true }           answered by { pong: true } as soon as no step is under way (watchdog.js)
  *                  { help }                 instead of anything else: be a helper of another core (crew.js)
  *   from the core  { hello: version }       once, when the other side listens
  *                  { id, progress }         any number, in order, before the answer
  *                  { id, value }            the answer, or
  *                  { id, error }            a WireError (errors.js)
+ *                  { pong: true }           a sign of life
  *
  * An unknown op is answered with an error, so no caller waits for ever.
  *
  * @typedef {{id: number, op: string, args: any}} Request
  * @typedef {{cancel: number}} Cancel
- * @typedef {{hello: string} | {id: number, progress: any} | {id: number, value: any}
+ * @typedef {{hello: string} | {pong: true} | {id: number, progress: any} | {id: number, value: any}
  *   | {id: number, error: import('./errors.js').WireError}} Reply
  * @typedef {{data: Uint8ClampedArray | Uint8Array, width: number, height: number, channels: 1 | 3 | 4}} Pixels
  * @typedef {{width: number, height: number, levels: number, size: number, data: Uint16Array,

@@ -104,6 +104,7 @@ export function serve({ post, readBytes, urls, cores, spawn }) {
   }
 
   return (message) => {
+    if (message.ping) return post({ pong: true });
     if (message.cancel !== undefined) {
       const job = jobs.get(message.cancel);
       if (job) job.cancelled = true;

@@ -34,6 +34,7 @@ const OPTIONS = [
   'wasmModule',
   'fetch',
   'timeout',
+  'silence',
   'workers',
   'threads',
   'backend',

@@ -58,6 +58,9 @@ export interface LoadOptions extends TaskOptions {
   cache?: string | false;
   /** Give up loading when nothing has come for this many ms, with an error that names the URL. Default 30000. */
   timeout?: number;
+  /** End a worker that says nothing for this many ms while a call is pending, the page itself running all the while: what is pending
+   * rejects with ERR_WORKER, and the next call starts a fresh one. Longer than the longest step; Infinity: never. Default 60000. */
+  silence?: number;
 }
 export type BuildName = 'simd' | 'relaxed' | 'simd-threads' | 'relaxed-threads';
 export function createCodec(options?: LoadOptions): Promise<Codec>;
@@ -197,7 +200,7 @@ export function loadModel(source: ModelInput | [ModelInput, ModelInput], options
 export const models: { list(): Promise<{ name: string; bytes: number; cached: boolean }[]>; clear(name?: string): Promise<void> };
 
 // ---------- training
-export interface TrainerOptions extends Pick<LoadOptions, 'workerURL' | 'wasmURL' | 'wasmModule' | 'fetch' | 'timeout' | 'workers' | 'threads' | 'backend' | 'signal' | 'onProgress'> {
+export interface TrainerOptions extends Pick<LoadOptions, 'workerURL' | 'wasmURL' | 'wasmModule' | 'fetch' | 'timeout' | 'silence' | 'workers' | 'threads' | 'backend' | 'signal' | 'onProgress'> {
   data: Dataset;
   /** Pictures for previews and PSNR; default: the first eight of `data`. */
   validation?: Dataset;

@@ -7,19 +7,7 @@ import { Client } from '../../web/client.js';
 import { fromWire, TesseraeError, toWire } from '../../web/errors.js';
 import { OPS } from '../../web/protocol.js';
 import { serve } from '../../web/server.js';
-
-/** A port whose other side is the test. */
-function fakePort() {
-  const port = {
-    sent: [], terminated: 0, held: 0,
-    post: (message, transfer) => port.sent.push({ message, transfer }),
-    terminate: () => port.terminated++,
-    hold: () => port.held++,
-    release: () => port.held--,
-    listen(reply, dead) { Object.assign(port, { reply, dead }); },
-  };
-  return port;
-}
+import { fakePort } from './ports.mjs';
 
 const image = () => ({ data: new Uint8Array(12), width: 2, height: 2, channels: 3 });
 
