@@ -2,6 +2,8 @@
 #define _XOPEN_SOURCE 700
 #include "cli/file.h"
 
+#include "cli/platform.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -84,6 +86,36 @@ static bool write_stream(FILE *to, const void *bytes, size_t size, bool close, i
     return ok;
 }
 
+/* The temporary name beside `path` under which process `id` writes it; false if it is too long. */
+static bool temporary_name(const char *path, long id, char out[PATH_SIZE]) {
+    const int length = snprintf(out, PATH_SIZE, "%s.%ld.tmp", path, id);
+    return length >= 0 && length < PATH_SIZE;
+}
+
+/* The process of a temporary name for `base` (a path's last part); -1 if `name` is no such name. */
+static int process_of(const char *name, const char *base) {
+    const size_t length = strlen(base);
+    if (strncmp(name, base, length) != 0 || name[length] != '.') return -1;
+    const char *id = name + length + 1;
+    const size_t digits = strspn(id, "0123456789");
+    return digits >= 1 && digits <= 9 && strcmp(id + digits, ".tmp") == 0 ? atoi(id) : -1;
+}
+
+/* Removes what processes that were killed while they wrote `path` have left beside it. */
+static void remove_stale(const char *path) {
+    const char *slash = strrchr(path, '/');
+    const char *base = slash ? slash + 1 : path;
+    char place[PATH_SIZE];
+    snprintf(place, sizeof place, "%.*s", slash ? (int)(base - path) : 1, slash ? path : ".");
+    DIR *folder = opendir(place);
+    if (!folder) return;
+    for (const struct dirent *entry; (entry = readdir(folder));) {
+        const int id = process_of(entry->d_name, base);
+        if (id > 0 && !process_lives(id) && temporary_name(path, id, place)) unlink(place);
+    }
+    closedir(folder);
+}
+
 bool file_write(const char *path, const void *bytes, size_t size, char fault[FAULT_SIZE]) {
     int code = 0;
     if (strcmp(path, "-") == 0)
@@ -98,8 +130,8 @@ bool file_write(const char *path, const void *bytes, size_t size, char fault[FAU
         return write_stream(to, bytes, size, true, &code) || say(fault, path, "cannot be written", code);
     }
     char temporary[PATH_SIZE];
-    const int length = snprintf(temporary, sizeof temporary, "%s.%ld.tmp", path, (long)getpid());
-    if (length < 0 || (size_t)length >= sizeof temporary) return say(fault, path, "cannot be written", ENAMETOOLONG);
+    if (!temporary_name(path, process_id(), temporary)) return say(fault, path, "cannot be written", ENAMETOOLONG);
+    remove_stale(path);
     FILE *to = fopen(temporary, "wb");
     if (!to) return say(fault, path, "cannot be opened for writing", errno);
     bool ok = write_stream(to, bytes, size, true, &code);

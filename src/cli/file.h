@@ -12,6 +12,7 @@ enum { FAULT_SIZE = 512, PATH_SIZE = 4096 };
 /* Reads all of `path` ("-": standard input) into memory that the caller frees with free(). */
 bool file_read(const char *path, uint8_t **bytes, size_t *size, char fault[FAULT_SIZE]);
 /* Writes all bytes to a temporary name beside `path`, then renames: an earlier file stays whole until then.
+ * Temporary files of this name that a killed process has left are removed.
  * "-" is standard output; a device or pipe is written straight. */
 bool file_write(const char *path, const void *bytes, size_t size, char fault[FAULT_SIZE]);
 bool is_folder(const char *path);

@@ -2,6 +2,7 @@
 #define _XOPEN_SOURCE 700
 #include "cli/platform.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #ifdef __EMSCRIPTEN__
 #include <emscripten.h>
 
-/* Emscripten has its own environment and says that every standard stream is a terminal: ask Node. */
+/* Emscripten has its own environment and process id, and says that every standard stream is a terminal: ask Node. */
 /* The formatter would take JavaScript's operators apart. */
 /* clang-format off */
 EM_JS(int, node_stderr_is_terminal, (void), { return process.stderr.isTTY ? 1 : 0; });
@@ -19,6 +20,15 @@ EM_JS(int, node_environment, (const char *name, char *out, int capacity), {
     const value = process.env[UTF8ToString(name)];
     if (value === undefined || lengthBytesUTF8(value) >= capacity) return 0;
     stringToUTF8(value, out, capacity);
+    return 1;
+});
+EM_JS(int, node_process_id, (void), { return process.pid; });
+EM_JS(int, node_process_lives, (int id), {
+    try {
+        process.kill(id, 0);
+    } catch (error) {
+        return error.code !== 'ESRCH' ? 1 : 0;
+    }
     return 1;
 });
 /* clang-format on */
@@ -62,6 +72,22 @@ bool program_folder(const char *argv0, char *out, size_t capacity) {
     if (length == 0) return false;
     out[length > 1 ? length - 1 : 1] = 0;
     return true;
+}
+
+long process_id(void) {
+#ifdef __EMSCRIPTEN__
+    return node_process_id();
+#else
+    return (long)getpid();
+#endif
+}
+
+bool process_lives(int id) {
+#ifdef __EMSCRIPTEN__
+    return node_process_lives(id) != 0;
+#else
+    return kill((pid_t)id, 0) == 0 || errno != ESRCH;
+#endif
 }
 
 int processors(void) {

@@ -151,8 +151,13 @@ static tess_status parse_root(const ts_json *doc, ts_config *c, ts_error *err) {
 tess_status ts_config_parse(const char *json, size_t size, ts_config *config, ts_error *err) {
     ts_json doc;
     memset(config, 0, sizeof *config);
-    tess_status status = ts_json_parse(&doc, json, size, err);
-    if (status < 0) return status == TESS_ERR_FORMAT ? TESS_ERR_INPUT : status;
+    ts_error fault;
+    tess_status status = ts_json_parse(&doc, json, size, &fault);
+    if (status < 0) {
+        const char *cure = status == TESS_ERR_FORMAT ? " Mend the config there, or give one such as models/photo.json."
+                                                     : "";
+        return ts_fail(err, status == TESS_ERR_FORMAT ? TESS_ERR_INPUT : status, "%s%s", fault.text, cure);
+    }
     status = parse_root(&doc, config, err);
     ts_json_free(&doc);
     return status;

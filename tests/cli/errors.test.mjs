@@ -82,7 +82,7 @@ for (const program of ['native', 'wasm']) {
                 [['encode', at('ok.ppm'), '--size', '10', ...model], /10 bytes/],
                 [['info', at('text.png')], /text\.png/],
                 [['info', at('cut.tess')], /cut\.tess/],
-                [['train', folder, '-c', at('text.png'), '-o', at('m.safetensors')], /text\.png/],
+                [['train', folder, '-c', at('text.png'), '-o', at('m.safetensors')], /text\.png: The JSON is malformed.*byte \d+\. Mend the config there, or give one such as/],
                 [['train', at('none'), '-c', at('text.png'), '-o', at('m.safetensors')], /none|text/],
             ];
             const before = readdirSync(folder).length;
@@ -124,6 +124,20 @@ for (const program of ['native', 'wasm']) {
             assert.match(limited.stderr.toString(), /a\.png/);
             assert.equal(readFileSync(out, 'utf8'), 'earlier');
             assert.deepEqual(readdirSync(folder).sort(), ['a.png', 'a.ppm']);
+        });
+
+        test('to leave what killed programs have left, and touches nothing else', (t) => {
+            const folder = workFolder(t);
+            const dead = 999_999_999; // above what systems give
+            const stay = [`a.png.${process.pid}.tmp`, 'a.png.tmp', 'a.png.12x.tmp', `b.png.${dead}.tmp`, `a.png.${dead}.tmp2`, `xa.png.${dead}.tmp`];
+            for (const name of [...stay, `a.png.${dead}.tmp`]) writeFileSync(path.join(folder, name), 'half a pict');
+            const words = ['decode', path.join(golden, 'tiles.tess'), '-o', path.join(folder, 'a.png'), ...model];
+            assert.equal(tesserae(program, words).code, 0);
+            assert.deepEqual(readdirSync(folder).sort(), ['a.png', ...stay].sort());
+            writeFileSync(path.join(folder, `a.png.${dead}.tmp`), 'half a pict');
+            words[words.indexOf('-o') + 1] = 'a.png';
+            assert.equal(tesserae(program, words, { cwd: folder }).code, 0);
+            assert.deepEqual(readdirSync(folder).sort(), ['a.png', ...stay].sort());
         });
 
         test('nothing when asked for help', () => {

@@ -1,7 +1,7 @@
 // train and bench: a model from a folder, exact resume, Ctrl-C, the log.
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { startTesserae, tesserae, tinyModel, workFolder, writePpm } from './programs.mjs';
@@ -175,7 +175,7 @@ async function killedRun(words, checkpoint, step) {
 }
 
 test('a two-phase run that is killed again and again makes the same model, byte for byte', async (t) => {
-    const { pictures, file, at } = twoPhases(t, 600, 200);
+    const { folder, pictures, file, at } = twoPhases(t, 600, 200);
     const common = ['train', pictures, '--threads', '1'];
     assert.equal(tesserae('native', [...common, '-c', file, '-o', at('whole.safetensors')]).code, 0);
     const checkpoint = at('killed.safetensors.ckpt');
@@ -189,6 +189,7 @@ test('a two-phase run that is killed again and again makes the same model, byte 
     assert.equal(resumed.code, 0, resumed.fault);
     assert.ok(readFileSync(at('whole.safetensors')).equals(readFileSync(at('killed.safetensors'))));
     assert.ok(readFileSync(at('whole.safetensors.ckpt')).equals(readFileSync(checkpoint)));
+    assert.deepEqual(readdirSync(folder).filter((name) => name.endsWith('.tmp')), [], 'half files of the killed runs');
 });
 
 test('a file of the first phase decodes with the last model, whose info names what it reads', (t) => {
