@@ -5,7 +5,10 @@ import { readPixels } from '../lib/pictures.js';
 import { engine } from './codec.js';
 import { report, say } from './notice.js';
 import { features, presets } from './recipe.js';
-import { dataset, latest, phase, run, withModel } from './training.js';
+import { dataset } from './dataset.js';
+import { latest } from './figures.js';
+import { withModel } from './product.js';
+import { phase, run } from './run.js';
 
 const RATES = [0.1, 0.2, 0.4]; // bits per pixel; the table shows the middle one
 const MOST = 6; // held-out pictures

@@ -2,7 +2,7 @@
 import { pickFiles } from '../lib/files.js';
 import { pickFolder } from '../lib/folder.js';
 import { notify, report } from '../state/notice.js';
-import { chooseOwn } from '../state/training.js';
+import { chooseOwn } from '../state/dataset.js';
 
 export async function choosePictures() {
   const files = await pickFiles({ accept: 'image/*', multiple: true });

@@ -1,7 +1,7 @@
 /* The codebook as it is being learnt: what each code of the first level looks like in the held-out pictures, most used first. */
 import { useMemo } from 'preact/hooks';
 import { formatCount } from '../lib/format.js';
-import { codeCounts, patches } from '../state/training.js';
+import { codeCounts, patches } from '../state/looks.js';
 import { Pixels } from '../ui/pixels.jsx';
 import { atlasImage } from './atlas.jsx';
 

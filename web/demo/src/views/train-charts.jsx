@@ -3,7 +3,9 @@ import { useSignal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
 import { perplexity } from '../lib/code-patches.js';
 import { formatFigure, formatPercent } from '../lib/format.js';
-import { codeCounts, history, run } from '../state/training.js';
+import { history } from '../state/figures.js';
+import { codeCounts } from '../state/looks.js';
+import { run } from '../state/run.js';
 import { Chart } from '../ui/chart.jsx';
 
 /** Terms of the loss: column, label, colour. Those that a run does not have are left out. */

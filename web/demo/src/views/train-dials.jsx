@@ -1,6 +1,7 @@
 /* What can be turned while it trains, and what to do when something goes wrong. */
 import { formatFigure } from '../lib/format.js';
-import { dials, halve, restartCodes, turn, warning } from '../state/training.js';
+import { dials, halve, restartCodes, turn } from '../state/dials.js';
+import { warning } from '../state/figures.js';
 import { Button, Slider } from '../ui/controls.jsx';
 
 const RATE = { min: 1e-5, max: 0.05, scale: 'log' };

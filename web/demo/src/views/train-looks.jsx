@@ -1,7 +1,9 @@
 /* Held-out pictures before and after, now or at an earlier moment. */
 import { formatCount } from '../lib/format.js';
+import { dataset } from '../state/dataset.js';
+import { latest } from '../state/figures.js';
+import { looks } from '../state/looks.js';
 import { back, lastMoment, moments, past } from '../state/timeline.js';
-import { dataset, latest, looks } from '../state/training.js';
 import { Slider } from '../ui/controls.jsx';
 import { Pixels } from '../ui/pixels.jsx';
 

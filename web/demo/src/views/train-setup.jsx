@@ -1,9 +1,10 @@
 /* What to train, on what, and the config that comes of it. */
 import { useId } from 'preact/hooks';
 import { largestCrop, sets } from '../lib/dataset.js';
+import { dataset, ownFiles } from '../state/dataset.js';
 import { chooseData, choosePreset, configText, fault, presets, setSide, written } from '../state/recipe.js';
+import { phase } from '../state/run.js';
 import { rangeOf, settings } from '../state/settings.js';
-import { dataset, ownFiles, phase } from '../state/training.js';
 import { Button, Choice, NumberBox, Section, Slider } from '../ui/controls.jsx';
 import { chooseFolder, choosePictures } from './choose.js';
 

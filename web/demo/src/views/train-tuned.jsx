@@ -1,7 +1,9 @@
 /* Fine-tuning: held-out pictures of the user's by the model as it was and as it is. */
 import { formatCount, formatFixed, formatPercent } from '../lib/format.js';
+import { dataset } from '../state/dataset.js';
+import { latest } from '../state/figures.js';
+import { packing } from '../state/product.js';
 import { gain, measureGain } from '../state/tuning.js';
-import { dataset, latest, packing } from '../state/training.js';
 import { Button } from '../ui/controls.jsx';
 import { Pixels } from '../ui/pixels.jsx';
 

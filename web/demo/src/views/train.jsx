@@ -2,12 +2,15 @@
 import { sets } from '../lib/dataset.js';
 import { perplexity } from '../lib/code-patches.js';
 import { formatCount, formatFigure, formatFixed, formatPercent, formatTime } from '../lib/format.js';
+import { dropSaved, offer, saved } from '../state/checkpoint.js';
+import { ownFiles } from '../state/dataset.js';
+import { latest } from '../state/figures.js';
+import { codeCounts } from '../state/looks.js';
+import { exportCheckpoint, exportModel, packing, useModel } from '../state/product.js';
 import { chooseData, presets } from '../state/recipe.js';
+import { active, phase, run, stage } from '../state/run.js';
 import { settings } from '../state/settings.js';
-import {
-  active, codeCounts, dropSaved, exportCheckpoint, exportModel, latest, offer, ownFiles, packing, pause, phase, reset, resumeSaved, run, saved, stage, start,
-  stepOnce, useModel,
-} from '../state/training.js';
+import { pause, reset, resumeSaved, start, stepOnce } from '../state/training.js';
 import { Button, Figures, NumberBox, Section } from '../ui/controls.jsx';
 import { choosePictures } from './choose.js';
 import { TrainAtlas } from './train-atlas.jsx';

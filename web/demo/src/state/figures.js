@@ -1,0 +1,64 @@
+/* What the trainer reports: figures, curves, warnings. */
+import { batch, signal } from '@preact/signals';
+import { addRow, emptyColumns, lastReport, upTo } from './columns.js';
+
+const SHOW_EVERY = 250; // ms between two drawings of the charts
+const WARN_FOR = 500; // steps that a warning stays when it is not given again
+
+/** The last report of the trainer, or null. */
+export const latest = signal(null);
+/** The trainer's warning, or ''. It may come and go with every step: it stays until it is dealt with, or stays away for long. */
+export const warning = signal('');
+/** Columns for the charts, all of one length. */
+export const history = signal(emptyColumns());
+
+let newest = null; // the last report, until it is shown
+let showing = 0; // the timer of the next look at it
+let warnedAt = 0; // step
+
+/** Takes a report in; figures and charts follow a few times a second. */
+export function record(report) {
+  addRow(history.peek(), report);
+  if (report.warning) {
+    warning.value = report.warning;
+    warnedAt = report.step;
+  } else if (report.step - warnedAt > WARN_FOR) {
+    warning.value = '';
+  }
+  newest = report;
+  showing ||= setTimeout(showNewest, SHOW_EVERY);
+}
+
+/** Shows the last report now, if it is not yet. */
+export function showNewest() {
+  clearTimeout(showing);
+  showing = 0;
+  if (!newest) return;
+  batch(() => {
+    latest.value = newest;
+    history.value = { ...history.peek() }; // same columns, new object: charts notice
+  });
+  newest = null;
+}
+
+export function clearFigures() {
+  newest = null;
+  batch(() => {
+    latest.value = null;
+    warning.value = '';
+    history.value = emptyColumns();
+  });
+}
+
+/** Forgets what was reported after a step. */
+export function cutFigures(step) {
+  newest = null;
+  warning.value = '';
+  history.value = upTo(history.peek(), step);
+}
+
+/** Figures of an earlier visit. */
+export function restoreFigures(columns, step) {
+  history.value = upTo(columns, step);
+  latest.value = lastReport(history.peek(), step);
+}
