@@ -178,9 +178,50 @@ describe('a training worker that dies', () => {
   });
 });
 
-/** Ends the trainer's worker, the youngest one that is not for pictures, by an error that nothing catches. */
-const kill = (page) => page.workers().filter((worker) => !worker.url().includes('picture')).at(-1).evaluate(() => {
+/** The trainer's worker: the youngest one that is not for pictures. */
+const trainerOf = (page) => page.workers().filter((worker) => !worker.url().includes('picture')).at(-1);
+
+/** Ends the trainer's worker by an error that nothing catches. */
+const kill = (page) => trainerOf(page).evaluate(() => {
   setTimeout(() => { throw new Error('killed by the test'); });
+});
+
+/** Makes the trainer's worker spin for ever; it answers nothing from then on. */
+const hang = (page) => trainerOf(page).evaluate(() => {
+  setTimeout(() => { for (;;); });
+});
+
+describe('a training worker that hangs', () => {
+  let opened, page;
+  before(async () => {
+    opened = await openPage({ hash: '#train?steps=20000&batch=4&codes=16' });
+    ({ page } = opened);
+    await page.clock.install(); // the page's timers obey the test; those of workers do not
+  });
+  after(() => opened?.close());
+
+  const step = () => page.evaluate(() => parseInt([...document.querySelectorAll('.figures > div')].find((div) => div.querySelector('dt').textContent === 'Step').querySelector('dd').textContent.replace(/,/g, ''), 10));
+  const runsOn = async () => {
+    const from = await step();
+    while ((await step()) <= from) await page.clock.runFor(300);
+  };
+
+  it('is left alone while it works, and while the machine sleeps', async () => {
+    await page.getByRole('button', { name: 'Train on digits' }).click();
+    await page.locator('.looks canvas').nth(1).waitFor();
+    await runsOn();
+    await page.clock.fastForward('02:00:00'); // every timer that is due fires once, as after a sleep
+    await runsOn();
+    assert.equal(await page.getByText(/^The training worker stopped/).count(), 0);
+  });
+
+  it('is replaced once it is silent for long', async () => {
+    await hang(page);
+    await page.clock.runFor('01:10');
+    await page.getByText(/^The training worker stopped and was started again from step \d+\.$/).waitFor();
+    await runsOn();
+    assert.deepEqual(opened.faults, []);
+  });
 });
 
 describe('a config written by hand', () => {
@@ -249,6 +290,37 @@ describe('a discriminator that has won', () => {
     assert.deepEqual(await accessibility(page), []);
     await page.getByRole('button', { name: 'Halve the discriminator’s rate' }).click();
     await page.waitForFunction(() => [...document.querySelectorAll('[aria-valuetext="0.001"]')].length === 1);
+    assert.deepEqual(opened.faults, []);
+  });
+});
+
+describe('codes that lie idle', () => {
+  let opened, page;
+  before(async () => {
+    opened = await openPage({ hash: '#train?steps=20000&batch=16&codes=512&lr=0.02' });
+    ({ page } = opened);
+  });
+  after(() => opened?.close());
+
+  it('are told of, with a button that puts them to work', async () => {
+    await page.getByText('Config as JSON').first().click();
+    const editor = page.getByRole('textbox', { name: 'Config as JSON' });
+    const config = JSON.parse(await editor.inputValue());
+    Object.assign(config.quantizer, { size: 4096, restart: 0 }); // so many that the first latents find few of them
+    Object.assign(config.train, { size: 16, quantize_from: 2 });
+    await editor.fill(JSON.stringify(config));
+    await page.getByText('This config is fine.').waitFor();
+    await page.locator('.transport').getByRole('button', { name: 'Start' }).click();
+    const told = page.getByText(/^Only \d+ of 4096 codes of level 0 are in use/);
+    await told.waitFor();
+    const few = Number((await told.innerText()).match(/\d+/)[0]);
+    assert.ok(few < 410, `${few} codes`);
+    await page.getByRole('button', { name: 'Restart dead codes' }).click();
+    await page.waitForFunction((least) => {
+      const row = [...document.querySelectorAll('.figures > div')].find((div) => div.querySelector('dt').textContent === 'Codes used');
+      return parseInt(row.querySelector('dd').textContent.replace(/,/g, ''), 10) > least;
+    }, 1.5 * few);
+    assert.equal(await told.count(), 0, 'the warning has gone');
     assert.deepEqual(opened.faults, []);
   });
 });

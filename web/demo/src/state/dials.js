@@ -1,6 +1,6 @@
 /* What may be turned while it trains: learning rates and weights of the losses; and the cures of warnings. */
 import { signal } from '@preact/signals';
-import { warning } from './figures.js';
+import { heed } from './figures.js';
 import { trainer } from './run.js';
 
 /** Learning rates and loss weights as they stand: { lr, l1, l2, ..., adversarial, judgeLr }; null without a run. */
@@ -56,10 +56,10 @@ export function repeatChanges(made) {
 
 /** What the page can do about a warning, which then goes. */
 export function restartCodes() {
-  warning.value = '';
+  heed();
   trainer.peek()?.restartCodes();
 }
 export function halve(name) {
-  warning.value = '';
+  heed();
   turn(name, Number((dials.peek()[name] / 2).toPrecision(2)));
 }

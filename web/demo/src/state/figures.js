@@ -15,18 +15,29 @@ export const history = signal(emptyColumns());
 let newest = null; // the last report, until it is shown
 let showing = 0; // the timer of the next look at it
 let warnedAt = 0; // step
+let heeded = null; // { text, step } of the warning that was dealt with
 
 /** Takes a report in; figures and charts follow a few times a second. */
 export function record(report) {
   addRow(history.peek(), report);
-  if (report.warning) {
-    warning.value = report.warning;
-    warnedAt = report.step;
-  } else if (report.step - warnedAt > WARN_FOR) {
-    warning.value = '';
-  }
+  warn(report);
   newest = report;
   showing ||= setTimeout(showNewest, SHOW_EVERY);
+}
+
+function warn({ step, warning: text }) {
+  if (text && (text !== heeded?.text || step - heeded.step > WARN_FOR)) {
+    warning.value = text;
+    warnedAt = step;
+  } else if (step - warnedAt > WARN_FOR) {
+    warning.value = '';
+  }
+}
+
+/** The warning goes, as something was done about it. A cure takes some steps to tell: the same one comes again only after those. */
+export function heed() {
+  heeded = { text: warning.peek(), step: history.peek().step.at(-1) ?? 0 };
+  warning.value = '';
 }
 
 /** Shows the last report now, if it is not yet. */
@@ -42,7 +53,7 @@ export function showNewest() {
 }
 
 export function clearFigures() {
-  newest = null;
+  newest = heeded = null;
   batch(() => {
     latest.value = null;
     warning.value = '';
