@@ -297,24 +297,34 @@ describe('a discriminator that has won', () => {
 describe('codes that lie idle', () => {
   let opened, page;
   before(async () => {
-    opened = await openPage({ hash: '#train?steps=20000&batch=16&codes=512&lr=0.02' });
+    opened = await openPage({ hash: '#train?steps=20000&batch=4' });
     ({ page } = opened);
   });
   after(() => opened?.close());
 
+  /** A PNG of one colour. */
+  const flat = async (colour) => Buffer.from(await page.evaluate(async (fill) => {
+    const canvas = new OffscreenCanvas(32, 32);
+    Object.assign(canvas.getContext('2d'), { fillStyle: fill }).fillRect(0, 0, 32, 32);
+    return [...new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer())];
+  }, colour));
+
   it('are told of, with a button that puts them to work', async () => {
+    const colours = ['#c82828', '#145ac8']; // two pictures of one colour each find few codes
+    await drop(page, await Promise.all(colours.map(async (colour, i) => ({ name: `${i}.png`, type: 'image/png', bytes: await flat(colour) }))));
+    await page.getByText('2 pictures chosen.').waitFor({ state: 'attached' });
     await page.getByText('Config as JSON').first().click();
     const editor = page.getByRole('textbox', { name: 'Config as JSON' });
     const config = JSON.parse(await editor.inputValue());
-    Object.assign(config.quantizer, { size: 4096, restart: 0 }); // so many that the first latents find few of them
+    Object.assign(config.quantizer, { size: 1024, restart: 0 });
     Object.assign(config.train, { size: 16, quantize_from: 2 });
     await editor.fill(JSON.stringify(config));
     await page.getByText('This config is fine.').waitFor();
     await page.locator('.transport').getByRole('button', { name: 'Start' }).click();
-    const told = page.getByText(/^Only \d+ of 4096 codes of level 0 are in use/);
+    const told = page.getByText(/^Only \d+ of 1024 codes of level 0 are in use/);
     await told.waitFor();
     const few = Number((await told.innerText()).match(/\d+/)[0]);
-    assert.ok(few < 410, `${few} codes`);
+    assert.ok(few < 103, `${few} codes`);
     await page.getByRole('button', { name: 'Restart dead codes' }).click();
     await page.waitForFunction((least) => {
       const row = [...document.querySelectorAll('.figures > div')].find((div) => div.querySelector('dt').textContent === 'Codes used');

@@ -27,6 +27,7 @@ function handTimer() {
 const MANY = 1000;
 const image = (width) => ({ data: new Uint8Array(width * 3), width, height: 1, channels: 3 });
 const pings = (port) => port.sent.filter(({ message }) => message.ping).length;
+const patient = { timeout: 120_000 }; // for what would wait for ever
 const hangs = { code: 'ERR_WORKER', message: /no sign of life/ };
 
 test('a silent worker is asked, then ended; all that was pending rejects, and so does what comes later', async () => {
@@ -137,7 +138,7 @@ function client(timer, workerURL) {
   return { client: made, word };
 }
 
-test('a worker that spins is ended, and the next call starts afresh', async () => {
+test('a worker that spins is ended, and the next call starts afresh', patient, async () => {
   const timer = handTimer();
   const { client: own, word } = client(timer, 'spinning-worker.mjs');
   const { channel } = await own.ready();
@@ -155,7 +156,7 @@ test('a worker that spins is ended, and the next call starts afresh', async () =
   own.dispose();
 });
 
-test('a worker in the middle of a long run answers a ping', async () => {
+test('a worker in the middle of a long run answers a ping', patient, async () => {
   const timer = handTimer();
   const { client: own, word } = client(timer, '../../dist/node-worker.js');
   const { channel } = await own.ready();
