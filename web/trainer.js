@@ -8,6 +8,8 @@ import { fromCore } from './tokens.js';
 
 /** Steps per request: how far ahead a function for the learning rate is asked. */
 const CHUNK = 1000;
+/** A step of a large net takes tens of seconds on a slow device: a trainer's worker may be silent for longer, ms. */
+const SILENCE_MS = 300000;
 const FIXED_PREVIEWS = 8;
 const SEND_BYTES = 8 << 20;
 const OPTIONS = [
@@ -98,7 +100,7 @@ export async function startTrainer(platform, options, checkpoint, { makeModel, i
     options.features && toBytes(options.features.heads),
   ]);
   const held = validation ?? data.slice(0, FIXED_PREVIEWS).map((p) => ({ ...p, own: false }));
-  const { channel, backend } = await platform.startWorker(options);
+  const { channel, backend } = await platform.startWorker({ ...options, silence: options.silence ?? SILENCE_MS });
   const ask = (/** @type {string} */ op, /** @type {any} */ args) => channel.call(op, args, { signal });
   try {
     const features = net && heads ? { net, heads } : undefined;

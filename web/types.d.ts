@@ -59,7 +59,8 @@ export interface LoadOptions extends TaskOptions {
   /** Give up loading when nothing has come for this many ms, with an error that names the URL. Default 30000. */
   timeout?: number;
   /** End a worker that says nothing for this many ms while a call is pending, the page itself running all the while: what is pending
-   * rejects with ERR_WORKER, and the next call starts a fresh one. Longer than the longest step; Infinity: never. Default 60000. */
+   * rejects with ERR_WORKER, and the next call starts a fresh one. Longer than the longest step; Infinity: never. Default 60000, of a
+   * trainer's worker 300000. */
   silence?: number;
 }
 export type BuildName = 'simd' | 'relaxed' | 'simd-threads' | 'relaxed-threads';

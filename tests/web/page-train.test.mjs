@@ -217,7 +217,7 @@ describe('a training worker that hangs', () => {
 
   it('is replaced once it is silent for long', async () => {
     await hang(page);
-    await page.clock.runFor('01:10');
+    await page.clock.runFor('05:10');
     await page.getByText(/^The training worker stopped and was started again from step \d+\.$/).waitFor();
     await runsOn();
     assert.deepEqual(opened.faults, []);
