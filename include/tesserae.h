@@ -179,6 +179,24 @@ tess_status tess_trainer_model(tess_trainer *trainer, int half, const uint8_t **
  * pictures under 161 px. */
 tess_status tess_compare(const uint8_t *a, const uint8_t *b, int width, int height, int channels, double out[4]);
 
+/* LPIPS v0.1 on SqueezeNet 1.1 (Zhang, Isola, Efros, Shechtman, Wang 2018, arXiv:1801.03924): how different two pictures look;
+ * 0 if they are equal, lower is nearer. The sum over seven layers of the net of mean_xy sum_c w_c (a_xyc/|a_xy| - b_xyc/|b_xy|)^2,
+ * a and b being what the layer makes of the two pictures and w the layer's head. */
+typedef struct tess_lpips tess_lpips;
+
+tess_lpips *tess_lpips_new(void);
+void tess_lpips_free(tess_lpips *lpips);
+const char *tess_lpips_message(const tess_lpips *lpips);
+/* The net and its heads, as for a trainer; they serve all jobs that follow. Both may be the same file. The bytes are copied. */
+tess_status tess_lpips_features(tess_lpips *lpips, const void *net, size_t net_size, const void *heads,
+                                size_t heads_size);
+tess_status tess_lpips_set(tess_lpips *lpips, const char *option, double value); /* "threads" >= 1 */
+/* Starts a job: returns where to write two RGB pictures of width x height, at least 17 pixels a side, one behind the other
+ * (2 * width * height * 3 bytes), or NULL. */
+uint8_t *tess_lpips_begin(tess_lpips *lpips, int width, int height);
+tess_status tess_lpips_step(tess_lpips *lpips);   /* MORE, DONE or an error, which ends the job */
+double tess_lpips_value(const tess_lpips *lpips); /* of the job that is done; NaN before that */
+
 #ifdef __cplusplus
 }
 #endif

@@ -13,19 +13,10 @@ tess_trainer *tess_trainer_new(void) {
     return t;
 }
 
-static void drop_features(tess_trainer *t) {
-    ts_weights_free(t->features);
-    ts_params_free(t->feature_params);
-    ts_free(t->feature_values);
-    t->features = NULL;
-    t->feature_params = NULL;
-    t->feature_values = NULL;
-}
-
 void tess_trainer_free(tess_trainer *trainer) {
     if (!trainer) return;
     ts_trainer_unload(trainer);
-    drop_features(trainer);
+    ts_feature_net_drop(&trainer->features);
     ts_pictures_free(&trainer->train);
     ts_pictures_free(&trainer->validation);
     ts_pool_free(trainer->pool);
@@ -52,75 +43,12 @@ uint8_t *tess_trainer_add_image(tess_trainer *trainer, int validation, int width
                            &trainer->error);
 }
 
-/* ---- the LPIPS net ----------------------------------------------------------------------------------------------- */
-
-static int shape_in_file(void *self, const char *name, int dims[4]) {
-    const ts_file_tensor *tensor = ts_safetensors_find(self, name);
-    if (!tensor || tensor->rank < 1 || tensor->rank > 4) return 0;
-    for (int i = 0; i < tensor->rank; i++) dims[i] = tensor->shape[i] > 65536 ? 65536 : (int)tensor->shape[i];
-    return tensor->rank;
-}
-
-static bool all_finite(const float *values, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(values[i])) return false;
-    }
-    return true;
-}
-
-/* Reads one parameter: trunk tensors by their name; a head is any tensor whose name contains "lin0" and so on. */
-static tess_status read_feature(tess_trainer *t, const ts_param *p, const ts_safetensors *net,
-                                const ts_safetensors *heads, float *room) {
-    bool head = strncmp(p->name, "lin", 3) == 0;
-    const ts_file_tensor *tensor = head ? NULL : ts_safetensors_find(net, p->name);
-    for (size_t i = 0; head && i < ts_safetensors_count(heads); i++) {
-        const ts_file_tensor *other = ts_safetensors_at(heads, i);
-        if (strstr(other->name, p->name)) tensor = other;
-    }
-    if (!tensor || tensor->count != p->count) {
-        return ts_fail(&t->error, TESS_ERR_MODEL, "The LPIPS file has no tensor %s of %d values.", p->name,
-                       (int)p->count);
-    }
-    ts_file_tensor_floats(tensor, room);
-    if (!all_finite(room, p->count)) {
-        return ts_fail(&t->error, TESS_ERR_MODEL, "Tensor %s of the feature net holds a number that is not finite.",
-                       p->name);
-    }
-    ts_param_read(p, t->feature_values, room);
-    return TESS_OK;
-}
-
-static tess_status read_features(tess_trainer *t, ts_safetensors *net, const ts_safetensors *heads) {
-    ts_error *err = &t->error;
-    tess_status status = ts_params_new(&t->feature_params, err);
-    if (status >= 0) status = ts_perceptual_params(t->feature_params, (ts_shape_source){net, shape_in_file}, err);
-    if (status < 0) return status;
-    size_t floats = ts_params_floats(t->feature_params);
-    float *room = ts_alloc_floats(floats);
-    t->feature_values = ts_calloc(floats, sizeof(float));
-    if (!room || !t->feature_values) status = ts_fail_memory(err, 2 * floats * sizeof(float));
-    for (int i = 0; i < ts_params_count(t->feature_params) && status >= 0; i++) {
-        status = read_feature(t, ts_params_at(t->feature_params, i), net, heads, room);
-    }
-    ts_free(room);
-    if (status >= 0) status = ts_weights_new(t->feature_params, t->feature_values, NULL, &t->features, err);
-    return status;
-}
-
 tess_status tess_trainer_features(tess_trainer *trainer, const void *net, size_t net_size, const void *heads,
                                   size_t heads_size) {
-    ts_safetensors *net_file = NULL, *heads_file = NULL;
     if (!trainer) return TESS_ERR_STATE;
     trainer->error.text[0] = 0;
     ts_trainer_drop_graph(trainer);
-    drop_features(trainer);
-    tess_status status = ts_safetensors_open(&net_file, net, net_size, &trainer->error);
-    if (status >= 0) status = ts_safetensors_open(&heads_file, heads, heads_size, &trainer->error);
-    if (status >= 0) status = read_features(trainer, net_file, heads_file);
-    if (status < 0) drop_features(trainer);
-    ts_safetensors_close(net_file);
-    ts_safetensors_close(heads_file);
-    return status;
+    return ts_feature_net_load(&trainer->features, net, net_size, heads, heads_size, &trainer->error);
 }
 
 /* ---- options and figures ----------------------------------------------------------------------------------------- */

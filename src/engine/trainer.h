@@ -14,6 +14,7 @@
 #include "base/parallel.h"
 #include "base/rng.h"
 #include "engine/adversary.h"
+#include "engine/feature_net.h"
 #include "engine/image_loss.h"
 #include "engine/model_file.h"
 #include "engine/pixels.h"
@@ -87,10 +88,7 @@ struct tess_trainer {
     ts_pictures train, validation;
     int threads;
     ts_pool *pool;
-    /* the LPIPS net; parameters NULL when there is none */
-    ts_params *feature_params;
-    float *feature_values;
-    ts_weights *features;
+    ts_feature_net features; /* for LPIPS; may be none */
     /* the model: json NULL before config */
     char *json;
     ts_config config;                             /* with live changes */

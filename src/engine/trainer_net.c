@@ -147,7 +147,7 @@ static void build(tess_trainer *t, ts_weights *encoder) {
  * adversary. *bytes: the room that it takes. */
 static tess_status plan_judges(tess_trainer *t, size_t *bytes) {
     ts_error *err = &t->error;
-    tess_status status = ts_image_loss_new(&t->config, t->features, t->threads, &t->image_loss, err);
+    tess_status status = ts_image_loss_new(&t->config, t->features.weights, t->threads, &t->image_loss, err);
     if (status < 0) return status;
     *bytes = ts_image_loss_bytes(t->image_loss);
     if (t->made.phase == 1) return TESS_OK;
@@ -207,7 +207,7 @@ tess_status ts_trainer_ready(tess_trainer *t) {
         t->pool = ts_pool_new(t->threads);
         if (!t->pool) return ts_fail_memory(&t->error, 1 << 16);
     }
-    if (t->config.train.loss.lpips > 0 && !t->features) {
+    if (t->config.train.loss.lpips > 0 && !t->features.weights) {
         return ts_fail(&t->error, TESS_ERR_STATE,
                        "The config asks for LPIPS (train.loss.lpips): give a feature net, or set lpips to 0.");
     }

@@ -57,6 +57,12 @@ static void declare_head(declaration *d, int head, int channels) {
     if (d->status >= 0) d->status = ts_params_add(d->params, name, TS_PARAM_PLAIN, 1, &channels, d->err);
 }
 
+int ts_perceptual_head(const ts_params *params, int head) {
+    char name[TS_PARAM_NAME];
+    snprintf(name, sizeof name, "lin%d", head);
+    return ts_params_find(params, name);
+}
+
 tess_status ts_perceptual_params(ts_params *params, ts_shape_source source, ts_error *err) {
     declaration d = {.params = params, .source = source, .err = err};
     int head = 0, channels = declare_conv(&d, "features.0", 3, 3);
@@ -89,8 +95,8 @@ static ts_tensor fire(ts_graph *g, ts_weights *weights, ts_tensor x, int number)
     return ts_graph_concat(g, narrow, conv(g, weights, squeezed, name, 1, 1));
 }
 
-static void features(ts_graph *g, ts_weights *weights, ts_tensor x, const float range[2],
-                     ts_tensor taps[TS_PERCEPTUAL_HEADS]) {
+void ts_perceptual_features(ts_graph *g, ts_weights *weights, ts_tensor x, const float range[2],
+                            ts_tensor taps[TS_PERCEPTUAL_HEADS]) {
     float scale[3], shift[3];
     int tap = 0;
     for (int c = 0; c < 3; c++) { /* range -> [-1, 1] -> the trunk's own normalisation */
@@ -109,11 +115,8 @@ static void features(ts_graph *g, ts_weights *weights, ts_tensor x, const float 
 void ts_perceptual_build(ts_graph *graph, ts_weights *weights, ts_tensor x, ts_tensor target, const float range[2],
                          ts_tensor heads[TS_PERCEPTUAL_HEADS]) {
     ts_tensor a[TS_PERCEPTUAL_HEADS], b[TS_PERCEPTUAL_HEADS];
-    features(graph, weights, target, range, b);
-    features(graph, weights, x, range, a);
-    for (int i = 0; i < TS_PERCEPTUAL_HEADS; i++) {
-        char name[TS_PARAM_NAME];
-        snprintf(name, sizeof name, "lin%d", i);
-        heads[i] = ts_graph_lpips(graph, a[i], b[i], weights, ts_params_find(ts_weights_params(weights), name));
-    }
+    ts_perceptual_features(graph, weights, target, range, b);
+    ts_perceptual_features(graph, weights, x, range, a);
+    for (int i = 0; i < TS_PERCEPTUAL_HEADS; i++)
+        heads[i] = ts_graph_lpips(graph, a[i], b[i], weights, ts_perceptual_head(ts_weights_params(weights), i));
 }

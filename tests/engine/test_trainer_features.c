@@ -30,7 +30,7 @@ static void check_case(tess_trainer *t, const twin_file *f, const char *size, in
     test_row("%s", size);
     CHECK_INT(ts_graph_new(TS_GRAPH_TRAINING, &g, NULL), TESS_OK);
     ts_tensor y = ts_graph_input(g, (ts_shape){1, h, w, 3}, true), x = ts_graph_input(g, (ts_shape){1, h, w, 3}, false);
-    ts_perceptual_build(g, t->features, y, x, (const float[2]){-1, 1}, lpips);
+    ts_perceptual_build(g, t->features.weights, y, x, (const float[2]){-1, 1}, lpips);
     CHECK_INT(ts_graph_plan(g, 2, NULL), TESS_OK);
     CHECK_INT(ts_graph_alloc(g, NULL), TESS_OK);
     load(g, y, f, size, "y");
@@ -71,7 +71,7 @@ static void test_equal_pictures(void) {
     CHECK_INT(ts_graph_new(TS_GRAPH_TRAINING, &g, NULL), TESS_OK);
     ts_shape shape = {2, TS_PERCEPTUAL_SIDE, TS_PERCEPTUAL_SIDE, 3};
     ts_tensor y = ts_graph_input(g, shape, true), x = ts_graph_input(g, shape, false);
-    ts_perceptual_build(g, t->features, y, x, (const float[2]){0, 255}, lpips);
+    ts_perceptual_build(g, t->features.weights, y, x, (const float[2]){0, 255}, lpips);
     CHECK_INT(ts_graph_plan(g, 1, NULL), TESS_OK);
     CHECK_INT(ts_graph_alloc(g, NULL), TESS_OK);
     for (size_t i = 0; i < ts_shape_count(shape); i++)
@@ -94,7 +94,7 @@ static void test_wrong_files(void) {
     CHECK_INT(tess_trainer_features(t, net.bytes, net.size, other.bytes, other.size), TESS_ERR_MODEL);
     CHECK(strstr(tess_trainer_message(t), "lin0") != NULL);
     CHECK(tess_trainer_features(t, net.bytes, net.size / 2, heads.bytes, heads.size) < 0);
-    CHECK(t->features == NULL);
+    CHECK(t->features.weights == NULL);
     CHECK_INT(tess_trainer_features(t, net.bytes, net.size, heads.bytes, heads.size), TESS_OK);
     twin_close(&other);
     tess_trainer_free(t);
