@@ -4,7 +4,7 @@ import { Codec, defined, sendable } from './codec.js';
 import { TesseraeError } from './errors.js';
 import { faultOf, isForeign, Model, modelBytes, modelShelf } from './model.js';
 import { checkOptions } from './options.js';
-import { toBytes } from './pixels.js';
+import { featureBytes, toBytes } from './pixels.js';
 import { startTrainer } from './trainer.js';
 
 const LOAD = [
@@ -98,14 +98,19 @@ export function createApi(platform) {
 
   /** @type {Types['compare']} */
   async function compare(a, b, options = {}) {
-    const [first, second] = await Promise.all([platform.readImage(a, options), platform.readImage(b, options)]);
+    checkOptions('compare', options, ['features', 'signal', 'onProgress', 'transfer']);
+    const [first, second, features] = await Promise.all([
+      platform.readImage(a, options),
+      platform.readImage(b, options),
+      options.features && featureBytes(options.features),
+    ]);
     if (first.width !== second.width || first.height !== second.height) {
       throw new TesseraeError(
         'ERR_INPUT',
         `Pictures of ${first.width}x${first.height} and ${second.width}x${second.height} are not of one size.`,
       );
     }
-    return worker().call('compare', { a: sendable(first).pixels, b: sendable(second).pixels }, options);
+    return worker().call('compare', { a: sendable(first).pixels, b: sendable(second).pixels, features }, options);
   }
 
   /**

@@ -19,6 +19,9 @@ import { BUILDS } from './wasm.js';
  * }} Platform
  */
 
+/** How much of a model is copied at a time. */
+const COPY_BYTES = 1 << 21;
+
 const TASK = ['signal', 'onProgress', 'transfer'];
 const ENCODE = [...TASK, 'quality', 'bpp', 'targetSize', 'effort', 'alpha', 'measure', 'model'];
 const TOKENIZE = [...TASK, 'quality', 'effort'];
@@ -31,6 +34,16 @@ const DECODE = [...TASK, 'region', 'levels', 'strict', 'onTile', 'model'];
 export function sendable({ data, width, height, channels, own }, give = false) {
   const part = data.byteLength < data.buffer.byteLength || !(data.buffer instanceof ArrayBuffer);
   return { pixels: { data: part ? data.slice() : data, width, height, channels }, transfer: part || own || give };
+}
+
+/** A model's bytes, to be given away. In parts: copied at once, as a clone is, megabytes hold up the page. @param {Uint8Array} bytes */
+async function copyOf(bytes) {
+  const copy = new Uint8Array(bytes.length);
+  for (let at = 0; at < bytes.length; at += COPY_BYTES) {
+    if (at) await new Promise((resolve) => setTimeout(resolve));
+    copy.set(bytes.subarray(at, at + COPY_BYTES), at);
+  }
+  return copy;
 }
 
 /** @typedef {import('./types').EncodeResult} ResultShape */
@@ -93,7 +106,7 @@ export class Codec {
     checkBackend(options);
     throwIfAborted(signal);
     const setup = async (/** @type {import('./channel.js').Channel} */ channel) =>
-      channel.call('load', { bytes: await model });
+      channel.call('load', { bytes: await copyOf(await model) });
     const clients = Array.from(
       { length: Math.max(1, workers) },
       () => new Client(() => platform.startWorker(options), setup),

@@ -16,6 +16,7 @@ const ENCODE_DEFAULTS = { quality: 60, effort: 4 };
 /** @typedef {import('./protocol.js').Pixels} Pixels */
 /** @typedef {import('./protocol.js').Tokens} Tokens */
 /** @typedef {import('./protocol.js').Latents} Latents */
+/** @typedef {import('./protocol.js').FeatureNet} FeatureNet */
 
 export class Core extends Memory {
   /** Asks the trainer's run to end after its step. */
@@ -317,14 +318,31 @@ export class Core extends Memory {
     return measures;
   }
 
-  /** @param {{a: Pixels, b: Pixels}} args of one size */
-  compare({ a, b }) {
+  /** With `features` LPIPS too. @param {{a: Pixels, b: Pixels, features?: FeatureNet}} args pictures of one size */
+  *compare({ a, b, features }) {
     const at = this.alloc(b.width * b.height * 3);
+    let measures;
     try {
       this.write(at, b, 3);
-      return this.compared(a, { at, width: b.width, height: b.height, channels: 3 });
+      measures = this.compared(a, { at, width: b.width, height: b.height, channels: 3 });
     } finally {
       this.c.tess_free(at);
+    }
+    return features ? { ...measures, lpips: yield* this.lpips(a, b, features) } : measures;
+  }
+
+  /** @param {Pixels} a @param {Pixels} b of one size @param {FeatureNet} features */
+  *lpips(a, b, features) {
+    this.renew('lpips');
+    try {
+      this.giveFeatures('lpips', features);
+      const at = this.place('lpips', 'begin', a.width, a.height);
+      this.write(at, a, 3);
+      this.write(at + a.width * a.height * 3, b, 3);
+      while (this.must('lpips', 'step') === MORE) yield;
+      return this.ask('lpips', 'value');
+    } finally {
+      this.drop('lpips');
     }
   }
 

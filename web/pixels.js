@@ -72,3 +72,9 @@ export async function toBytes(input, wanted = 'bytes') {
     `Expected ${wanted} (an ArrayBuffer, a typed array, a Blob, a Response or a ReadableStream), got ${input === null ? 'null' : typeof input}.`,
   );
 }
+
+/** LPIPS' net and heads as bytes. @param {import('./types').FeatureNet} features */
+export async function featureBytes({ net, heads }) {
+  const [trunk, rest] = await Promise.all([net, heads].map((file) => toBytes(file)));
+  return { net: trunk, heads: rest };
+}

@@ -22,6 +22,7 @@
  *   pixelWidth: number, pixelHeight: number}} Tokens
  * @typedef {{width: number, height: number, dim: number, data: Float32Array,
  *   pixelWidth: number, pixelHeight: number}} Latents
+ * @typedef {{net: Uint8Array, heads: Uint8Array}} FeatureNet safetensors
  * @typedef {Partial<Record<import('./types').BuildName, string>>} WasmURLs
  * @typedef {{module?: WebAssembly.Module, bytes?: ArrayBuffer | Uint8Array, wasmURL?: string, fallback?: WasmURLs,
  *   timeout: number, backend?: import('./types').LoadOptions['backend'], threads?: number | 'auto', workers?: number}} InitArgs
@@ -32,14 +33,14 @@ const none = () => [];
 
 /**
  * The ops. `sends`: buffers of the arguments that move to the core; `returns`: buffers of the answer that move back.
- * `serial`: jobs that share the encoder and decoder of a core, run one after another in the order of arrival.
+ * `serial`: jobs that share the handles of a core, run one after another in the order of arrival.
  * @type {Record<string, {serial?: boolean, sends: (args: any) => any[], returns: (value: any) => any[]}>}
  */
 export const OPS = {
   /** InitArgs -> { build, threads, note? } */
   init: { sends: none, returns: none },
   /** { bytes } -> { info, codebooks: Float32Array[] }; the core keeps one model, the last one loaded */
-  load: { sends: none, returns: (v) => v.codebooks.map((/** @type {Float32Array} */ c) => c.buffer) },
+  load: { sends: (a) => [a.bytes.buffer], returns: (v) => v.codebooks.map((/** @type {Float32Array} */ c) => c.buffer) },
   /** { bytes, more?, convert? } -> { info, file? }; keeps nothing */
   inspect: { sends: none, returns: (v) => (v.file ? [v.file.buffer] : []) },
   /** { pixels, transfer, options, measure } -> { bytes, tokens, ms, measures? } */
@@ -64,8 +65,8 @@ export const OPS = {
   },
   /** { encode, width, height } -> { tile, window }[] */
   tiles: { sends: none, returns: none },
-  /** { a, b } Pixels of one size -> { mse, psnr, ssim, msSsim } */
-  compare: { sends: none, returns: none },
+  /** { a, b, features? } Pixels of one size -> { mse, psnr, ssim, msSsim, lpips? } */
+  compare: { serial: true, sends: none, returns: none },
   /** { config } or { checkpoint }, { features? } -> { step, steps } */
   'trainer.create': { sends: none, returns: none },
   /** { bytes } of a model to start from -> undefined */

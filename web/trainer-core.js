@@ -27,7 +27,7 @@ const GAN = { real: 'real', fake: 'fake', accuracy: 'd_accuracy', weight: 'd_wei
 
 /**
  * @param {Core} core
- * @param {{config?: object, checkpoint?: Uint8Array, features?: {net: Uint8Array, heads: Uint8Array}}} args
+ * @param {{config?: object, checkpoint?: Uint8Array, features?: import('./protocol.js').FeatureNet}} args
  */
 export function createTrainer(core, { config, checkpoint, features }) {
   core.renew('trainer');
@@ -36,11 +36,7 @@ export function createTrainer(core, { config, checkpoint, features }) {
   } else {
     core.lend(new TextEncoder().encode(JSON.stringify(config)), (at, size) => core.must('trainer', 'config', at, size));
   }
-  if (features) {
-    core.lend(features.net, (net, n) =>
-      core.lend(features.heads, (heads, m) => core.must('trainer', 'features', net, n, heads, m)),
-    );
-  }
+  if (features) core.giveFeatures('trainer', features);
   return { step: stat(core, 'step'), steps: stat(core, 'steps') };
 }
 

@@ -3,7 +3,7 @@ import { checkBackend, defined, sendable } from './codec.js';
 import { coreAdversary, coreLoss, trainerConfig } from './config.js';
 import { abortError, TesseraeError, throwIfAborted } from './errors.js';
 import { checkOptions } from './options.js';
-import { toBytes, toImageData } from './pixels.js';
+import { featureBytes, toImageData } from './pixels.js';
 import { fromCore } from './tokens.js';
 
 /** Steps per request: how far ahead a function for the learning rate is asked. */
@@ -92,18 +92,16 @@ export async function startTrainer(platform, options, checkpoint, { makeModel, i
   checkBackend(options);
   const { signal, onProgress } = options;
   throwIfAborted(signal);
-  const [data, validation, init, net, heads] = await Promise.all([
+  const [data, validation, init, features] = await Promise.all([
     readAll(options.data, platform, options, 'data'),
     options.validation && readAll(options.validation, platform, options, 'validation'),
     initBytes(),
-    options.features && toBytes(options.features.net),
-    options.features && toBytes(options.features.heads),
+    options.features && featureBytes(options.features),
   ]);
   const held = validation ?? data.slice(0, FIXED_PREVIEWS).map((p) => ({ ...p, own: false }));
   const { channel, backend } = await platform.startWorker({ ...options, silence: options.silence ?? SILENCE_MS });
   const ask = (/** @type {string} */ op, /** @type {any} */ args) => channel.call(op, args, { signal });
   try {
-    const features = net && heads ? { net, heads } : undefined;
     const start = await ask(
       'trainer.create',
       checkpoint

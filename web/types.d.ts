@@ -225,8 +225,8 @@ export interface TrainerOptions extends Pick<LoadOptions, 'workerURL' | 'wasmURL
   width?: number;
   /** A whole model config (ARCHITECTURE.md, "Config"); the options above are laid over its "quantizer" and "train" parts. */
   config?: object;
-  /** Feature net and heads for the perceptual loss, safetensors each. */
-  features?: { net: BytesInput; heads: BytesInput };
+  /** For the perceptual loss. */
+  features?: FeatureNet;
 }
 export interface TrainerLoss {
   l1?: number; l2?: number; msSsim?: number; perceptual?: number; commitment?: number;
@@ -314,7 +314,19 @@ export function resumeTrainer(checkpoint: BytesInput, options: Partial<TrainerOp
 export type Dataset = Iterable<ImageInput> | AsyncIterable<ImageInput> | { length: number; get(i: number): Promise<ImageInput> };
 
 // ---------- quality numbers (used by demo, CLI and tests alike)
-export function compare(a: ImageInput, b: ImageInput, options?: TaskOptions): Promise<{ mse: number; psnr: number; ssim: number; msSsim: number }>;
+/** What LPIPS looks through: SqueezeNet 1.1 and its heads, safetensors each; both may be one file. */
+export interface FeatureNet { net: BytesInput; heads: BytesInput }
+export interface Measures {
+  /** Of values 0..255. */
+  mse: number;
+  /** dB. */
+  psnr: number;
+  ssim: number; msSsim: number;
+  /** With `features`: how different the two look (Zhang et al. 2018). 0 = equal, lower is nearer. */
+  lpips?: number;
+}
+/** Measures over RGB of two pictures of one size; LPIPS takes them from 17 pixels a side on. */
+export function compare(a: ImageInput, b: ImageInput, options?: TaskOptions & { features?: FeatureNet }): Promise<Measures>;
 
 // ---------- environment and errors
 export function detect(): { wasm: boolean; simd: boolean; relaxed: boolean; threads: boolean; workers: boolean; offscreenCanvas: boolean; crossOriginIsolated: boolean; canvasReadable: Promise<boolean> };

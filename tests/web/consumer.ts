@@ -38,5 +38,6 @@ export async function small(file: ArrayBuffer): Promise<unknown[]> {
   } catch (error) {
     if (error instanceof TesseraeError && error.code === 'ERR_MODEL') return [error.url];
   }
-  return [info, stream, compare, detect().simd, await models.list(), version, wasm.length + workerSource.length];
+  const { lpips }: { lpips?: number } = await compare(bytes, bytes, { features: { net: bytes, heads: new Blob() } });
+  return [info, stream, lpips, detect().simd, await models.list(), version, wasm.length + workerSource.length];
 }

@@ -1,49 +1,53 @@
-/* The page's LPIPS against the PyTorch twin's values. */
+/* LPIPS by the package: the PyTorch twin's values, in a worker. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { it } from 'node:test';
-import { makeLpips } from '../../web/demo/src/lib/lpips.js';
+import { compare } from '../../dist/node.js';
+import { scene } from './pictures.mjs';
 
-const open = (name) => {
-  const bytes = readFileSync(new URL(`../fixtures/twin/${name}.safetensors`, import.meta.url));
-  const length = Number(bytes.readBigUInt64LE(0));
-  const { __metadata__, ...tensors } = JSON.parse(bytes.subarray(8, 8 + length));
-  return { tensors, body: bytes.subarray(8 + length) };
-};
+const read = (path) => new Uint8Array(readFileSync(new URL(`../../${path}`, import.meta.url)));
+const fixture = (name) => read(`tests/fixtures/twin/${name}.safetensors`);
+const small = { net: fixture('squeezenet'), heads: fixture('lpips') };
 
-/** Trunk and heads of the fixtures as one file. */
-function feature(a, b) {
-  const moved = Object.entries(b.tensors).map(([name, t]) => [name, { ...t, data_offsets: t.data_offsets.map((at) => at + a.body.length) }]);
-  const header = Buffer.from(JSON.stringify({ ...a.tensors, ...Object.fromEntries(moved) }));
-  const size = Buffer.alloc(8);
-  size.writeBigUInt64LE(BigInt(header.length));
-  return new Uint8Array(Buffer.concat([size, header, a.body, b.body]));
-}
+/** The tensors of the fixture of losses. */
+const bytes = Buffer.from(fixture('losses'));
+const length = Number(bytes.readBigUInt64LE(0));
+const tensors = JSON.parse(bytes.subarray(8, 8 + length));
+const part = (name) => bytes.subarray(8 + length).subarray(...tensors[name].data_offsets);
+const image = (name) => ({ data: new Uint8Array(part(name)), width: tensors[name].shape[2], height: tensors[name].shape[1] });
 
-const { tensors, body } = open('losses');
-const part = (name) => body.subarray(...tensors[name].data_offsets);
-
-function image(name) {
-  const [, height, width] = tensors[name].shape, rgb = part(name);
-  const data = new Uint8ClampedArray(width * height * 4).fill(255);
-  for (let i = 0; i < width * height; i++) data.set(rgb.subarray(3 * i, 3 * i + 3), 4 * i);
-  return { data, width, height };
-}
-
-const lpips = makeLpips(feature(open('squeezenet'), open('lpips')));
 for (const size of ['33x47', '161x162']) {
-  it(`has the twin's value at ${size}`, () => {
-    const got = lpips.distance(lpips.features(image(`${size}.x`)), lpips.features(image(`${size}.y`)));
-    const want = part(`${size}.lpips`).readFloatLE(0);
-    assert.ok(Math.abs(got - want) < 2e-5, `${got}, not ${want}`);
-    assert.equal(lpips.distance(lpips.features(image(`${size}.x`)), lpips.features(image(`${size}.x`))), 0);
+  it(`has the twin's value at ${size}`, async () => {
+    const [x, y] = [image(`${size}.x`), image(`${size}.y`)], want = part(`${size}.lpips`).readFloatLE(0);
+    const { lpips, psnr } = await compare(x, y, { features: small });
+    assert.ok(Math.abs(lpips - want) < 2e-5, `${lpips}, not ${want}`);
+    assert.equal(psnr, (await compare(x, y)).psnr);
+    assert.equal((await compare(x, x, { features: small })).lpips, 0);
   });
 }
 
-it('reads the bundled net, whose trunk is of halves', () => {
-  const whole = makeLpips(new Uint8Array(readFileSync(new URL('../../models/lpips-squeeze.safetensors', import.meta.url))));
-  const noise = image('161x162.x');
-  const grey = { ...noise, data: new Uint8ClampedArray(noise.data.length).fill(128) };
-  const value = whole.distance(whole.features(noise), whole.features(grey));
-  assert.ok(value > 0.05 && value < 2, String(value));
+it('reads the bundled net, one file for trunk and heads; calls that come together do not mix', async () => {
+  const both = read('models/lpips-squeeze.safetensors');
+  const features = { net: both, heads: new Blob([both]) };
+  const a = scene(90, 70), b = scene(90, 70, 3, 7), c = { ...a, data: a.data.map((value) => 255 - value) };
+  const [near, far, same] = await Promise.all([b, c, a].map((other) => compare(a, other, { features }).then(({ lpips }) => lpips)));
+  assert.ok(same === 0 && near > 0 && far > 2 * near && far < 3, `${same}, ${near}, ${far}`);
+  assert.equal((await compare(a, c, { features })).lpips, far);
+});
+
+it('is not measured unasked, and says what is wrong', async () => {
+  const a = scene(40, 40), tiny = scene(16, 40);
+  assert.equal('lpips' in (await compare(a, a)), false);
+  await assert.rejects(compare(tiny, tiny, { features: small }), { code: 'ERR_INPUT', message: /17 pixels/ });
+  await assert.rejects(compare(a, a, { features: { ...small, net: small.heads } }), { code: 'ERR_MODEL' });
+  await assert.rejects(compare(a, a, { features: { net: small.net } }), { code: 'ERR_INPUT' });
+  await assert.rejects(compare(a, a, { feature: small }), { code: 'ERR_OPTION' });
+  assert.equal((await compare(a, a, { features: small })).lpips, 0); // the worker goes on
+});
+
+it('ends when it is told to', async () => {
+  const big = scene(1200, 900), stop = new AbortController();
+  const measured = compare(big, big, { features: small, signal: stop.signal });
+  setTimeout(() => stop.abort(), 20);
+  await assert.rejects(measured, { name: 'AbortError' });
 });

@@ -49,7 +49,7 @@ test('progress comes before the answer, and none after it', async () => {
 test('errors keep code, sentence and url on their way', async () => {
   const port = fakePort();
   const channel = new Channel(port);
-  const call = channel.call('load', {});
+  const call = channel.call('inspect', {});
   port.reply({ id: 1, error: toWire(new TesseraeError('ERR_MODEL', 'Wrong model.', { url: 'x:y' })) });
   await assert.rejects(call, (error) => error instanceof TesseraeError && error.code === 'ERR_MODEL' && error.message === 'Wrong model.' && error.url === 'x:y');
   assert.ok(channel.open, 'a plain error leaves the worker alive');

@@ -1,6 +1,7 @@
 /* What the net makes of the held-out pictures, and of its codes. */
 import { batch, computed, signal } from '@preact/signals';
 import { codePatches } from '../lib/code-patches.js';
+import { breathe } from '../lib/pause.js';
 import { trainer } from './run.js';
 import { addMoment } from './timeline.js';
 
@@ -26,6 +27,7 @@ export async function look(from) {
     looks.value = pairs;
     codeCounts.value = counts;
   });
+  await breathe(); // drawing them was a task of its own
   await addMoment(from.step, pairs.map(({ output }) => output));
   return took;
 }

@@ -96,7 +96,7 @@ export async function features() {
   const response = await fetch(new URL('../../../../models/lpips-squeeze.safetensors', import.meta.url));
   if (!response.ok) throw new Error(`The feature net of LPIPS could not be read (${response.status}).`);
   const bytes = new Uint8Array(await response.arrayBuffer());
-  return { net: bytes, heads: bytes.slice() };
+  return { net: bytes, heads: bytes };
 }
 
 /** Lets the core look at a config, with one blank picture to train on; resolves with '' or its sentence. */

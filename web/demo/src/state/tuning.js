@@ -14,32 +14,11 @@ const RATES = [0.1, 0.2, 0.4]; // bits per pixel; the table shows the middle one
 const MOST = 6; // held-out pictures
 
 /**
- * null, or { done, total } while it is measured, then { step, rows, before, after, saved }: rows of { original, before,
+ * null, or { rows, total } while it is measured, then { step, rows, before, after, saved }: rows of { original, before,
  * after }, each of the last two { image, bpp, psnr, lpips }; `before` and `after` are means, `saved` the share of the bits
- * that the tuned model saves at the former PSNR.
+ * that the tuned model saves at the former PSNR. Rows come one by one: to draw all pictures at once would hold up the page.
  */
 export const gain = signal(null);
-
-/** A worker that measures LPIPS: { of(image, others), end() }. */
-async function lpipsWorker() {
-  const { net } = await features();
-  const worker = new Worker(new URL('../lib/lpips.worker.js', import.meta.url), { type: 'module' });
-  worker.postMessage({ net });
-  let last = 0;
-  const of = (image, others) => new Promise((resolve, reject) => {
-    const id = ++last;
-    const listen = ({ data }) => {
-      if (data.id !== id) return;
-      worker.removeEventListener('message', listen);
-      if (data.error) reject(new Error(data.error));
-      else resolve(data.values);
-    };
-    worker.addEventListener('message', listen);
-    worker.addEventListener('error', (event) => reject(new Error(event.message)), { once: true });
-    worker.postMessage({ id, image, others });
-  });
-  return { of, end: () => worker.terminate() };
-}
 
 const mean = (list, get) => list.reduce((sum, item) => sum + get(item), 0) / list.length;
 
@@ -53,15 +32,14 @@ export function rateAt(curve, psnr) {
   return a.bpp * (b.bpp / a.bpp) ** part;
 }
 
-/** One picture by one codec at every rate; the decoded picture is kept of the middle rate alone. */
-async function pointsOf(codec, original) {
+/** One picture by one codec at every rate; of the middle one LPIPS is measured too, and the decoded picture kept. */
+async function pointsOf(codec, original, net) {
   const points = [];
   for (const [i, bpp] of RATES.entries()) {
     const made = await codec.encode(original, { bpp });
-    const { data, width, height } = await codec.decode(made.bytes);
-    const image = new ImageData(new Uint8ClampedArray(data), width, height);
-    const { psnr } = await compare(original, image);
-    points.push({ bpp: made.bpp, psnr, ...(i === 1 && { image }) });
+    const image = await codec.decode(made.bytes);
+    const { psnr, lpips } = await compare(original, image, i === 1 ? { features: net } : {});
+    points.push({ bpp: made.bpp, psnr, ...(i === 1 && { lpips, image }) });
   }
   return points;
 }
@@ -73,23 +51,21 @@ async function measure(model) {
   const blobs = dataset.peek().held.slice(0, MOST);
   const step = latest.peek()?.step ?? 0;
   const total = blobs.length;
-  gain.value = { done: 0, total };
+  gain.value = { rows: [], total };
   const mine = run.peek();
   const codecs = [];
-  const lpips = await lpipsWorker();
+  const net = await features();
   try {
-    for (const source of [presets[mine.preset].init, await model.save()]) codecs.push(await createCodec({ ...engine, model: source, cache: false }));
+    for (const source of [presets[mine.preset].init, model]) codecs.push(await createCodec({ ...engine, model: source, cache: false }));
     const rows = [], curves = [[], []];
     for (const blob of blobs) {
       const original = await readPixels(blob);
-      const points = [await pointsOf(codecs[0], original), await pointsOf(codecs[1], original)];
-      const shown = points.map(([, middle]) => middle);
-      const distances = await lpips.of(original, shown.map(({ image }) => image));
-      const [before, after] = shown.map((point, i) => ({ ...point, lpips: distances[i] }));
+      const points = [await pointsOf(codecs[0], original, net), await pointsOf(codecs[1], original, net)];
+      const [before, after] = points.map(([, middle]) => middle);
       rows.push({ original, before, after });
       points.forEach((list, i) => curves[i].push(list));
       if (run.peek() !== mine) return;
-      gain.value = { done: rows.length, total };
+      gain.value = { rows, total };
     }
     const [before, after] = ['before', 'after'].map((when) => Object.fromEntries(['bpp', 'psnr', 'lpips'].map((name) => [name, mean(rows, (row) => row[when][name])])));
     const [old, tuned] = curves.map(curveOf);
@@ -97,7 +73,6 @@ async function measure(model) {
     gain.value = { step, rows, before, after, saved };
     say(`Measured on ${total} held-out pictures: ${(100 * saved).toFixed(0)} percent of the bits saved at equal PSNR.`);
   } finally {
-    lpips.end();
     for (const codec of codecs) await codec.dispose();
   }
 }
