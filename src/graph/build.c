@@ -242,6 +242,20 @@ ts_tensor ts_graph_lpips(ts_graph *g, ts_tensor x, ts_tensor target, ts_weights 
     return append_weighted(g, binary(TS_OP_LPIPS, x, target), weights, lin, -1);
 }
 
+ts_tensor ts_graph_leaky_relu_tangent(ts_graph *g, ts_tensor t, ts_tensor x, float slope) {
+    ts_node n = binary(TS_OP_LEAKY_RELU_TANGENT, t, x);
+    n.slope = slope;
+    return append(g, n);
+}
+
+ts_tensor ts_graph_group_norm_tangent(ts_graph *g, ts_tensor t, ts_tensor x, ts_weights *weights, int gamma, int groups,
+                                      float eps) {
+    ts_node n = binary(TS_OP_GROUP_NORM_TANGENT, t, x);
+    n.groups = groups;
+    n.eps = eps;
+    return append_weighted(g, n, weights, gamma, -1);
+}
+
 void ts_graph_output(ts_graph *g, ts_tensor t) {
     if (t >= 0 && t < g->count && !g->planned) g->nodes[t].output = true;
 }

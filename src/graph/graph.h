@@ -86,6 +86,11 @@ ts_tensor ts_graph_l2(ts_graph *g, ts_tensor x, ts_tensor target);
 ts_tensor ts_graph_ms_ssim(ts_graph *g, ts_tensor x, ts_tensor target, float range);
 /* One LPIPS head: mean over n, h, w of sum_c lin[c] (x/|x| - target/|target|)^2; lin: a TS_PARAM_PLAIN entry, c floats. */
 ts_tensor ts_graph_lpips(ts_graph *g, ts_tensor x, ts_tensor target, ts_weights *weights, int lin);
+/* The tangent of a layer, d layer(x + e t) / d e at e = 0, to be built beside the layer; t has x's shape.
+ * leaky_relu: x may also be what the layer gave, as its sign alone counts; no gradient goes to x. */
+ts_tensor ts_graph_leaky_relu_tangent(ts_graph *g, ts_tensor t, ts_tensor x, float slope);
+ts_tensor ts_graph_group_norm_tangent(ts_graph *g, ts_tensor t, ts_tensor x, ts_weights *weights, int gamma, int groups,
+                                      float eps);
 
 /* Keeps a tensor readable after forward (it is never placed under another), and always computed. */
 void ts_graph_output(ts_graph *g, ts_tensor t);

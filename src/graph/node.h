@@ -33,6 +33,8 @@ typedef enum ts_op {
     TS_OP_L2,
     TS_OP_MS_SSIM,
     TS_OP_LPIPS,
+    TS_OP_LEAKY_RELU_TANGENT,
+    TS_OP_GROUP_NORM_TANGENT,
     TS_OP_COUNT
 } ts_op;
 
@@ -127,9 +129,10 @@ enum {
     TS_NEEDS_X2 = 4,      /* ... x[2] */
     TS_NEEDS_Y = 8,       /* ... y */
     TS_IN_PLACE = 16,     /* forward may write y over any x of y's shape */
-    TS_LOSS = 32,         /* y is one float; x[1] is a constant target */
+    TS_LOSS = 32,         /* y is one float */
     TS_PASS_THROUGH = 64, /* every dx equals dy: gradients may share memory */
-    TS_BY_PRODUCT = 128   /* backward needs a place for dx, asked for or not, unless x has no gradient at all */
+    TS_BY_PRODUCT = 128,  /* backward needs a place for dx, asked for or not, unless x has no gradient at all */
+    TS_CONSTANT_X1 = 256  /* x[1] is a constant to backward: no gradient goes there */
 };
 
 /* One row of the table of ops. */
@@ -155,6 +158,11 @@ static inline ts_shape ts_node_input(const ts_graph *g, const ts_node *node, int
     return g->nodes[node->in[k]].shape;
 }
 
+/* May a gradient go from the node to its input k? */
+static inline bool ts_node_gives(const ts_node *node, int k) {
+    return k != 1 || !(ts_op_row_of(node->op)->flags & TS_CONSTANT_X1);
+}
+
 /* Where the gradient of parameter `param` of the call's node is added; NULL: none is wanted. */
 static inline float *ts_call_grads(const ts_call *c, int param) {
     return c->graph->kinds & TS_GRADIENTS_WEIGHTS ? ts_weights_grads(c->node->weights, param) : NULL;
@@ -174,5 +182,6 @@ extern const ts_op_row ts_row_add, ts_row_mul, ts_row_scale, ts_row_attention, t
 extern const ts_op_row ts_row_concat, ts_row_slice, ts_row_pad, ts_row_upsample_nearest, ts_row_pixel_shuffle;
 extern const ts_op_row ts_row_pixel_unshuffle, ts_row_max_pool, ts_row_mean_pool;
 extern const ts_op_row ts_row_l1, ts_row_l2, ts_row_ms_ssim, ts_row_lpips;
+extern const ts_op_row ts_row_leaky_relu_tangent, ts_row_group_norm_tangent;
 
 #endif

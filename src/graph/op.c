@@ -32,6 +32,8 @@ const ts_op_row *ts_op_row_of(ts_op op) {
         [TS_OP_L2] = &ts_row_l2,
         [TS_OP_MS_SSIM] = &ts_row_ms_ssim,
         [TS_OP_LPIPS] = &ts_row_lpips,
+        [TS_OP_LEAKY_RELU_TANGENT] = &ts_row_leaky_relu_tangent,
+        [TS_OP_GROUP_NORM_TANGENT] = &ts_row_group_norm_tangent,
     };
     return table[op];
 }

@@ -25,7 +25,7 @@ static void l1_backward(const ts_call *c) {
 
 const ts_op_row ts_row_l1 = {.name = "l1",
                              .inputs = 2,
-                             .flags = TS_LOSS | TS_NEEDS_X | TS_NEEDS_X1,
+                             .flags = TS_LOSS | TS_CONSTANT_X1 | TS_NEEDS_X | TS_NEEDS_X1,
                              .shape = loss_infer,
                              .forward = l1_forward,
                              .backward = l1_backward};
@@ -40,7 +40,7 @@ static void l2_backward(const ts_call *c) {
 
 const ts_op_row ts_row_l2 = {.name = "l2",
                              .inputs = 2,
-                             .flags = TS_LOSS | TS_NEEDS_X | TS_NEEDS_X1,
+                             .flags = TS_LOSS | TS_CONSTANT_X1 | TS_NEEDS_X | TS_NEEDS_X1,
                              .shape = loss_infer,
                              .forward = l2_forward,
                              .backward = l2_backward};
@@ -74,7 +74,7 @@ static size_t ms_ssim_work(const ts_graph *g, const ts_node *node, bool backward
 
 const ts_op_row ts_row_ms_ssim = {.name = "ms_ssim",
                                   .inputs = 2,
-                                  .flags = TS_LOSS,
+                                  .flags = TS_LOSS | TS_CONSTANT_X1,
                                   .shape = loss_infer,
                                   .forward = ms_ssim_forward,
                                   .backward = ms_ssim_backward,
@@ -104,7 +104,7 @@ static void lpips_backward(const ts_call *c) { lpips(c, c->dx[0], c->node->seed)
 
 const ts_op_row ts_row_lpips = {.name = "lpips",
                                 .inputs = 2,
-                                .flags = TS_LOSS | TS_NEEDS_X | TS_NEEDS_X1,
+                                .flags = TS_LOSS | TS_CONSTANT_X1 | TS_NEEDS_X | TS_NEEDS_X1,
                                 .shape = lpips_infer,
                                 .forward = lpips_forward,
                                 .backward = lpips_backward};

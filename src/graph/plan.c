@@ -26,9 +26,9 @@ bool ts_node_trains(const ts_node *n) { return n->weights && n->op != TS_OP_LPIP
 
 static bool is_loss(const ts_node *n) { return (row_flags(n) & TS_LOSS) != 0; }
 
-/* Does a gradient go to input k of the node? A loss's target is a constant. */
+/* Does a gradient go to input k of the node? */
 static bool grad_to(const ts_graph *g, const ts_node *n, int k) {
-    return n->grad && g->nodes[n->in[k]].grad && !(is_loss(n) && k == 1);
+    return n->grad && g->nodes[n->in[k]].grad && ts_node_gives(n, k);
 }
 
 unsigned ts_node_needs(const ts_node *n) {
@@ -43,7 +43,7 @@ static void mark_gradients(ts_graph *g) {
         if (g->mode == TS_GRAPH_INFERENCE) n->grad = false;
         if (n->op == TS_OP_INPUT || g->mode == TS_GRAPH_INFERENCE) continue;
         n->grad = ts_node_trains(n);
-        for (int k = 0; k < inputs(n); k++) n->grad = n->grad || (g->nodes[n->in[k]].grad && !(is_loss(n) && k == 1));
+        for (int k = 0; k < inputs(n); k++) n->grad = n->grad || (g->nodes[n->in[k]].grad && ts_node_gives(n, k));
     }
 }
 

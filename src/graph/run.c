@@ -10,7 +10,7 @@ static int inputs(const ts_node *n) { return ts_op_row_of(n->op)->inputs; }
 static bool is_loss(const ts_node *n) { return (ts_op_row_of(n->op)->flags & TS_LOSS) != 0; }
 
 static bool grad_to(const ts_graph *g, const ts_node *n, int k) {
-    return n->grad && g->nodes[n->in[k]].grad && !(is_loss(n) && k == 1);
+    return n->grad && g->nodes[n->in[k]].grad && ts_node_gives(n, k);
 }
 
 /* Does this backward compute that gradient? */

@@ -124,17 +124,25 @@ static norm_job job_of(size_t pixels, int channels, int groups) {
                       .block = (units + BLOCKS - 1) / BLOCKS * PIXELS};
 }
 
-void ts_group_norm_affine(float *scale, float *shift, float *mean, float *rstd, const float *x, const float *gamma,
-                          const float *beta, int batch, size_t pixels, int channels, int groups, float eps,
-                          ts_pool *pool) {
+void ts_group_norm_moments(float *mean, float *rstd, const float *x, int batch, size_t pixels, int channels, int groups,
+                           float eps, ts_pool *pool) {
     norm_job j = job_of(pixels, channels, groups);
     for (int image = 0; image < batch; image++, mean += groups, rstd += groups) {
         j.x = x + (size_t)image * pixels * j.channels;
         measure(&j, mean, rstd, (size_t)groups, eps, pool);
-        for (size_t c = 0; c < j.channels; c++, scale++, shift++) {
-            const double factor = (double)rstd[c / j.each] * (double)gamma[c];
+    }
+}
+
+void ts_group_norm_affine(float *scale, float *shift, float *mean, float *rstd, const float *x, const float *gamma,
+                          const float *beta, int batch, size_t pixels, int channels, int groups, float eps,
+                          ts_pool *pool) {
+    const int each = channels / groups;
+    ts_group_norm_moments(mean, rstd, x, batch, pixels, channels, groups, eps, pool);
+    for (int image = 0; image < batch; image++, mean += groups, rstd += groups) {
+        for (int c = 0; c < channels; c++, scale++, shift++) {
+            const double factor = (double)rstd[c / each] * (double)gamma[c];
             *scale = (float)factor;
-            *shift = (float)((double)beta[c] - (double)mean[c / j.each] * factor);
+            *shift = (float)((double)beta[c] - (double)mean[c / each] * factor);
         }
     }
 }
@@ -171,7 +179,7 @@ void ts_group_norm_forward(float *y, float *mean, float *rstd, const float *x, c
     j.gamma = gamma, j.beta = beta, j.act = act, j.slope = slope;
     for (int n = 0; n < batch; n++, x += image, y += image, mean += groups, rstd += groups) {
         j.x = x, j.y = y, j.mean = mean, j.rstd = rstd;
-        measure(&j, mean, rstd, (size_t)groups, eps, pool);
+        ts_group_norm_moments(mean, rstd, x, 1, pixels, channels, groups, eps, pool);
         ts_parallel(pool, pixels, 16384 / j.channels + 1, apply_task, &j);
     }
 }

@@ -13,15 +13,29 @@
 void ts_group_norm_forward(float *y, float *mean, float *rstd, const float *x, const float *gamma, const float *beta,
                            int batch, size_t pixels, int channels, int groups, float eps, ts_act act, float slope,
                            ts_pool *pool);
+/* One reading pass: mean and rstd alone. */
+void ts_group_norm_moments(float *mean, float *rstd, const float *x, int batch, size_t pixels, int channels, int groups,
+                           float eps, ts_pool *pool);
 /* One reading pass: scale, shift [batch][channels] such that y = x * scale + shift, for a reader that applies them while
  * loading (ts_conv_fuse). Where |mean| is many times 1 / rstd, y loses the bits that x * scale and shift cancel. */
 void ts_group_norm_affine(float *scale, float *shift, float *mean, float *rstd, const float *x, const float *gamma,
                           const float *beta, int batch, size_t pixels, int channels, int groups, float eps,
                           ts_pool *pool);
-/* dx is overwritten (may be dy); dgamma and dbeta accumulate (NULL: frozen, not computed).
+/* dx is overwritten (may be dy); dgamma and dbeta accumulate (NULL: frozen, not computed); gamma NULL: ones.
  * scratch: 2 * batch * channels floats. */
 void ts_group_norm_backward(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x, const float *mean,
                             const float *rstd, const float *gamma, int batch, size_t pixels, int channels, int groups,
                             float *scratch, ts_pool *pool);
+
+/* The tangent s = d y(x + e t) / d e of y above at e = 0, [batch][pixels][channels] as t and x; s may be either.
+ * mean, rstd are made and kept for the backward pass; scratch: 2 * batch * channels floats. */
+void ts_group_norm_tangent(float *s, float *mean, float *rstd, const float *t, const float *x, const float *gamma,
+                           int batch, size_t pixels, int channels, int groups, float eps, float *scratch,
+                           ts_pool *pool);
+/* From ds: dt and dx are overwritten (NULL: not computed), dgamma accumulates (NULL: frozen).
+ * scratch: batch * channels floats. */
+void ts_group_norm_tangent_backward(float *dt, float *dx, float *dgamma, const float *ds, const float *t,
+                                    const float *x, const float *mean, const float *rstd, const float *gamma, int batch,
+                                    size_t pixels, int channels, int groups, float *scratch, ts_pool *pool);
 
 #endif

@@ -12,7 +12,7 @@ enum { CHUNK = 32, BLOCK = 256 };
 
 typedef struct norm_job {
     float *dx, *sums;
-    const float *x, *dy, *gamma;
+    const float *x, *dy, *gamma;           /* gamma NULL: ones */
     const float *mean, *rstd;              /* [batch][groups] */
     size_t pixels, channels, groups, each; /* each: channels per group */
     size_t chunk, chunks;                  /* groups per task, tasks per image */
@@ -77,10 +77,11 @@ static void group_slopes(const norm_job *j, size_t image, size_t first, size_t l
         const lanes l = lanes_of(j, image, i, n);
         pixel_sums(j, &l, total);
         for (size_t k = 0; k < n; k++) {
+            const double gamma = j->gamma ? (double)j->gamma[i + k] : 1;
             sums[i + k] = (float)total[0][k];
             sums[j->channels + i + k] = (float)total[1][k];
-            m1[(i + k) / j->each - group] += (double)j->gamma[i + k] * total[0][k];
-            m2[(i + k) / j->each - group] += (double)j->gamma[i + k] * total[1][k];
+            m1[(i + k) / j->each - group] += gamma * total[0][k];
+            m2[(i + k) / j->each - group] += gamma * total[1][k];
         }
     }
     for (size_t g = 0; g < (last - first) / j->each; g++) {
@@ -103,7 +104,8 @@ static void backward_task(void *context, size_t begin, size_t end, int worker) {
             float m1[TS_VF] = {0}, m2[TS_VF] = {0};
             for (size_t k = 0; k < n; k++)
                 m1[k] = mean_dy[(i + k - first) / j->each], m2[k] = mean_dy_unit[(i + k - first) / j->each];
-            const vf gamma = vf_load_upto(j->gamma + i, n), off = vf_load(m1), along = vf_load(m2);
+            const vf gamma = j->gamma ? vf_load_upto(j->gamma + i, n) : vf_set1(1.0f), off = vf_load(m1),
+                     along = vf_load(m2);
             for (size_t at = l.at, p = 0; p < j->pixels; p++, at += j->channels) {
                 const vf unit = vf_mul(vf_sub(vf_load_upto(j->x + at, n), l.mean), l.rstd);
                 const vf dy = vf_mul(vf_load_upto(j->dy + at, n), gamma);

@@ -53,6 +53,9 @@ static const row rows[] = {
     {TS_OP_L2, {2, 3, 4, 3}, {2, 3, 4, 3}, 0, 0, 0, 0, false},
     {TS_OP_MS_SSIM, {1, 24, 23, 2}, {1, 24, 23, 2}, 0, 0, 0, 0, false},
     {TS_OP_LPIPS, {2, 3, 4, 6}, {2, 3, 4, 6}, 0, 0, 0, 0, false},
+    {TS_OP_LEAKY_RELU_TANGENT, {1, 3, 5, 7}, {1, 3, 5, 7}, 0, 0, 0, 0, false},
+    {TS_OP_GROUP_NORM_TANGENT, {2, 3, 4, 6}, {2, 3, 4, 6}, 0, 0, 2, 0, false},
+    {TS_OP_GROUP_NORM_TANGENT, {1, 4, 4, 5}, {1, 4, 4, 5}, 0, 0, 5, 0, false},
 };
 
 #define ROWS (sizeof rows / sizeof *rows)
@@ -94,7 +97,8 @@ static void declare_all(ts_sample *s, const row *r, int *w, int *b) {
     if (r->op == TS_OP_CONV2D) *w = declare(s, "w", TS_PARAM_CONV, 4, (int[]){r->out, in, r->kernel, r->kernel});
     if (r->op == TS_OP_CONV_TRANSPOSE2D)
         *w = declare(s, "w", TS_PARAM_CONV, 4, (int[]){in, r->out, r->kernel, r->kernel});
-    if (r->op == TS_OP_GROUP_NORM || r->op == TS_OP_LPIPS) *w = declare(s, "w", TS_PARAM_PLAIN, 1, &in);
+    if (r->op == TS_OP_GROUP_NORM || r->op == TS_OP_GROUP_NORM_TANGENT || r->op == TS_OP_LPIPS)
+        *w = declare(s, "w", TS_PARAM_PLAIN, 1, &in);
     if (r->bias) *b = declare(s, "b", TS_PARAM_PLAIN, 1, r->op == TS_OP_GROUP_NORM ? &in : &r->out);
 }
 
@@ -128,6 +132,8 @@ static ts_tensor build(ts_sample *s, const row *r, int w, int b) {
     case TS_OP_L2: return ts_graph_l2(g, x, y);
     case TS_OP_MS_SSIM: return ts_graph_ms_ssim(g, x, y, 2);
     case TS_OP_LPIPS: return ts_graph_lpips(g, x, y, s->weights, w);
+    case TS_OP_LEAKY_RELU_TANGENT: return ts_graph_leaky_relu_tangent(g, x, y, 0.2f);
+    case TS_OP_GROUP_NORM_TANGENT: return ts_graph_group_norm_tangent(g, x, y, s->weights, w, r->stride, 1e-5f);
     default: return TS_NONE;
     }
 }

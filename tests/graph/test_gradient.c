@@ -65,7 +65,7 @@ static void check_sample(ts_op op, int i) {
     memcpy(once, s.grads, nw * sizeof *once);
     float *dx[SAMPLE_INPUTS] = {NULL}; /* kept aside: forward reuses the memory */
     for (int k = 0; k < SAMPLE_INPUTS; k++) {
-        if (s.x[k] == TS_NONE || (loss && k == 1)) continue;
+        if (s.x[k] == TS_NONE || !ts_node_gives(&s.graph->nodes[s.y], k)) continue;
         size_t n = ts_shape_count(ts_graph_shape(s.graph, s.x[k]));
         dx[k] = malloc(n * sizeof **dx);
         memcpy(dx[k], ts_graph_grad_data(s.graph, s.x[k]), n * sizeof **dx);
