@@ -12,7 +12,6 @@
 #define STREAM 5 /* of the seed's random numbers */
 #define ACCURACY_DECAY 0.95
 #define BALANCE_FLOOR 1e-4 /* as taming-transformers has it */
-#define R1_STEP 1e-2       /* of the difference along the gradient, of the pictures' root mean square */
 
 ts_adversary_figures ts_adversary_nothing(void) {
     return (ts_adversary_figures){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
@@ -52,7 +51,8 @@ tess_status ts_adversary_new(const ts_config *config, ts_adversary **out, ts_err
 void ts_adversary_drop_graphs(ts_adversary *a) {
     ts_graph_free(a->real.graph);
     ts_graph_free(a->fake.graph);
-    a->real.graph = a->fake.graph = NULL;
+    ts_graph_free(a->tangent.graph);
+    a->real.graph = a->fake.graph = a->tangent.graph = NULL;
 }
 
 void ts_adversary_free(ts_adversary *a) {
@@ -72,7 +72,7 @@ static tess_status build(ts_adversary *a, ts_critic *critic, const ts_config *c,
     if (status < 0) return status;
     ts_graph *g = critic->graph;
     critic->x = ts_graph_input(g, (ts_shape){c->train.batch, c->train.size, c->train.size, 3}, fake);
-    critic->net = ts_discriminator_build(g, &c->train.adversarial.discriminator, a->weights, critic->x);
+    critic->net = ts_discriminator_build(g, &c->train.adversarial.discriminator, a->weights, critic->x, TS_NONE);
     for (int s = 0; s < critic->net.scales; s++) {
         ts_graph_start(g, critic->net.logits[s]);
         for (int i = 0; i < critic->net.features && a->matching; i++) {
@@ -84,10 +84,25 @@ static tess_status build(ts_adversary *a, ts_critic *critic, const ts_config *c,
     return ts_graph_plan(g, threads, err);
 }
 
+/* The discriminator with its tangent, from which backward starts. */
+static tess_status build_tangent(ts_adversary *a, const ts_config *c, int threads, ts_error *err) {
+    ts_critic *critic = &a->tangent;
+    const ts_shape shape = {c->train.batch, c->train.size, c->train.size, 3};
+    tess_status status = ts_graph_new(TS_GRAPH_TRAINING, &critic->graph, err);
+    if (status < 0) return status;
+    ts_graph *g = critic->graph;
+    critic->x = ts_graph_input(g, shape, false);
+    critic->v = ts_graph_input(g, shape, false);
+    critic->net = ts_discriminator_build(g, &c->train.adversarial.discriminator, a->weights, critic->x, critic->v);
+    for (int s = 0; s < critic->net.scales; s++) ts_graph_start(g, critic->net.tangent[s]);
+    return ts_graph_plan(g, threads, err);
+}
+
 tess_status ts_adversary_plan(ts_adversary *a, const ts_config *config, int threads, ts_error *err) {
     a->matching = config->train.adversarial.features > 0;
     tess_status status = build(a, &a->real, config, threads, err);
     if (status >= 0) status = build(a, &a->fake, config, threads, err);
+    if (status >= 0 && config->train.adversarial.r1 > 0) status = build_tangent(a, config, threads, err);
     if (status < 0) ts_adversary_drop_graphs(a);
     return status;
 }
@@ -95,11 +110,16 @@ tess_status ts_adversary_plan(ts_adversary *a, const ts_config *config, int thre
 tess_status ts_adversary_alloc(ts_adversary *a, float *room, ts_error *err) {
     float *second = room ? room + ts_graph_bytes(a->real.graph) / sizeof *room : NULL;
     tess_status status = ts_graph_alloc_in(a->real.graph, room, err);
-    return status < 0 ? status : ts_graph_alloc_in(a->fake.graph, second, err);
+    if (status >= 0) status = ts_graph_alloc_in(a->fake.graph, second, err);
+    if (status >= 0 && a->tangent.graph)
+        status = ts_graph_alloc_in(a->tangent.graph, room, err); /* when those are done */
+    return status;
 }
 
 size_t ts_adversary_bytes(const ts_adversary *a) {
-    return ts_graph_bytes(a->real.graph) + ts_graph_bytes(a->fake.graph);
+    const size_t both = ts_graph_bytes(a->real.graph) + ts_graph_bytes(a->fake.graph);
+    const size_t tangent = a->tangent.graph ? ts_graph_bytes(a->tangent.graph) : 0;
+    return tangent > both ? tangent : both;
 }
 
 /* ---- parts of a judgement --------------------------------------------------------------------------------------- */
@@ -247,43 +267,37 @@ static double balance(const judgement *j, const float *dy) {
 
 /* ---- R1 --------------------------------------------------------------------------------------------------------- */
 
-/* d (sum over scales and pictures of the mean logit) / d pictures, times `weight`, is what backward gives then. */
-static void fill_logit_grads(const ts_critic *critic, float weight, ts_pool *pool) {
+/* grads[s] = weight * d (sum over pictures of the mean of t[s]) / d t[s], at the starts t of a graph. */
+static void fill_mean_grads(const ts_critic *critic, const ts_tensor *t, double weight, ts_pool *pool) {
     for (int s = 0; s < critic->net.scales; s++) {
-        const ts_shape shape = ts_graph_shape(critic->graph, critic->net.logits[s]);
-        ts_vfill(logit_grads(critic, s), weight / (float)(shape.h * shape.w), ts_shape_count(shape), pool);
+        const ts_shape shape = ts_graph_shape(critic->graph, t[s]);
+        ts_vfill(ts_graph_grad_data(critic->graph, t[s]), (float)(weight / (shape.h * shape.w)), ts_shape_count(shape),
+                 pool);
     }
 }
 
-/* R1 = mean over pictures of |v|^2, v = d (sum over scales of the mean logit) / d x (Mescheder et al. 2018,
- * arXiv:1801.04406). Its gradient needs no second derivative: d (|v|^2 / 2) / d theta = v d v / d theta is the change of
- * the weights' gradient along v (Pearlmutter 1994), taken as a central difference over x +- step * v: exact where the
- * discriminator is piecewise linear. Adds r1_every * r1 / 2 of R1 to loss and gradients. */
+/* R1 = mean over pictures of |v|^2, v = dD/dx, D = sum over scales of the mean logit (Mescheder et al. 2018,
+ * arXiv:1801.04406). Since d |v|^2 = 2 v dv, its gradient in the weights is that of 2 v dD/dx with v held: of twice the
+ * tangent of D along v, whose net has first derivatives only (Pearlmutter 1994). Adds r1_every * r1 / 2 of R1 to loss and
+ * gradients. Comes last in a step: the tangent's net lies over those of x and y. */
 static void penalize(const judgement *j) {
     ts_adversary *a = j->a;
-    const ts_adversarial_config *c = j->config;
-    float *up = ts_graph_data(a->real.graph, a->real.x), *down = ts_graph_data(a->fake.graph, a->fake.x);
-    const float *x = j->batch->x, *v = ts_graph_grad_data(a->fake.graph, a->fake.x);
-    const double batch = ts_graph_shape(a->fake.graph, a->fake.x).n;
-    memcpy(down, x, j->floats * sizeof *down);
-    ts_graph_forward(a->fake.graph, j->pool);
+    const ts_critic *fake = &a->fake, *tangent = &a->tangent;
+    const double weight = (double)j->config->r1_every * j->config->r1, batch = ts_graph_shape(fake->graph, fake->x).n;
+    const size_t bytes = j->floats * sizeof(float);
+    const float *v = ts_graph_grad_data(fake->graph, fake->x);
+    memcpy(ts_graph_data(fake->graph, fake->x), j->batch->x, bytes);
+    ts_graph_forward(fake->graph, j->pool);
     rest_features(a);
-    fill_logit_grads(&a->fake, 1, j->pool);
-    ts_graph_backward_to(a->fake.graph, TS_GRADIENTS_INPUTS, j->pool);
-    const double squares = ts_sum_squares(v, j->floats, j->pool), size = ts_sum_squares(x, j->floats, j->pool);
-    j->f->r1 = squares / batch;
-    j->f->discriminator += 0.5 * (double)c->r1_every * c->r1 * j->f->r1;
-    if (!(squares > 0) || !(size > 0) || !isfinite(squares)) return;
-    const double step = R1_STEP * sqrt(size / squares), weight = (double)c->r1_every * c->r1 / (batch * 2 * step);
-    memcpy(up, x, j->floats * sizeof *up);
-    memcpy(down, x, j->floats * sizeof *down);
-    ts_vaxpy(up, v, (float)step, j->floats, j->pool);
-    ts_vaxpy(down, v, (float)-step, j->floats, j->pool);
-    ts_graph_forward(a->real.graph, j->pool);
-    ts_graph_forward(a->fake.graph, j->pool);
-    fill_logit_grads(&a->real, (float)weight, j->pool);
-    fill_logit_grads(&a->fake, (float)-weight, j->pool);
-    blame_weights(j);
+    fill_mean_grads(fake, fake->net.logits, 1, j->pool);
+    ts_graph_backward_to(fake->graph, TS_GRADIENTS_INPUTS, j->pool);
+    j->f->r1 = ts_sum_squares(v, j->floats, j->pool) / batch;
+    j->f->discriminator += 0.5 * weight * j->f->r1;
+    memmove(ts_graph_data(tangent->graph, tangent->v), v, bytes);
+    memcpy(ts_graph_data(tangent->graph, tangent->x), j->batch->x, bytes);
+    ts_graph_forward(tangent->graph, j->pool);
+    fill_mean_grads(tangent, tangent->net.tangent, weight / batch, j->pool);
+    ts_graph_backward_to(tangent->graph, TS_GRADIENTS_WEIGHTS, j->pool);
 }
 
 /* ---- a step ----------------------------------------------------------------------------------------------------- */

@@ -35,7 +35,7 @@ typedef struct ts_adversary_averages {
 /* The discriminator at one batch. */
 typedef struct ts_critic {
     ts_graph *graph; /* NULL: not built */
-    ts_tensor x;
+    ts_tensor x, v;  /* v: what `tangent` goes along, there alone */
     ts_discriminator net;
 } ts_critic;
 
@@ -47,6 +47,7 @@ typedef struct ts_adversary {
     long steps; /* of Adam */
     ts_adversary_figures figures;
     ts_critic real, fake; /* over the same weights; fake has a gradient at the pictures too */
+    ts_critic tangent;    /* R1's: x with its tangent v, from whose logits backward starts; not built without r1 */
     bool matching;        /* fake's features are starts */
 } ts_adversary;
 
@@ -62,8 +63,8 @@ typedef struct ts_adversary_batch {
 tess_status ts_adversary_new(const ts_config *config, ts_adversary **out, ts_error *err);
 void ts_adversary_free(ts_adversary *a);
 void ts_adversary_drop_graphs(ts_adversary *a);
-/* Plans the graphs for the config's batches; to be dropped before they are planned anew. Errors: MEMORY,
- * TOO_LARGE. */
+/* Plans the graphs for the config's batches, features and r1 on or off; to be dropped before they are planned anew.
+ * Errors: MEMORY, TOO_LARGE. */
 tess_status ts_adversary_plan(ts_adversary *a, const ts_config *config, int threads, ts_error *err);
 /* Takes ts_adversary_bytes of `room` (ts_graph_alloc_in), or memory of its own. Errors: MEMORY. */
 tess_status ts_adversary_alloc(ts_adversary *a, float *room, ts_error *err);

@@ -78,9 +78,10 @@ typedef struct ts_view {
 /* What a trainer's graphs are made for. */
 typedef struct ts_made {
     int phase;
-    bool frozen;   /* the encoder has no gradients */
-    bool spread;   /* the entropy loss has a gradient at z */
-    bool matching; /* the adversary matches features */
+    bool frozen;    /* the encoder has no gradients */
+    bool spread;    /* the entropy loss has a gradient at z */
+    bool matching;  /* the adversary matches features */
+    bool penalized; /* and has R1 */
 } ts_made;
 
 struct tess_trainer {

@@ -178,11 +178,13 @@ static ts_made wanted(const tess_trainer *t) {
     return (ts_made){.phase = phase,
                      .frozen = frozen,
                      .spread = c->loss.entropy > 0 && !frozen,
-                     .matching = phase == 2 && c->adversarial.features > 0};
+                     .matching = phase == 2 && c->adversarial.features > 0,
+                     .penalized = phase == 2 && c->adversarial.r1 > 0};
 }
 
 static bool same(ts_made a, ts_made b) {
-    return a.phase == b.phase && a.frozen == b.frozen && a.spread == b.spread && a.matching == b.matching;
+    return a.phase == b.phase && a.frozen == b.frozen && a.spread == b.spread && a.matching == b.matching &&
+           a.penalized == b.penalized;
 }
 
 static tess_status make_graphs(tess_trainer *t) {

@@ -80,18 +80,24 @@ void ts_discriminator_init(const ts_discriminator_config *c, const ts_params *pa
     }
 }
 
-ts_discriminator ts_discriminator_build(ts_graph *g, const ts_discriminator_config *c, ts_weights *weights,
-                                        ts_tensor x) {
+ts_discriminator ts_discriminator_build(ts_graph *g, const ts_discriminator_config *c, ts_weights *weights, ts_tensor x,
+                                        ts_tensor t) {
+    const bool tangent = t != TS_NONE;
     ts_discriminator d = {.scales = c->scales, .features = c->layers + 1};
     for (int i = 0; i < c->scales; i++) {
         scale s;
         make_scale(c, i, &s);
-        ts_tensor h = x = i > 0 ? ts_graph_mean_pool(g, x, 2) : x;
+        if (i > 0) x = ts_graph_mean_pool(g, x, 2);
+        if (i > 0 && tangent) t = ts_graph_mean_pool(g, t, 2);
+        ts_tensor h = x, dh = t;
         for (int k = 0, feature = 0; k < s.list.count; k++) {
-            h = ts_sequential_layer(g, &s.list, k, weights, h);
-            if (s.layers[k].kind == TS_LAYER_LEAKY_RELU) d.feature[i][feature++] = h;
+            const ts_tensor y = ts_sequential_layer(g, &s.list, k, weights, h);
+            if (tangent) dh = ts_sequential_tangent(g, &s.list, k, weights, h, y, dh);
+            if (s.layers[k].kind == TS_LAYER_LEAKY_RELU) d.feature[i][feature++] = y;
+            h = y;
         }
         d.logits[i] = h;
+        d.tangent[i] = dh;
     }
     return d;
 }

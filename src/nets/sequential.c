@@ -178,11 +178,12 @@ static ts_tensor norm(const builder *b, ts_tensor x, int i, const char *part, in
                                eps);
 }
 
-/* A conv layer, with zeros where its pads differ. */
-static ts_tensor conv_layer(const builder *b, ts_tensor x, int i, const ts_layer *l) {
-    const int *p = l->pad;
-    if (p[0] == p[1] && p[0] == p[2] && p[0] == p[3]) return conv(b, x, i, "", l->stride, p[0]);
-    return conv(b, ts_graph_pad(b->graph, x, p[0], p[1], p[2], p[3]), i, "", l->stride, 0);
+/* A conv layer, with zeros where its pads differ; bias: a parameter or -1. */
+static ts_tensor conv_layer(const builder *b, ts_tensor x, int i, const ts_layer *l, int bias) {
+    const int *p = l->pad, w = find(b, i, "", "weight");
+    const bool even = p[0] == p[1] && p[0] == p[2] && p[0] == p[3];
+    if (!even) x = ts_graph_pad(b->graph, x, p[0], p[1], p[2], p[3]);
+    return ts_graph_conv2d(b->graph, x, b->weights, w, bias, l->stride, even ? p[0] : 0);
 }
 
 static ts_tensor residual(const builder *b, ts_tensor x, int i, const ts_layer *l) {
@@ -228,7 +229,7 @@ static ts_tensor times(ts_graph *g, ts_tensor x, int channels, float factor) {
 static ts_tensor layer(const builder *b, ts_tensor x, int i, const ts_layer *l) {
     ts_graph *g = b->graph;
     switch (l->kind) {
-    case TS_LAYER_CONV: return conv_layer(b, x, i, l);
+    case TS_LAYER_CONV: return conv_layer(b, x, i, l, find(b, i, "", "bias"));
     case TS_LAYER_TCONV:
         return ts_graph_conv_transpose2d(g, x, b->weights, find(b, i, "", "weight"), find(b, i, "", "bias"), l->stride,
                                          l->pad[0]);
@@ -248,6 +249,19 @@ static ts_tensor layer(const builder *b, ts_tensor x, int i, const ts_layer *l) 
 ts_tensor ts_sequential_layer(ts_graph *graph, const ts_sequential *s, int i, ts_weights *weights, ts_tensor x) {
     builder b = {.graph = graph, .weights = weights, .prefix = s->prefix};
     return layer(&b, x, i, &s->layers[i]);
+}
+
+ts_tensor ts_sequential_tangent(ts_graph *graph, const ts_sequential *s, int i, ts_weights *weights, ts_tensor x,
+                                ts_tensor y, ts_tensor t) {
+    const builder b = {.graph = graph, .weights = weights, .prefix = s->prefix};
+    const ts_layer *l = &s->layers[i];
+    switch (l->kind) {
+    case TS_LAYER_CONV: return conv_layer(&b, t, i, l, -1);
+    case TS_LAYER_NORM:
+        return ts_graph_group_norm_tangent(graph, t, x, weights, find(&b, i, "", "weight"), l->groups, l->eps);
+    case TS_LAYER_LEAKY_RELU: return ts_graph_leaky_relu_tangent(graph, t, y, LEAKY_SLOPE);
+    default: return TS_NONE;
+    }
 }
 
 ts_tensor ts_sequential_build(ts_graph *graph, const ts_sequential *s, ts_weights *weights, ts_tensor x) {

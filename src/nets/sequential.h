@@ -21,6 +21,10 @@ tess_status ts_sequential_params(const ts_sequential *s, ts_params *params, ts_e
 void ts_sequential_init(const ts_sequential *s, const ts_params *params, float *values, ts_rng *rng);
 /* Appends layer i alone to the graph. x: [n][h][w][layers[i].in]. */
 ts_tensor ts_sequential_layer(ts_graph *graph, const ts_sequential *s, int i, ts_weights *weights, ts_tensor x);
+/* Appends the tangent of layer i, d layer(x + e t) / d e at e = 0, beside the layer that made y of x, over the same
+ * weights. Of conv, norm and leaky_relu alone; TS_NONE for others. */
+ts_tensor ts_sequential_tangent(ts_graph *graph, const ts_sequential *s, int i, ts_weights *weights, ts_tensor x,
+                                ts_tensor y, ts_tensor t);
 /* Appends all layers. */
 ts_tensor ts_sequential_build(ts_graph *graph, const ts_sequential *s, ts_weights *weights, ts_tensor x);
 

@@ -1,5 +1,5 @@
 /* The PatchGAN discriminator: names and shapes against taming-transformers' NLayerDiscriminator, its grid of logits and
- * what a logit sees, its start values, and the gradient of the whole net. */
+ * what a logit sees, its start values, the gradient of the whole net and its tangent. */
 #include "test.h"
 
 #include <stdlib.h>
@@ -110,7 +110,7 @@ static run run_new(const net *n, const ts_discriminator_config *c, int batch, in
     run r = {0};
     CHECK_INT(ts_graph_new(TS_GRAPH_TRAINING, &r.graph, NULL), TESS_OK);
     r.x = ts_graph_input(r.graph, (ts_shape){batch, h, w, 3}, true);
-    r.d = ts_discriminator_build(r.graph, c, n->weights, r.x);
+    r.d = ts_discriminator_build(r.graph, c, n->weights, r.x, TS_NONE);
     for (int s = 0; s < r.d.scales; s++) {
         ts_graph_start(r.graph, r.d.logits[s]);
         for (int k = 0; k < r.d.features; k++) ts_graph_start(r.graph, r.d.feature[s][k]);
@@ -151,7 +151,7 @@ static void test_shapes(void) {
             ts_graph_free(r.graph);
             CHECK_INT(ts_graph_new(TS_GRAPH_TRAINING, &r.graph, NULL), TESS_OK);
             r.x = ts_graph_input(r.graph, (ts_shape){1, least - 1, least, 3}, true);
-            ts_discriminator_build(r.graph, &c, n.weights, r.x);
+            ts_discriminator_build(r.graph, &c, n.weights, r.x, TS_NONE);
             CHECK(ts_graph_plan(r.graph, 1, NULL) < 0);
             ts_graph_free(r.graph);
             net_free(&n);
@@ -268,11 +268,61 @@ static void test_gradient(void) {
     net_free(&n);
 }
 
+/* The tangent J t against backward's J^T dy, of every scale: sum dy (J t) = sum (J^T dy) t. */
+static void test_tangent(void) {
+    ts_discriminator_config c = {2, 8, 4, 2};
+    enum { SIDE = 32, FLOATS = 2 * SIDE * SIDE * 3 };
+    net n = net_new(&c);
+    run r = run_new(&n, &c, 2, SIDE, SIDE);
+    ts_graph *g = NULL;
+    float *x = malloc(FLOATS * sizeof *x), *t = malloc(FLOATS * sizeof *t);
+    CHECK_INT(ts_graph_new(TS_GRAPH_TRAINING, &g, NULL), TESS_OK);
+    const ts_shape shape = {2, SIDE, SIDE, 3};
+    const ts_tensor at = ts_graph_input(g, shape, false), along = ts_graph_input(g, shape, false);
+    const ts_discriminator d = ts_discriminator_build(g, &c, n.weights, at, along);
+    for (int s = 0; s < d.scales; s++) ts_graph_start(g, d.tangent[s]);
+    CHECK_INT(ts_graph_plan(g, 1, NULL), TESS_OK);
+    CHECK_INT(ts_graph_alloc(g, NULL), TESS_OK);
+    for (size_t i = 0; i < ts_params_floats(n.params); i++) n.values[i] *= 4;
+    ts_weights_changed(n.weights);
+    fill(x, FLOATS, 5);
+    fill(t, FLOATS, 6);
+    memcpy(ts_graph_data(g, at), x, FLOATS * sizeof *x);
+    memcpy(ts_graph_data(g, along), t, FLOATS * sizeof *t);
+    ts_graph_forward(g, NULL);
+    for (int s = 0; s < d.scales; s++) {
+        const size_t count = ts_shape_count(ts_graph_shape(g, d.tangent[s]));
+        double by_tangent = 0, by_gradient = 0;
+        run_forward(&r, x);
+        for (int q = 0; q < r.d.scales; q++) {
+            for (int k = 0; k <= r.d.features; k++) {
+                const ts_tensor y = k < r.d.features ? r.d.feature[q][k] : r.d.logits[q];
+                float *dy = ts_graph_grad_data(r.graph, y);
+                memset(dy, 0, ts_shape_count(ts_graph_shape(r.graph, y)) * sizeof *dy);
+                if (q == s && k == r.d.features) fill(dy, count, 7);
+            }
+        }
+        const float *dy = ts_graph_grad_data(r.graph, r.d.logits[s]), *tangent = ts_graph_data(g, d.tangent[s]);
+        for (size_t i = 0; i < count; i++) by_tangent += (double)dy[i] * (double)tangent[i];
+        ts_graph_backward(r.graph, NULL);
+        const float *dx = ts_graph_grad_data(r.graph, r.x);
+        for (int i = 0; i < FLOATS; i++) by_gradient += (double)dx[i] * (double)t[i];
+        CHECK(fabs(by_gradient) > 1e-3);
+        CHECK_NEAR(by_tangent, by_gradient, 1e-4 * fabs(by_gradient));
+    }
+    free(x);
+    free(t);
+    ts_graph_free(g);
+    ts_graph_free(r.graph);
+    net_free(&n);
+}
+
 int main(void) {
     RUN(test_parameters);
     RUN(test_start);
     RUN(test_shapes);
     RUN(test_field);
     RUN(test_gradient);
+    RUN(test_tangent);
     return test_end();
 }
