@@ -42,7 +42,8 @@ def complete(c):
     q = c["quantizer"]
     if q["type"] in ("vq", "lfq"):
         c["quantizer"] = section(q, VQ if q["type"] == "vq" else LFQ, "quantizer")
-    t = c["train"] = section(c.get("train", {}), TRAIN, "train", ("loss", "level_weights", "lambda", "adversarial"))
+    t = c["train"] = section(c.get("train", {}), TRAIN, "train",
+                               ("loss", "level_weights", "lambda", "adversarial", "prior"))
     t["loss"] = section(t.get("loss", {}), LOSS, "train.loss")
     if "adversarial" in t:
         t["adversarial"] = adversarial(t["adversarial"])
