@@ -1,4 +1,4 @@
-"""Make a model file out of a checkpoint: python3 -m tesserae.export CHECKPOINT -o MODEL.safetensors [--live]
+"""Make a model file out of a checkpoint, and put a prior into one: python3 -m tesserae.export CHECKPOINT -o MODEL.safetensors [--live]
 
 EMA weights as float16, codebook and code lengths as float32, every level's codes in tree order, config in the metadata.
 A checkpoint of a frozen phase keeps its codes' order and the entropy tables it started from: files stay readable.
@@ -7,7 +7,7 @@ import argparse
 
 import torch
 
-from . import config, file
+from . import config, file, prior as priors
 from .model import Autoencoder
 
 
@@ -39,6 +39,31 @@ def model_tensors(m, sort=True):
         out["quantizer.codebook"] = m.quantizer.codebook.detach().float()
         out["quantizer.bits"] = m.quantizer.bits
     return out
+
+
+def with_prior(path, out, prior, train):
+    """The tokenizer's model file `path`, every tensor as it is, with `prior` (float16) and its "train.prior" -> `out`."""
+    t, meta = file.read(path)
+    if "state.step" in t:
+        raise ValueError("%s is a checkpoint: export it, so that the codes have their final order" % path)
+    c = file.config_of(meta)
+    c["prior"], c["train"] = prior.config, dict(c.get("train", {}), prior=train)
+    t = {k: v for k, v in t.items() if not k.startswith("prior.")}
+    t.update({"prior." + k: p.detach().half().cpu() for k, p in prior.named_parameters()})
+    file.write(out, t, {**meta, **file.meta(c)})
+
+
+@torch.no_grad()
+def load_prior(path):
+    """The prior of a model file, in evaluation mode; raises ValueError where it has none."""
+    t, meta = file.read(path)
+    c = file.config_of(meta)
+    if "prior" not in c:
+        raise ValueError("%s has no prior" % path)
+    prior = priors.Prior(priors.complete(c["prior"]), priors.codes(config.complete(c)["quantizer"]))
+    for k, p in prior.named_parameters():
+        p.copy_(t["prior." + k])
+    return prior.eval()
 
 
 def main():

@@ -189,6 +189,11 @@ class Autoencoder(nn.Module):
     def tokens(self, x, levels=None, lam=0.0):
         return self.quantizer(self.encoder(x), levels, lam).tokens
 
+    @torch.no_grad()
+    def decode(self, tokens):
+        """Tokens [levels,B,h,w] -> images [B,3,H,W]."""
+        return self.decoder(self.quantizer.lookup(tokens))
+
 
 @torch.no_grad()
 def cost(layers, channels, size=64):

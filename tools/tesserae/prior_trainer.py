@@ -29,6 +29,7 @@ class PriorTrainer:
         cuda = prior.head.weight.is_cuda
         self.opt = torch.optim.AdamW(groups, lr=t["lr"], betas=tuple(t["betas"]), **({"fused": True} if cuda else {}))
         self.step_no, self.progress, self.cuda = 0, 0.0, cuda
+        self.best = math.inf  # held-out cross-entropy so far
 
     def rate(self):
         """Learning rate now: linear warm-up, then cosine over `progress` down to lr * lr_final."""
@@ -69,13 +70,14 @@ class PriorTrainer:
             for k, p in self.params.items():
                 out["adam.%s.prior.%s" % (name, k)] = self.opt.state.get(p, {}).get(key, torch.zeros_like(p))
         out["state.step"] = torch.tensor([self.step_no])
-        out["state.progress"] = torch.tensor([self.progress])
+        out["state.progress"], out["state.best"] = torch.tensor([self.progress]), torch.tensor([self.best])
         return out
 
     @torch.no_grad()
     def restore(self, t):
         """t: the tensors of a checkpoint."""
         self.step_no, self.progress = int(t["state.step"][0]), float(t["state.progress"][0])
+        self.best = float(t["state.best"][0])
         average = dict(self.average.named_parameters())
         for k, p in self.params.items():
             p.copy_(t["prior." + k])

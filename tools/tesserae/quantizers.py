@@ -114,6 +114,10 @@ class Vq(Quantizer):
             terms["entropy"] = spread.detach()
         return Result(zq, loss, torch.stack(tokens).reshape(-1, b, h, w), terms)
 
+    def lookup(self, tokens):
+        """Tokens [levels,B,h,w] -> quantized latents [B,D,h,w]."""
+        return sum(self.codebook[l][k] for l, k in enumerate(tokens)).permute(0, 3, 1, 2)
+
     @torch.no_grad()
     def update(self):
         """Per level: EMA of counts (always) and of sums and codes (update "ema"), then restart of dead codes."""
@@ -271,6 +275,12 @@ class Fsq(Quantizer):
         zq = (digit / self.width).permute(0, 3, 1, 2)
         return Result(zq, z.new_zeros(()), k[None], {})
 
+    def lookup(self, tokens):
+        """Tokens [1,B,h,w] -> quantized latents [B,D,h,w]."""
+        bins = (2 * self.reach / (1 + 1e-3)).round().long() + 1
+        digit = torch.div(tokens[0][..., None], self.basis, rounding_mode="floor") % bins
+        return ((digit - self.width) / self.width).permute(0, 3, 1, 2)
+
 
 class Lfq(Quantizer):
     """Lookup-free quantization (Yu et al. 2024, MAGVIT-v2): the signs of the latent's channels, codes of length one.
@@ -293,3 +303,7 @@ class Lfq(Quantizer):
             loss, terms["entropy"] = loss + self.loss["entropy"] * spread, spread.detach()
         zq = flat + (e - flat).detach()
         return Result(zq.permute(0, 3, 1, 2), loss, k[None], terms)
+
+    def lookup(self, tokens):
+        """Tokens [1,B,h,w] -> quantized latents [B,D,h,w]."""
+        return ((tokens[0][..., None] & self.basis > 0) * 2.0 - 1).mul(self.reach).permute(0, 3, 1, 2)

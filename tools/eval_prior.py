@@ -1,0 +1,140 @@
+"""What a prior makes of held-out captions: python3 tools/eval_prior.py MODEL DIR... --holdout N [options]
+
+MODEL holds a tokenizer and its prior; DIR and --holdout are those of train_prior.py. Reports
+- attributes: how often a classifier, trained here on the real pictures that are not held out, finds what the caption's
+  record says: in held-out pictures, in what the tokenizer makes of them (the most a prior can reach), in samples for
+  their captions, and in those samples against other captions (chance);
+- Frechet distances (--features SQUEEZENET) from as many held-out pictures: of samples, of reconstructions, of other reals;
+- how near samples lie to the training set, and held-out pictures do; --sheet shows samples over their neighbours.
+"""
+import argparse
+import json
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from tesserae import attributes, export, file, frechet, sample, tiles, words
+
+
+def generate(a, model, prior, captions, device, batch=250):
+    """Samples for the captions: images [n,3,H,W] in [-1,1] on the CPU."""
+    g, out, text = torch.Generator(device).manual_seed(a.seed), [], prior.config.get("text")
+    for i in range(0, len(captions), batch):
+        part, given = captions[i:i + batch], None
+        if text:
+            lexicon, ids = words.read(part, text["words"], text["buckets"])
+            given = words.Lexicon(*(t.to(device) for t in lexicon)), ids.to(device)
+        tokens = sample.sample(prior, len(part), given, steps=a.steps, temperature=a.temperature, top_k=a.top_k,
+                               top_p=a.top_p, guidance=a.guidance, order=a.order, generator=g)
+        out.append(model.decode(tokens.reshape(1, len(part), *prior.config["grid"])).clamp(-1, 1).cpu())
+    return torch.cat(out)
+
+
+@torch.no_grad()
+def rebuilt(model, x, device, batch=256):
+    return torch.cat([model(p.to(device))[0].clamp(-1, 1).cpu() for p in x.split(batch)])
+
+
+def classifier(a, t, learn, device):
+    if a.classifier and not a.train_classifier:
+        return attributes.load(a.classifier).to(device)
+    net = attributes.train(t.pictures[learn], [t.records[i] for i in learn], device, a.train_classifier or 1000)
+    if a.classifier:
+        attributes.save(net, a.classifier)
+    return net
+
+
+def rows_of_attributes(net, records, kinds):
+    """Prints a table -> kind -> attribute -> share. kinds: name -> (pictures, records)."""
+    found = {name: attributes.agreement(net, x, r) for name, (x, r) in kinds.items()}
+    print("%-12s" % "" + "".join("%12s" % k for k in net.values) + "%12s" % "mean")
+    for name, row in found.items():
+        print("%-12s" % name + "".join("%12.3f" % v for v in row.values()) + "%12.3f" % (sum(row.values()) / len(row)))
+    return found
+
+
+def small(x):
+    """What pictures are compared by where there are no features: their pixels at half the size."""
+    return F.avg_pool2d(x, 2).flatten(1)
+
+
+def sheet(path, made, near, columns=16):
+    """Samples, each over its neighbour."""
+    pairs = torch.cat([tiles.pictures(made), tiles.pictures(near)], 1)  # [n,2H,W,3]
+    n = len(pairs) // columns * columns or len(pairs)
+    columns = min(columns, n)
+    h, w = pairs.shape[1:3]
+    grid = pairs[:n].reshape(-1, columns, h, w, 3).transpose(1, 2).reshape(-1, columns * w, 3)
+    Image.fromarray(grid.numpy()).save(path)
+
+
+def main():
+    a = arguments()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.set_num_threads(a.threads)
+    model, prior = export.load(a.model).to(device), export.load_prior(a.model).to(device)
+    height, width = (n * model.factor for n in prior.config["grid"])
+    t = tiles.read(a.folders, height, width, a.holdout, a.key, a.limit)
+    held, learn = (v.nonzero()[:, 0].tolist() for v in (t.held, ~t.held))
+    pick = held[::max(1, len(held) // a.count)][:a.count]
+    others = learn[::max(1, len(learn) // len(pick))][:len(pick)]
+    real = tiles.images(t.pictures[pick])
+    made = generate(a, model, prior, [t.captions[i][0] for i in pick], device)
+    back = rebuilt(model, real, device)
+    print("%d samples, %d steps, guidance %g, %s" % (len(made), a.steps, a.guidance, a.order))
+    result = {"samples": len(made)}
+
+    records = [t.records[i] for i in pick]
+    if all("attributes" in r for r in t.records):
+        net = classifier(a, t, learn, device)
+        strangers = [records[i] for i in torch.randperm(len(pick), generator=torch.Generator().manual_seed(1))]
+        result["attributes"] = rows_of_attributes(net, records, {
+            "real": (real, records), "rebuilt": (back, records), "samples": (made, records),
+            "chance": (made, strangers)})
+    measure = small
+    if a.features:
+        measure = frechet.Features(file.read(a.features)[0], device)
+        f = {"samples": measure(made), "rebuilt": measure(back), "other reals": measure(tiles.images(t.pictures[others]))}
+        result["frechet"] = {k: frechet.distance(v, measure(real)) for k, v in f.items()}
+        print("Frechet distance from %d held-out: " % len(real) +
+              ", ".join("%s %.3f" % kv for kv in result["frechet"].items()))
+    known = torch.cat([measure(tiles.images(t.pictures[learn[i:i + 512]])) for i in range(0, len(learn), 512)])
+    (far, at), (usual, _) = (frechet.nearest(measure(x), known) for x in (made, back))
+    result["nearest"] = {"samples": float(far.median()), "rebuilt": float(usual.median())}
+    print("median distance to the nearest training picture (%s): samples %.3f, rebuilt held-out %.3f" % (
+        "features" if a.features else "pixels", far.median(), usual.median()))
+    if a.sheet:
+        sheet(a.sheet, made[:a.shown], tiles.images(t.pictures[[learn[i] for i in at[:a.shown].tolist()]]))
+    if a.json:
+        with open(a.json, "w", encoding="utf-8") as out:
+            json.dump(result, out, indent=1)
+
+
+def arguments():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("model")
+    p.add_argument("folders", nargs="+")
+    p.add_argument("--holdout", type=int, required=True)
+    p.add_argument("--count", type=int, default=800, help="samples")
+    p.add_argument("--key", default="caption", help="of index.jsonl's texts")
+    p.add_argument("--limit", type=int, help="tiles of each set")
+    p.add_argument("--classifier", help="file to read it from or, with --train-classifier, to write it to")
+    p.add_argument("--train-classifier", type=int, default=0, metavar="STEPS", help="1000 without a file")
+    p.add_argument("--features", help="SqueezeNet 1.1 (.safetensors)")
+    p.add_argument("--sheet", help="PNG of samples and their neighbours")
+    p.add_argument("--shown", type=int, default=64, help="samples on the sheet")
+    p.add_argument("--json", help="file for the figures")
+    p.add_argument("--steps", type=int, default=12)
+    p.add_argument("--guidance", type=float, default=0.0)
+    p.add_argument("--temperature", type=float, default=1.0)
+    p.add_argument("--top-k", type=int, default=0)
+    p.add_argument("--top-p", type=float, default=1.0)
+    p.add_argument("--order", choices=("halton", "confidence"), default="halton")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--threads", type=int, default=2)
+    return p.parse_args()
+
+
+if __name__ == "__main__":
+    main()
