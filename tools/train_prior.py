@@ -125,6 +125,7 @@ def main():
     a = arguments()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.set_num_threads(a.threads)
+    torch.backends.cudnn.allow_tf32 = False  # the tokens are to be the C core's
     with open(a.config, encoding="utf-8") as f:
         given = json.load(f)
     c, t = priors.complete(given["prior"]), prior_trainer.complete(given.get("train", {}).get("prior", {}))
