@@ -17,16 +17,18 @@ from PIL import Image
 from tesserae import attributes, export, file, frechet, sample, tiles, words
 
 
-def generate(a, model, prior, captions, device, batch=250):
-    """Samples for the captions: images [n,3,H,W] in [-1,1] on the CPU."""
+def generate(a, model, prior, captions, records, device, batch=250):
+    """Samples for the captions, or the classes of the records: images [n,3,H,W] in [-1,1] on the CPU."""
     g, out, text = torch.Generator(device).manual_seed(a.seed), [], prior.config.get("text")
     for i in range(0, len(captions), batch):
-        part, given = captions[i:i + batch], None
+        part, given, label = captions[i:i + batch], None, None
         if text:
             lexicon, ids = words.read(part, text["words"], text["buckets"])
             given = words.Lexicon(*(t.to(device) for t in lexicon)), ids.to(device)
-        tokens = sample.sample(prior, len(part), given, steps=a.steps, temperature=a.temperature, top_k=a.top_k,
-                               top_p=a.top_p, guidance=a.guidance, order=a.order, generator=g)
+        elif prior.config["classes"]:
+            label = torch.tensor([r["class"] for r in records[i:i + batch]], device=device)
+        tokens = sample.sample(prior, len(part), given, label, a.steps, a.temperature, a.top_k, a.top_p, a.guidance,
+                               a.order, generator=g)
         out.append(model.decode(tokens.reshape(1, len(part), *prior.config["grid"])).clamp(-1, 1).cpu())
     return torch.cat(out)
 
@@ -80,12 +82,12 @@ def main():
     pick = held[::max(1, len(held) // a.count)][:a.count]
     others = learn[::max(1, len(learn) // len(pick))][:len(pick)]
     real = tiles.images(t.pictures[pick])
-    made = generate(a, model, prior, [t.captions[i][0] for i in pick], device)
+    records = [t.records[i] for i in pick]
+    made = generate(a, model, prior, [t.captions[i][0] for i in pick], records, device)
     back = rebuilt(model, real, device)
     print("%d samples, %d steps, guidance %g, %s" % (len(made), a.steps, a.guidance, a.order))
     result = {"samples": len(made)}
 
-    records = [t.records[i] for i in pick]
     if all("attributes" in r for r in t.records):
         net = classifier(a, t, learn, device)
         strangers = [records[i] for i in torch.randperm(len(pick), generator=torch.Generator().manual_seed(1))]
@@ -98,14 +100,15 @@ def main():
         f = {"samples": measure(made), "rebuilt": measure(back), "other reals": measure(tiles.images(t.pictures[others]))}
         result["frechet"] = {k: frechet.distance(v, measure(real)) for k, v in f.items()}
         print("Frechet distance from %d held-out: " % len(real) +
-              ", ".join("%s %.3f" % kv for kv in result["frechet"].items()))
+              ", ".join("%s %.4g" % kv for kv in result["frechet"].items()))
     known = torch.cat([measure(tiles.images(t.pictures[learn[i:i + 512]])) for i in range(0, len(learn), 512)])
     (far, at), (usual, _) = (frechet.nearest(measure(x), known) for x in (made, back))
     result["nearest"] = {"samples": float(far.median()), "rebuilt": float(usual.median())}
-    print("median distance to the nearest training picture (%s): samples %.3f, rebuilt held-out %.3f" % (
+    print("median distance to the nearest training picture (%s): samples %.4g, rebuilt held-out %.4g" % (
         "features" if a.features else "pixels", far.median(), usual.median()))
     if a.sheet:
-        sheet(a.sheet, made[:a.shown], tiles.images(t.pictures[[learn[i] for i in at[:a.shown].tolist()]]))
+        some = range(0, len(made), max(1, len(made) // a.shown))[:a.shown]
+        sheet(a.sheet, made[some], tiles.images(t.pictures[[learn[at[i]] for i in some]]))
     if a.json:
         with open(a.json, "w", encoding="utf-8") as out:
             json.dump(result, out, indent=1)
