@@ -1,4 +1,7 @@
-"""Do the parts of the prior hold together? python3 tools/check_prior.py (half a minute; says what it found, fails aloud)"""
+"""Do the parts of the prior hold together? python3 tools/check_prior.py
+
+Half a minute; prints what holds, exits with 1 at what does not.
+"""
 import math
 import os
 import tempfile
@@ -103,7 +106,8 @@ def learning():
     net, texts = priors.Prior(c, 8), ["red over blue", "blue over red", "red over red", "blue over blue"]
     tokens = torch.tensor([[1] * 8 + [2] * 8, [2] * 8 + [1] * 8, [1] * 16, [2] * 16])
     lexicon, ids = words.read(texts, 4, 64)
-    tr = prior_trainer.PriorTrainer(net, prior_trainer.complete({"lr": 3e-3, "warmup": 20, "ema": 0.95, "smoothing": 0}))
+    t = prior_trainer.complete({"lr": 3e-3, "warmup": 20, "ema": 0.95, "smoothing": 0})
+    tr = prior_trainer.PriorTrainer(net, t)
     for i in range(250):
         tr.progress = i / 250
         rows = torch.randint(4, (32,))
@@ -113,7 +117,8 @@ def learning():
     right = float((got == tokens.repeat(50, 1)).all(1).float().mean())
     check(right > 0.9, "samples do as they are told (%.2f)" % right)
     ce = prior_trainer.cross_entropy(tr.average, tokens, (lexicon, ids))
-    check(ce < 0.3 < prior_trainer.cross_entropy(tr.average, tokens), "the prompt tells something (%.3f nats left)" % ce)
+    free = prior_trainer.cross_entropy(tr.average, tokens)
+    check(ce < 0.3 < free, "the prompt tells something (%.3f nats left of %.3f)" % (ce, free))
 
 
 def distances():

@@ -4,7 +4,8 @@ MODEL holds a tokenizer and its prior; DIR and --holdout are those of train_prio
 - attributes: how often a classifier, trained here on the real pictures that are not held out, finds what the caption's
   record says: in held-out pictures, in what the tokenizer makes of them (the most a prior can reach), in samples for
   their captions, and in those samples against other captions (chance);
-- Frechet distances (--features SQUEEZENET) from as many held-out pictures: of samples, of reconstructions, of other reals;
+- Frechet distances (--features SQUEEZENET) from as many held-out pictures: of samples, of reconstructions, of other
+  reals;
 - how near samples lie to the training set, and held-out pictures do; --sheet shows samples over their neighbours.
 """
 import argparse
@@ -41,7 +42,8 @@ def rebuilt(model, x, device, batch=256):
 def classifier(a, t, learn, device):
     if a.classifier and not a.train_classifier:
         return attributes.load(a.classifier).to(device)
-    net = attributes.train(t.pictures[learn], [t.records[i] for i in learn], device, a.train_classifier or 1000)
+    net = attributes.train(t.pictures[learn], [t.records[i] for i in learn], attributes.named(t.records), device,
+                           a.train_classifier or 1000)
     if a.classifier:
         attributes.save(net, a.classifier)
     return net
@@ -97,7 +99,8 @@ def main():
     measure = small
     if a.features:
         measure = frechet.Features(file.read(a.features)[0], device)
-        f = {"samples": measure(made), "rebuilt": measure(back), "other reals": measure(tiles.images(t.pictures[others]))}
+        f = {"samples": measure(made), "rebuilt": measure(back),
+             "other reals": measure(tiles.images(t.pictures[others]))}
         result["frechet"] = {k: frechet.distance(v, measure(real)) for k, v in f.items()}
         print("Frechet distance from %d held-out: " % len(real) +
               ", ".join("%s %.4g" % kv for kv in result["frechet"].items()))

@@ -22,7 +22,8 @@ CASES = {
 TRAIN = {"batch": BATCH, "steps": STEPS, "lr": 3e-3, "warmup": 2, "lr_final": 0.1, "betas": [0.9, 0.96],
          "weight_decay": 0.045, "clip": 0.5, "ema": 0.95, "smoothing": 0.1, "drop": 0.1, "seed": 1}
 PROMPTS = ["Red-haired girl, NAÏVE café owner", "", "x", "pixel art  face; 2 glasses, hat"]
-TEXTS = PROMPTS + ["a", "Ab", "!?", "don't", "\U0001f600 smile \u00c4\u00e4", "z" * 40, "I18N_2 one two three four five"]
+TEXTS = PROMPTS + ["a", "Ab", "!?", "don't", "\U0001f600 smile \u00c4\u00e4", "z" * 40,
+                   "I18N_2 one two three four five"]
 
 
 def written(name, c):
@@ -42,7 +43,8 @@ def tokenizer(c, seed):
 
 
 def inputs(net, seed):
-    """Tokens, masked tokens, masked places, which conditions are given and classes of STEPS batches: [STEPS,BATCH,..]."""
+    """Tokens, masked tokens, masked places, which conditions are given and classes of STEPS batches:
+    [STEPS,BATCH,..]."""
     g = torch.Generator().manual_seed(seed)
     tokens = torch.randint(net.codes, (STEPS * BATCH, net.places), generator=g)
     masked, places = priors.mask(tokens, net.codes, g)

@@ -1,9 +1,9 @@
 """Train a prior over a tokenizer's codes: python3 tools/train_prior.py MODEL DIR... -c CONFIG.json -o OUT.safetensors
 
-MODEL is a model file (tesserae.export makes one). The folders hold pictures or sheets of tiles of grid x factor pixels, and
-maybe index.jsonl with a caption (or a name), or a "class", for each (tesserae/tiles.py). CONFIG has "prior" and
-"train": {"prior": ..}; tools/priors/ has some. OUT is MODEL with the prior in it (moving average, float16), OUT.ckpt the
-checkpoint: written every --save seconds, on SIGTERM and at the end, and gone on from when it exists.
+MODEL is a model file (tesserae.export makes one). The folders hold pictures or sheets of tiles of grid x factor
+pixels, and maybe index.jsonl with a caption (or a name), or a "class", for each (tesserae/tiles.py). CONFIG has "prior"
+and "train": {"prior": ..}; tools/priors/ has some. OUT is MODEL with the prior in it (moving average, float16),
+OUT.ckpt the checkpoint: written every --save seconds, on SIGTERM and at the end, and gone on from when it exists.
 
 Report lines give the cross-entropy in nats per masked place of held-out tiles, of as many from the training set, and of
 the held-out without their condition; the same masks every time.
@@ -139,7 +139,8 @@ def main():
     if os.path.exists(a.out + ".ckpt"):
         tr.restore(file.read(a.out + ".ckpt")[0])
         torch.manual_seed(t["seed"] + tr.step_no)
-    print("%.2f M parameters, from step %d" % (sum(p.numel() for p in tr.params.values()) / 1e6, tr.step_no), flush=True)
+    count = sum(p.numel() for p in tr.params.values())
+    print("%.2f M parameters, from step %d" % (count / 1e6, tr.step_no), flush=True)
     run(tr, a, data, train, held)
 
 

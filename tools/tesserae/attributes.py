@@ -49,10 +49,10 @@ def worn(x):
     return x + 0.05 * torch.randn_like(x)
 
 
-def train(pictures, records, device, steps, batch=128, seed=1):
-    """uint8 [n,64,64,3] and their lines -> Classifier in evaluation mode."""
+def train(pictures, records, values, device, steps, batch=128, seed=1):
+    """uint8 [n,64,64,3], their lines and all `values` (named) -> Classifier in evaluation mode."""
     torch.manual_seed(seed)
-    net = Classifier(named(records)).to(device)
+    net = Classifier(values).to(device)
     want = targets(records, net.values, device)
     opt = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
     rates = torch.optim.lr_scheduler.OneCycleLR(opt, 3e-3, total_steps=steps)

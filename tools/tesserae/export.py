@@ -1,4 +1,4 @@
-"""Make a model file out of a checkpoint, and put a prior into one: python3 -m tesserae.export CHECKPOINT -o MODEL.safetensors [--live]
+"""Make a model file out of a checkpoint: python3 -m tesserae.export CHECKPOINT -o MODEL.safetensors [--live]
 
 EMA weights as float16, codebook and code lengths as float32, every level's codes in tree order, config in the metadata.
 A checkpoint of a frozen phase keeps its codes' order and the entropy tables it started from: files stay readable.
@@ -42,7 +42,8 @@ def model_tensors(m, sort=True):
 
 
 def with_prior(path, out, prior, train):
-    """The tokenizer's model file `path`, every tensor as it is, with `prior` (float16) and its "train.prior" -> `out`."""
+    """Writes to `out` the tokenizer's model file `path`, every tensor as it is, with `prior` (float16) and
+    "train.prior". Raises ValueError for a checkpoint."""
     t, meta = file.read(path)
     if "state.step" in t:
         raise ValueError("%s is a checkpoint: export it, so that the codes have their final order" % path)

@@ -20,8 +20,8 @@ class Features:
 
 
 def distance(a, b):
-    """|mean a - mean b|^2 + tr(A + B - 2 (A B)^1/2) of features [n,D], [m,D] with covariances A, B. With X, Y the centred
-    rows over sqrt(n - 1), sqrt(m - 1), tr (A B)^1/2 is the sum of the singular values of X Y^T."""
+    """|mean a - mean b|^2 + tr(A + B - 2 (A B)^1/2) of features [n,D], [m,D] with covariances A, B. With X, Y the
+    centred rows over sqrt(n - 1), sqrt(m - 1), tr (A B)^1/2 is the sum of the singular values of X Y^T."""
     a, b = a.double(), b.double()
     gap = (a.mean(0) - b.mean(0)).square().sum()
     x, y = ((v - v.mean(0)) / max(1, len(v) - 1) ** 0.5 for v in (a, b))

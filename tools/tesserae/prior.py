@@ -5,8 +5,8 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-DEFAULTS = {"type": "transformer", "grid": [8, 8], "width": 256, "layers": 6, "heads": 4, "hidden": 1024, "dropout": 0.1,
-            "classes": 0}
+DEFAULTS = {"type": "transformer", "grid": [8, 8], "width": 256, "layers": 6, "heads": 4, "hidden": 1024,
+            "dropout": 0.1, "classes": 0}
 TEXT = {"words": 16, "buckets": 4096}
 
 
@@ -94,8 +94,9 @@ class Prior(nn.Module):
         return getattr(self, "class")(label)[:, None]
 
     def forward(self, tokens, words=None, label=None, given=None):
-        """tokens: int64 [B,rows*columns], K where masked; words: (words.Lexicon, prompts int64 [B][words]) or None; label:
-        int64 [B], or None for no class; given: bool [B], False where the condition is dropped -> logits [B,places,K]."""
+        """-> logits [B,places,K]. tokens: int64 [B,places], K where masked; words: (words.Lexicon, prompts int64
+        [B][words]), or None; label: int64 [B], or None for no class; given: bool [B], False where the condition is
+        dropped."""
         x = self.token(tokens) + self.place.weight
         first = self.condition(len(tokens), words, label, given)
         if first is not None:

@@ -1,4 +1,4 @@
-"""MaskGIT sampling (Chang et al. 2022) of a prior's tokens, in random (confidence) or Halton order (Besnier et al. 2025)."""
+"""MaskGIT sampling of a prior's tokens: by confidence (Chang et al. 2022) or in Halton order (Besnier et al. 2025)."""
 import math
 
 import torch
@@ -29,8 +29,8 @@ def masked_after(step, steps, count, left):
 
 
 def narrowed(logits, temperature=1.0, top_k=0, top_p=1.0):
-    """logits [...,K] over the temperature (0: the best code alone); -inf outside the k best codes and outside the fewest
-    best ones whose probabilities sum to top_p. Of equal codes at the border all stay."""
+    """logits [...,K] over the temperature (0: the best code alone); -inf outside the k best codes (of equal ones at the
+    border all stay) and outside the fewest best ones whose probabilities sum to top_p."""
     if temperature <= 0:
         temperature, top_k = 1.0, 1
     x = logits / temperature
@@ -44,14 +44,16 @@ def narrowed(logits, temperature=1.0, top_k=0, top_p=1.0):
 
 
 def gumbel(like, generator):
-    return -torch.log(-torch.log(torch.rand(like.shape, device=like.device, generator=generator).clamp(1e-20, 1 - 1e-7)))
+    u = torch.rand(like.shape, device=like.device, generator=generator)
+    return -torch.log(-torch.log(u.clamp(1e-20, 1 - 1e-7)))
 
 
 @torch.no_grad()
 def sample(prior, batch, words=None, label=None, steps=12, temperature=1.0, top_k=0, top_p=1.0, guidance=0.0,
            order="halton", tokens=None, keep=None, generator=None, tau=4.5):
-    """-> tokens int64 [batch,places]. words, label: see Prior.forward; tokens, keep: int64 and bool [batch,places], what is
-    given. With guidance w the logits are (1 + w) conditional - w unconditional. Every picture keeps as many places."""
+    """-> tokens int64 [batch,places]. words, label: see Prior.forward; tokens, keep: int64 and bool [batch,places],
+    what is given, as many places in every picture. With guidance w the logits are (1 + w) conditional - w
+    unconditional."""
     n, device = prior.places, prior.head.weight.device
     keep = torch.zeros(batch, n, dtype=torch.bool, device=device) if keep is None else keep
     x = torch.full((batch, n), prior.codes, device=device) if tokens is None else tokens.masked_fill(~keep, prior.codes)

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-# pictures: uint8 [n,H,W,3]; records: the line of index.jsonl that belongs to each ({} without one); captions: for each a
-# list of texts, any of which describes it; held: bool [n], kept out of training.
+# pictures: uint8 [n,H,W,3]; records: the line of index.jsonl that belongs to each ({} without one); captions: for each
+# a list of texts, any of which describes it; held: bool [n], kept out of training.
 Tiles = collections.namedtuple("Tiles", "pictures records captions held")
 
 
@@ -42,8 +42,8 @@ def lines(folder):
 
 
 def folder_tiles(folder, height, width, key):
-    """Yields (pictures, records, captions, set of each) sheet by sheet. index.jsonl describes the tiles of all sheets one
-    after the other; or, where a line has "tile", those of every sheet; or, where "file" is a picture here, its tiles."""
+    """Yields (pictures, records, captions, set of each) sheet by sheet. index.jsonl describes the tiles of all sheets
+    one after the other; or, where a line has "tile", those of every sheet; or, where "file" is a picture here, its."""
     records, at = lines(folder), 0
     by_file = {r["file"]: r for r in records if "file" in r}
     for path in sorted(glob.glob(os.path.join(folder, "*.png")) + glob.glob(os.path.join(folder, "*.jp*g"))):

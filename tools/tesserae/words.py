@@ -13,8 +13,8 @@ Lexicon = collections.namedtuple("Lexicon", "features offsets")
 
 
 def split(text, limit=None):
-    """The first `limit` words of `text` (str, or bytes in UTF-8): maximal runs of a-z, 0-9 and bytes from 0x80 on, A to Z
-    lowered -> list of bytes."""
+    """The first `limit` words of `text` (str, or bytes in UTF-8): maximal runs of a-z, 0-9 and bytes from 0x80 on, A to
+    Z lowered -> list of bytes."""
     raw = text.encode() if isinstance(text, str) else text
     return WORD.findall(raw.lower())[:limit]
 
@@ -27,7 +27,7 @@ def fnv1a(data, h=0x811c9dc5):
 
 
 def rows(word, buckets):
-    """Rows of the table of `buckets` rows whose mean is `word` (bytes): itself, then windows of three bytes of <word>."""
+    """The word's (bytes) rows in a table of `buckets`: of itself, then of the windows of three bytes of <word>."""
     edged = b"<" + word + b">"
     features = [b"w" + word] + [b"g" + edged[i:i + 3] for i in range(len(edged) - 2)]
     return [fnv1a(f) % buckets for f in features[:MOST]]
