@@ -168,14 +168,16 @@ static void norm_affine(const bench *b, void *context) {
     ts_group_norm_affine(f->small + 256, f->small + 384, f->d, f->d + 512, f->a, f->small, f->small + 128, 1,
                          f->n / 128, 128, 32, 1e-6f, b->pool);
 }
+static const ts_attention taming = {1, 256, 512, 1, 0.044f};
+
 static void attention(const bench *b, void *context) {
     flat_bench *f = context;
-    ts_attention_forward(f->d, f->a, f->b, f->c, 1, 256, 512, 0.044f, f->scratch, b->pool);
+    ts_attention_forward(&taming, f->d, NULL, f->a, f->b, f->c, f->scratch, b->pool);
 }
 static void attention_back(const bench *b, void *context) {
     flat_bench *f = context;
     float *d = f->d;
-    ts_attention_backward(d, d + 256 * 512, d + 512 * 512, f->a, f->a, f->b, f->c, 1, 256, 512, 0.044f, f->scratch,
+    ts_attention_backward(&taming, d, d + 256 * 512, d + 512 * 512, f->a, f->a, f->a, f->a, f->b, f->c, f->scratch,
                           b->pool);
 }
 static void norm_backward(const bench *b, void *context) {
@@ -215,7 +217,7 @@ static void gemm(const bench *b, void *context) {
 
 static void bench_flat(bench *b) {
     enum { N = 16 * 128 * 128 * 3 };
-    const size_t back = ts_attention_scratch_back(256, 512, ts_pool_threads(b->pool));
+    const size_t back = ts_attention_scratch_back(&taming, ts_pool_threads(b->pool));
     flat_bench f = {room(N),
                     room(N),
                     room(N),

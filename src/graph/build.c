@@ -216,9 +216,57 @@ ts_tensor ts_graph_mean_pool(ts_graph *g, ts_tensor x, int factor) {
     return append_factor(g, TS_OP_MEAN_POOL, x, factor);
 }
 
-ts_tensor ts_graph_attention(ts_graph *g, ts_tensor q, ts_tensor k, ts_tensor v, float scale) {
+ts_tensor ts_graph_attention(ts_graph *g, ts_tensor q, ts_tensor k, ts_tensor v, int heads, float scale) {
     ts_node n = ternary(TS_OP_ATTENTION, q, k, v);
+    n.heads = heads;
     n.logits = scale;
+    return append(g, n);
+}
+
+ts_tensor ts_graph_layer_norm(ts_graph *g, ts_tensor x, ts_weights *weights, int gamma, int beta, float eps) {
+    ts_node n = unary(TS_OP_LAYER_NORM, x);
+    n.eps = eps;
+    return append_weighted(g, n, weights, gamma, beta);
+}
+
+ts_tensor ts_graph_embed(ts_graph *g, ts_tensor ids, ts_weights *weights, int table, int rows, int channels,
+                         bool mean) {
+    ts_node n = unary(TS_OP_EMBED, ids);
+    n.rows = rows;
+    n.channels = channels;
+    n.mean = mean;
+    return append_weighted(g, n, weights, table, -1);
+}
+
+ts_tensor ts_graph_places(ts_graph *g, ts_tensor x, ts_weights *weights, int table) {
+    return append_weighted(g, unary(TS_OP_PLACES, x), weights, table, -1);
+}
+
+ts_tensor ts_graph_join(ts_graph *g, ts_tensor a, ts_tensor b) { return append(g, binary(TS_OP_JOIN, a, b)); }
+
+ts_tensor ts_graph_part(ts_graph *g, ts_tensor x, int first, int height, int width) {
+    ts_node n = unary(TS_OP_PART, x);
+    n.edge[0] = first, n.edge[1] = height, n.edge[2] = width;
+    return append(g, n);
+}
+
+ts_tensor ts_graph_depthwise(ts_graph *g, ts_tensor x, ts_weights *weights, int w, int b, int kernel) {
+    ts_node n = unary(TS_OP_DEPTHWISE, x);
+    n.kernel = kernel;
+    return append_weighted(g, n, weights, w, b);
+}
+
+ts_tensor ts_graph_dropout(ts_graph *g, ts_tensor x, float p) {
+    ts_node n = unary(TS_OP_DROPOUT, x);
+    n.share = p;
+    return p == 0 || g->mode == TS_GRAPH_INFERENCE ? x : append(g, n);
+}
+
+void ts_graph_dropout_seed(ts_graph *g, uint64_t seed) { g->dropout_seed = seed; }
+
+ts_tensor ts_graph_cross_entropy(ts_graph *g, ts_tensor logits, ts_tensor target, float smoothing) {
+    ts_node n = binary(TS_OP_CROSS_ENTROPY, logits, target);
+    n.share = smoothing;
     return append(g, n);
 }
 

@@ -50,7 +50,7 @@ void ts_graph_free(ts_graph *graph);
 /* ---- building ---------------------------------------------------------------------------------------------- */
 /* `grad`: also compute the gradient with respect to this input (ts_graph_grad). */
 ts_tensor ts_graph_input(ts_graph *g, ts_shape shape, bool grad);
-/* w: TS_PARAM_CONV [out][in][k][k]; b: [out] or -1. */
+/* w: TS_PARAM_CONV [out][in][k][k], or of a linear layer (k = 1) [out][in]; b: [out] or -1. */
 ts_tensor ts_graph_conv2d(ts_graph *g, ts_tensor x, ts_weights *weights, int w, int b, int stride, int pad);
 /* w: TS_PARAM_CONV, file order [in][out][k][k]; output size (h - 1) * stride - 2 * pad + k, as PyTorch. */
 ts_tensor ts_graph_conv_transpose2d(ts_graph *g, ts_tensor x, ts_weights *weights, int w, int b, int stride, int pad);
@@ -76,8 +76,27 @@ ts_tensor ts_graph_pixel_unshuffle(ts_graph *g, ts_tensor x, int factor);
 ts_tensor ts_graph_max_pool(ts_graph *g, ts_tensor x, int kernel, int stride);
 /* Means of factor x factor blocks; rows and columns at the end that fill no block are dropped (PyTorch's avg_pool2d). */
 ts_tensor ts_graph_mean_pool(ts_graph *g, ts_tensor x, int factor);
-/* Single-head attention over the h w places of each picture: softmax over keys of scale q k, times v. Equal shapes. */
-ts_tensor ts_graph_attention(ts_graph *g, ts_tensor q, ts_tensor k, ts_tensor v, float scale);
+/* Normalises the channels of each place (PyTorch's LayerNorm over the last axis). gamma, beta: [channels]. */
+ts_tensor ts_graph_layer_norm(ts_graph *g, ts_tensor x, ts_weights *weights, int gamma, int beta, float eps);
+/* ids: [n][h][w][k], whole numbers as floats. y: [n][h][w][channels] = the sum (`mean`: the mean) of the table's rows that
+ * they name. An id below 0 counts for nothing, one past the last row is the last; 0 where none counts. Ids get no
+ * gradient. table: a TS_PARAM_PLAIN entry [rows][channels]. */
+ts_tensor ts_graph_embed(ts_graph *g, ts_tensor ids, ts_weights *weights, int table, int rows, int channels, bool mean);
+/* y = x + table, for every picture. table: a TS_PARAM_PLAIN entry of h w c values, place by place ([h w][c]). */
+ts_tensor ts_graph_places(ts_graph *g, ts_tensor x, ts_weights *weights, int table);
+/* Places of a, then places of b, as one row: [n][1][a.h a.w + b.h b.w][c]. */
+ts_tensor ts_graph_join(ts_graph *g, ts_tensor a, ts_tensor b);
+/* Places [first, first + height width) of each picture of x, in its order, as [n][height][width][c]. */
+ts_tensor ts_graph_part(ts_graph *g, ts_tensor x, int first, int height, int width);
+/* Attention over the h w places of each picture: softmax over keys of scale q k, times v, for each of `heads` equal runs of
+ * channels by itself. Equal shapes; heads divides the channels. */
+ts_tensor ts_graph_attention(ts_graph *g, ts_tensor q, ts_tensor k, ts_tensor v, int heads, float scale);
+/* One filter per channel, stride 1, zeros around: y has x's shape. w: TS_PARAM_CONV [c][1][kernel][kernel], kernel odd and
+ * at most 15; b: [c] or -1. */
+ts_tensor ts_graph_depthwise(ts_graph *g, ts_tensor x, ts_weights *weights, int w, int b, int kernel);
+/* In a training graph: 0 with probability p (0 <= p < 1), x / (1 - p) else. In an inference graph, and for p = 0: x itself,
+ * no node is made. */
+ts_tensor ts_graph_dropout(ts_graph *g, ts_tensor x, float p);
 ts_tensor ts_graph_quantize(ts_graph *g, ts_tensor z, ts_quantize_hooks hooks);
 /* Losses are means, shape 1x1x1x1; the gradient goes to x, never to target (a constant: "stop gradient"). */
 ts_tensor ts_graph_l1(ts_graph *g, ts_tensor x, ts_tensor target);
@@ -91,6 +110,9 @@ ts_tensor ts_graph_lpips(ts_graph *g, ts_tensor x, ts_tensor target, ts_weights 
 ts_tensor ts_graph_leaky_relu_tangent(ts_graph *g, ts_tensor t, ts_tensor x, float slope);
 ts_tensor ts_graph_group_norm_tangent(ts_graph *g, ts_tensor t, ts_tensor x, ts_weights *weights, int gamma, int groups,
                                       float eps);
+/* Mean over places whose target is not negative of the cross-entropy of softmax(logits), nats; `smoothing` of the label is
+ * spread over all c classes (PyTorch's label_smoothing). target: [n][h][w][1], classes as floats. 0 if no place counts. */
+ts_tensor ts_graph_cross_entropy(ts_graph *g, ts_tensor logits, ts_tensor target, float smoothing);
 
 /* Keeps a tensor readable after forward (it is never placed under another), and always computed. */
 void ts_graph_output(ts_graph *g, ts_tensor t);
@@ -123,6 +145,9 @@ float *ts_graph_grad_data(ts_graph *g, ts_tensor t);
 /* d total / d loss = weight. 0 (the start) switches a loss off: in a training graph nodes that only serve it are not
  * run, unless the loss is an output. */
 void ts_graph_seed(ts_graph *g, ts_tensor loss, float weight);
+/* Draws dropout's masks: from this seed, the node and the value's index alone. Set before each forward (0 at first), left
+ * alone until its last backward. */
+void ts_graph_dropout_seed(ts_graph *g, uint64_t seed);
 void ts_graph_forward(ts_graph *g, ts_pool *pool);
 /* A part of forward, for work that is to stay interruptible: goes on from node *next (0 to begin with) for about `macs`
  * multiply-adds, at least one node; sets *next. True when forward is complete. */

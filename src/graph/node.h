@@ -35,6 +35,14 @@ typedef enum ts_op {
     TS_OP_LPIPS,
     TS_OP_LEAKY_RELU_TANGENT,
     TS_OP_GROUP_NORM_TANGENT,
+    TS_OP_LAYER_NORM,
+    TS_OP_EMBED,
+    TS_OP_PLACES,
+    TS_OP_JOIN,
+    TS_OP_PART,
+    TS_OP_DEPTHWISE,
+    TS_OP_DROPOUT,
+    TS_OP_CROSS_ENTROPY,
     TS_OP_COUNT
 } ts_op;
 
@@ -49,8 +57,11 @@ typedef struct ts_node {
     int w, b; /* parameter indices, -1: none */
     /* attributes; which ones count is the op's business */
     int stride, pad, kernel, factor, groups, channel, channels;
-    int edge[4]; /* pad: top, left, bottom, right */
+    int edge[4];     /* pad: top, left, bottom, right; part: first, height, width */
+    int heads, rows; /* attention; embed: of its table */
+    bool mean;       /* embed */
     float eps, slope, range;
+    float share;  /* dropout: what is dropped; cross_entropy: the smoothing */
     float logits; /* attention: what q k is multiplied with */
     float *table; /* scale: [2][c] scale and shift, owned */
     ts_quantize_hooks hooks;
@@ -100,7 +111,8 @@ struct ts_graph {
     tess_status status; /* sticky */
     ts_error error;
     bool planned;
-    bool keep;      /* ts_graph_keep */
+    bool keep; /* ts_graph_keep */
+    uint64_t dropout_seed;
     unsigned kinds; /* of gradients that this backward computes, of ts_gradients */
 };
 
@@ -181,7 +193,9 @@ extern const ts_op_row ts_row_silu, ts_row_gelu, ts_row_relu, ts_row_leaky_relu,
 extern const ts_op_row ts_row_add, ts_row_mul, ts_row_scale, ts_row_attention, ts_row_quantize;
 extern const ts_op_row ts_row_concat, ts_row_slice, ts_row_pad, ts_row_upsample_nearest, ts_row_pixel_shuffle;
 extern const ts_op_row ts_row_pixel_unshuffle, ts_row_max_pool, ts_row_mean_pool;
-extern const ts_op_row ts_row_l1, ts_row_l2, ts_row_ms_ssim, ts_row_lpips;
 extern const ts_op_row ts_row_leaky_relu_tangent, ts_row_group_norm_tangent;
+extern const ts_op_row ts_row_l1, ts_row_l2, ts_row_ms_ssim, ts_row_lpips, ts_row_cross_entropy;
+extern const ts_op_row ts_row_layer_norm, ts_row_embed, ts_row_places, ts_row_join, ts_row_part;
+extern const ts_op_row ts_row_depthwise, ts_row_dropout;
 
 #endif

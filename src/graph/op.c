@@ -34,6 +34,14 @@ const ts_op_row *ts_op_row_of(ts_op op) {
         [TS_OP_LPIPS] = &ts_row_lpips,
         [TS_OP_LEAKY_RELU_TANGENT] = &ts_row_leaky_relu_tangent,
         [TS_OP_GROUP_NORM_TANGENT] = &ts_row_group_norm_tangent,
+        [TS_OP_LAYER_NORM] = &ts_row_layer_norm,
+        [TS_OP_EMBED] = &ts_row_embed,
+        [TS_OP_PLACES] = &ts_row_places,
+        [TS_OP_JOIN] = &ts_row_join,
+        [TS_OP_PART] = &ts_row_part,
+        [TS_OP_DEPTHWISE] = &ts_row_depthwise,
+        [TS_OP_DROPOUT] = &ts_row_dropout,
+        [TS_OP_CROSS_ENTROPY] = &ts_row_cross_entropy,
     };
     return table[op];
 }

@@ -8,7 +8,7 @@ static const int *weight_dims(const ts_node *node) {
 
 static tess_status check_weights(const ts_node *node, int in_channels, int in_axis, ts_error *err) {
     const ts_param *w = ts_params_at(ts_weights_params(node->weights), node->w);
-    if (w->layout != TS_PARAM_CONV || w->rank != 4 || w->dims[in_axis] != in_channels) {
+    if (w->layout != TS_PARAM_CONV || (w->rank != 4 && w->rank != 2) || w->dims[in_axis] != in_channels) {
         return ts_fail(err, TESS_ERR_INPUT, "%s does not fit its input of %d channels.", w->name, in_channels);
     }
     if (node->b >= 0) {

@@ -1,8 +1,9 @@
-/* op_loss.c - rows: l1, l2, ms_ssim, lpips. A loss is one float; its gradient goes to x[0] and is scaled by the
+/* op_loss.c - rows: l1, l2, ms_ssim, lpips, cross_entropy. A loss is one float; its gradient goes to x[0] and is scaled by the
  * seed. */
 #include <string.h>
 
 #include "graph/node.h"
+#include "kernels/cross_entropy.h"
 #include "kernels/loss.h"
 
 static tess_status loss_infer(const ts_graph *g, ts_node *node, ts_error *err) {
@@ -108,3 +109,32 @@ const ts_op_row ts_row_lpips = {.name = "lpips",
                                 .shape = lpips_infer,
                                 .forward = lpips_forward,
                                 .backward = lpips_backward};
+
+/* ---- cross_entropy ---------------------------------------------------------------------------------------------- */
+
+static tess_status entropy_infer(const ts_graph *g, ts_node *node, ts_error *err) {
+    ts_shape x = ts_node_input(g, node, 0), t = ts_node_input(g, node, 1);
+    if (t.n != x.n || t.h != x.h || t.w != x.w || t.c != 1 || !(node->share >= 0 && node->share <= 1)) {
+        return ts_fail(err, TESS_ERR_INPUT, "cross_entropy needs a target of %dx%dx%dx1 and smoothing from 0 to 1.",
+                       x.n, x.h, x.w);
+    }
+    node->shape = (ts_shape){1, 1, 1, 1};
+    return TESS_OK;
+}
+
+static double entropy(const ts_call *c, float *grad, float weight) {
+    ts_shape s = c->xs[0];
+    return ts_cross_entropy(grad, c->x[0], c->x[1], (size_t)s.n * (size_t)s.h * (size_t)s.w, s.c, c->node->share,
+                            weight, c->pool);
+}
+
+static void entropy_forward(const ts_call *c) { *c->y = (float)entropy(c, NULL, 0); }
+
+static void entropy_backward(const ts_call *c) { entropy(c, c->dx[0], c->node->seed); }
+
+const ts_op_row ts_row_cross_entropy = {.name = "cross_entropy",
+                                        .inputs = 2,
+                                        .flags = TS_LOSS | TS_NEEDS_X | TS_NEEDS_X1,
+                                        .shape = entropy_infer,
+                                        .forward = entropy_forward,
+                                        .backward = entropy_backward};

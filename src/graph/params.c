@@ -67,6 +67,7 @@ tess_status ts_params_add(ts_params *params, const char *name, ts_param_layout l
         .layout = layout, .rank = rank, .offset = params->floats, .split = params->split[layout], .count = count};
     memcpy(p->name, name, strlen(name) + 1);
     memcpy(p->dims, dims, (size_t)rank * sizeof *dims);
+    for (int i = rank; i < 4; i++) p->dims[i] = 1;
     params->floats = end;
     params->split[layout] += room;
     params->total += count;

@@ -20,14 +20,15 @@
 
 typedef enum ts_param_layout {
     TS_PARAM_PLAIN, /* memory order = file order */
-    TS_PARAM_CONV   /* file [A][B][kh][kw], memory [kh][kw][B][A]: conv O I kh kw, transposed conv I O kh kw */
+    TS_PARAM_CONV   /* file [A][B][kh][kw], memory [kh][kw][B][A]: conv O I kh kw, transposed conv I O kh kw; of rank 2,
+                     * a linear layer's [out][in], as with kh = kw = 1 */
 } ts_param_layout;
 
 typedef struct ts_param {
     char name[TS_PARAM_NAME];
     ts_param_layout layout;
     int rank;      /* 1..4 */
-    int dims[4];   /* the shape in a file */
+    int dims[4];   /* the shape in a file, then ones */
     size_t offset; /* floats from the start of a store */
     size_t split;  /* halves or floats from the start of a split store's array */
     size_t count;  /* floats */

@@ -20,7 +20,10 @@ static unsigned row_flags(const ts_node *n) { return ts_op_row_of(n->op)->flags;
 
 static int inputs(const ts_node *n) { return ts_op_row_of(n->op)->inputs; }
 
-static bool is_conv(const ts_node *n) { return n->op == TS_OP_CONV2D || n->op == TS_OP_CONV_TRANSPOSE2D; }
+/* Its input is read for the gradient of weights alone. */
+static bool is_conv(const ts_node *n) {
+    return n->op == TS_OP_CONV2D || n->op == TS_OP_CONV_TRANSPOSE2D || n->op == TS_OP_DEPTHWISE;
+}
 
 bool ts_node_trains(const ts_node *n) { return n->weights && n->op != TS_OP_LPIPS && !ts_weights_frozen(n->weights); }
 

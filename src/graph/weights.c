@@ -67,6 +67,13 @@ const float *ts_weights_values(const ts_weights *weights, int param) {
     return weights->store.values + (weights->store.halves ? p->split : p->offset);
 }
 
+const float *ts_weights_widened(const ts_weights *weights, int param, float *room) {
+    const uint16_t *halves = halves_of(weights, param);
+    const size_t count = ts_params_at(weights->params, param)->count;
+    for (size_t i = 0; halves && i < count; i++) room[i] = ts_f32_from_f16(halves[i]);
+    return halves ? room : ts_weights_values(weights, param);
+}
+
 float *ts_weights_grads(const ts_weights *weights, int param) {
     return param < 0 || !weights->grads ? NULL : weights->grads + ts_params_at(weights->params, param)->offset;
 }

@@ -7,6 +7,8 @@
 
 /* NULL for param -1 and for a conv weight that is held as float16. */
 const float *ts_weights_values(const ts_weights *weights, int param);
+/* The values; where they are held as float16, a copy in `room` (as many floats). */
+const float *ts_weights_widened(const ts_weights *weights, int param, float *room);
 float *ts_weights_grads(const ts_weights *weights, int param); /* NULL for param -1 or frozen weights */
 bool ts_weights_frozen(const ts_weights *weights);
 

@@ -203,7 +203,7 @@ static ts_tensor resnet(const builder *b, ts_tensor x, int i, const ts_layer *l)
 static ts_tensor attention(const builder *b, ts_tensor x, int i, const ts_layer *l) {
     ts_tensor n = norm(b, x, i, ".norm", l->groups, l->eps), part[3];
     for (int k = 0; k < 3; k++) part[k] = conv(b, n, i, attention_convs[k], 1, 0);
-    ts_tensor a = ts_graph_attention(b->graph, part[0], part[1], part[2], 1 / sqrtf((float)l->in));
+    ts_tensor a = ts_graph_attention(b->graph, part[0], part[1], part[2], 1, 1 / sqrtf((float)l->in));
     return ts_graph_add(b->graph, x, conv(b, a, i, attention_convs[3], 1, 0));
 }
 

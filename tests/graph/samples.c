@@ -46,8 +46,22 @@ static const row rows[] = {
     {TS_OP_MAX_POOL, {1, 4, 4, 2}, {0}, 0, 2, 2, 0, false},
     {TS_OP_MEAN_POOL, {2, 5, 4, 3}, {0}, 0, 0, 2, 0, false},
     {TS_OP_MEAN_POOL, {1, 6, 7, 5}, {0}, 0, 0, 3, 0, false},
-    {TS_OP_ATTENTION, {2, 3, 2, 5}, {2, 3, 2, 5}, 0, 0, 0, 0, false}, /* the third input is like the second */
-    {TS_OP_ATTENTION, {1, 4, 5, 8}, {1, 4, 5, 8}, 0, 0, 0, 0, false},
+    {TS_OP_ATTENTION, {2, 3, 2, 5}, {2, 3, 2, 5}, 0, 0, 1, 0, false}, /* the third input is like the second */
+    {TS_OP_ATTENTION, {1, 4, 5, 8}, {1, 4, 5, 8}, 0, 0, 1, 0, false},
+    {TS_OP_ATTENTION, {2, 3, 7, 15}, {2, 3, 7, 15}, 0, 0, 3, 0, false},
+    {TS_OP_LAYER_NORM, {2, 3, 2, 7}, {0}, 0, 0, 0, 0, true},
+    {TS_OP_LAYER_NORM, {1, 2, 3, 37}, {0}, 0, 0, 0, 0, true},
+    {TS_OP_EMBED, {2, 3, 2, 1}, {0}, 7, 5, 0, 0, false},
+    {TS_OP_EMBED, {2, 2, 2, 4}, {0}, 18, 6, 1, 0, false}, /* means */
+    {TS_OP_PLACES, {3, 2, 3, 5}, {0}, 0, 0, 0, 0, false},
+    {TS_OP_JOIN, {2, 1, 3, 5}, {2, 2, 2, 5}, 0, 0, 0, 0, false},
+    {TS_OP_PART, {2, 1, 9, 5}, {0}, 2, 3, 2, 0, false}, /* places 2 .. 7 as 3 x 2 */
+    {TS_OP_DEPTHWISE, {2, 5, 7, 5}, {0}, 0, 3, 1, 1, true},
+    {TS_OP_DEPTHWISE, {1, 6, 11, 17}, {0}, 0, 5, 1, 2, false},
+    {TS_OP_DEPTHWISE, {1, 2, 3, 4}, {0}, 0, 7, 1, 3, true}, /* larger than the picture */
+    {TS_OP_DROPOUT, {2, 3, 4, 7}, {0}, 0, 0, 0, 0, false},
+    {TS_OP_CROSS_ENTROPY, {2, 3, 2, 7}, {2, 3, 2, 1}, 0, 0, 0, 0, false},
+    {TS_OP_CROSS_ENTROPY, {1, 2, 3, 37}, {1, 2, 3, 1}, 0, 0, 1, 0, false}, /* smoothed */
     {TS_OP_QUANTIZE, {2, 3, 2, 4}, {0}, 0, 0, 0, 0, false},
     {TS_OP_L1, {2, 3, 4, 3}, {2, 3, 4, 3}, 0, 0, 0, 0, false},
     {TS_OP_L2, {2, 3, 4, 3}, {2, 3, 4, 3}, 0, 0, 0, 0, false},
@@ -97,9 +111,13 @@ static void declare_all(ts_sample *s, const row *r, int *w, int *b) {
     if (r->op == TS_OP_CONV2D) *w = declare(s, "w", TS_PARAM_CONV, 4, (int[]){r->out, in, r->kernel, r->kernel});
     if (r->op == TS_OP_CONV_TRANSPOSE2D)
         *w = declare(s, "w", TS_PARAM_CONV, 4, (int[]){in, r->out, r->kernel, r->kernel});
-    if (r->op == TS_OP_GROUP_NORM || r->op == TS_OP_GROUP_NORM_TANGENT || r->op == TS_OP_LPIPS)
+    if (r->op == TS_OP_GROUP_NORM || r->op == TS_OP_GROUP_NORM_TANGENT || r->op == TS_OP_LAYER_NORM ||
+        r->op == TS_OP_LPIPS)
         *w = declare(s, "w", TS_PARAM_PLAIN, 1, &in);
-    if (r->bias) *b = declare(s, "b", TS_PARAM_PLAIN, 1, r->op == TS_OP_GROUP_NORM ? &in : &r->out);
+    if (r->op == TS_OP_EMBED) *w = declare(s, "w", TS_PARAM_PLAIN, 2, (int[]){r->kernel, r->out});
+    if (r->op == TS_OP_PLACES) *w = declare(s, "w", TS_PARAM_PLAIN, 2, (int[]){r->a.h * r->a.w, in});
+    if (r->op == TS_OP_DEPTHWISE) *w = declare(s, "w", TS_PARAM_CONV, 4, (int[]){in, 1, r->kernel, r->kernel});
+    if (r->bias) *b = declare(s, "b", TS_PARAM_PLAIN, 1, r->out ? &r->out : &in);
 }
 
 static ts_tensor build(ts_sample *s, const row *r, int w, int b) {
@@ -126,7 +144,15 @@ static ts_tensor build(ts_sample *s, const row *r, int w, int b) {
     case TS_OP_PIXEL_UNSHUFFLE: return ts_graph_pixel_unshuffle(g, x, r->stride);
     case TS_OP_MAX_POOL: return ts_graph_max_pool(g, x, r->kernel, r->stride);
     case TS_OP_MEAN_POOL: return ts_graph_mean_pool(g, x, r->stride);
-    case TS_OP_ATTENTION: return ts_graph_attention(g, x, y, s->x[2], 0.7f);
+    case TS_OP_ATTENTION: return ts_graph_attention(g, x, y, s->x[2], r->stride, 0.7f);
+    case TS_OP_LAYER_NORM: return ts_graph_layer_norm(g, x, s->weights, w, b, 1e-5f);
+    case TS_OP_EMBED: return ts_graph_embed(g, x, s->weights, w, r->kernel, r->out, r->stride);
+    case TS_OP_PLACES: return ts_graph_places(g, x, s->weights, w);
+    case TS_OP_JOIN: return ts_graph_join(g, x, y);
+    case TS_OP_PART: return ts_graph_part(g, x, r->out, r->kernel, r->stride);
+    case TS_OP_DEPTHWISE: return ts_graph_depthwise(g, x, s->weights, w, b, r->kernel);
+    case TS_OP_DROPOUT: return ts_graph_dropout(g, x, 0.3f);
+    case TS_OP_CROSS_ENTROPY: return ts_graph_cross_entropy(g, x, y, r->stride ? 0.1f : 0);
     case TS_OP_QUANTIZE: return ts_graph_quantize(g, x, (ts_quantize_hooks){NULL, bend, bend_back});
     case TS_OP_L1: return ts_graph_l1(g, x, y);
     case TS_OP_L2: return ts_graph_l2(g, x, y);
@@ -178,6 +204,8 @@ ts_sample sample_new(ts_op op, int i, int threads) {
         s.in[k] = ts_alloc_floats(count);
         if (!s.in[k]) abort();
         fill(s.in[k], count, 0.025f * (float)k, &rng);
+        if (op == TS_OP_EMBED || (op == TS_OP_CROSS_ENTROPY && k == 1)) /* some count for nothing */
+            for (size_t m = 0; m < count; m++) s.in[k][m] = (float)ts_rng_below(&rng, 6) - 1;
     }
     return s;
 }

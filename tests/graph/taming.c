@@ -42,7 +42,7 @@ static ts_tensor attention(builder *b, ts_tensor x) {
     const int c = channels(b, x);
     const ts_tensor h = norm(b, x);
     const ts_tensor q = conv(b, h, c, 1), k = conv(b, h, c, 1), v = conv(b, h, c, 1);
-    return ts_graph_add(b->graph, x, conv(b, ts_graph_attention(b->graph, q, k, v, 1.0f), c, 1));
+    return ts_graph_add(b->graph, x, conv(b, ts_graph_attention(b->graph, q, k, v, 1, 1.0f), c, 1));
 }
 
 ts_tensor taming_decoder(ts_graph *g, ts_params *params, ts_weights *weights, ts_tensor z, int ch) {

@@ -213,7 +213,7 @@ static void test_same_input(void) {
         ts_tensor x[3];
         if (!CHECK(ts_graph_new(TS_GRAPH_TRAINING, &g, NULL) == TESS_OK)) return;
         for (int k = 0; k < 3; k++) x[k] = k && !apart ? x[0] : ts_graph_input(g, (ts_shape){1, 2, 3, 4}, true);
-        ts_tensor y = ts_graph_attention(g, x[0], x[1], x[2], 0.5f);
+        ts_tensor y = ts_graph_attention(g, x[0], x[1], x[2], 2, 0.5f);
         ts_graph_start(g, y);
         CHECK_INT(ts_graph_plan(g, 1, NULL), TESS_OK);
         CHECK_INT(ts_graph_alloc(g, NULL), TESS_OK);

@@ -28,6 +28,23 @@ static void test_layouts(void) {
     ts_params_free(p);
 }
 
+/* A linear layer's [out][in] is a convolution of one tap; its rank stays 2 for files. */
+static void test_linear(void) {
+    ts_params *p = NULL;
+    float file[6], memory[16] = {0}, back[6];
+    CHECK_INT(ts_params_new(&p, NULL), TESS_OK);
+    CHECK_INT(ts_params_add(p, "weight", TS_PARAM_CONV, 2, (int[]){3, 2}, NULL), TESS_OK);
+    const ts_param *w = ts_params_at(p, 0);
+    CHECK(w->rank == 2 && w->dims[2] == 1 && w->dims[3] == 1 && w->count == 6);
+    for (int i = 0; i < 6; i++) file[i] = (float)i;
+    ts_param_read(w, memory, file);
+    for (int o = 0; o < 3; o++)
+        for (int i = 0; i < 2; i++) CHECK_NEAR(memory[i * 3 + o], file[o * 2 + i], 0);
+    ts_param_write(w, memory, back);
+    CHECK_BYTES(back, file, sizeof file);
+    ts_params_free(p);
+}
+
 /* A split store: weights as float16, the rest as floats, each entry at its place; both kinds read back alike. */
 static void test_split(void) {
     ts_params *p = NULL;
@@ -85,6 +102,7 @@ static void test_add_twice(void) {
 
 int main(void) {
     RUN(test_layouts);
+    RUN(test_linear);
     RUN(test_split);
     RUN(test_add_twice);
     return test_end();
