@@ -84,8 +84,8 @@ static void test_golden(void) {
           *scratch = make(ts_depthwise_scratch(&d, 1));
     ts_depthwise_forward(&d, y, x, w, NULL, true, scratch, NULL);
     ts_depthwise_backward_weight(&d, dw, NULL, x, y, NULL);
-    CHECK_GOLDEN(y, N, 0);
-    CHECK_GOLDEN(dw, TAPS, 0);
+    CHECK_GOLDEN(y, N, 0xf4945123347705d9);
+    CHECK_GOLDEN(dw, TAPS, 0xa3bca66e72d5b5cd);
     CHECK(y[N - 1] != 0);
     release();
 }
