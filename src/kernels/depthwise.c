@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-enum { OUTPUTS = 8 };
+enum { OUTPUTS = 8, ROWS = 16 }; /* ROWS per task */
 
 typedef struct depthwise_job {
     ts_depthwise d;
@@ -66,23 +66,26 @@ static inline void block_lanes(const depthwise_job *j, float *y, window from, si
     for (size_t i = 0; i < count; i++, y += c) vf_store_upto(y + channel, sum[i], n);
 }
 
-/* Rows of places begin .. end-1. */
+/* Outputs from (row, first) on: OUTPUTS of them, or the whole row where it has fewer. */
+static void forward_block(const depthwise_job *j, size_t row, int first, float *room) {
+    const ts_depthwise *d = &j->d;
+    const size_t c = (size_t)d->channels, whole = c / TS_VF * TS_VF, height = (size_t)d->height;
+    const size_t count = d->width < OUTPUTS ? (size_t)d->width : OUTPUTS;
+    const window from = window_of(j, (int)(row / height), (int)(row % height), first, room);
+    float *y = j->y + (row * (size_t)d->width + (size_t)first) * c;
+    for (size_t channel = 0; channel < whole; channel += TS_VF) block_lanes(j, y, from, channel, TS_VF, count);
+    if (whole < c) block_lanes(j, y, from, whole, c - whole, count);
+}
+
+/* Rows of places begin .. end-1, a column of blocks after the other: a block finds most of its rows in the nearest cache. */
 static void forward_task(void *context, size_t begin, size_t end, int worker) {
     const depthwise_job *j = context;
-    const ts_depthwise *d = &j->d;
-    const size_t c = (size_t)d->channels, whole = c / TS_VF * TS_VF;
-    float *room = j->scratch + (size_t)worker * j->scratch_each;
-    for (size_t row = begin; row < end; row++)
-        for (int x = 0; x < d->width; x += OUTPUTS) {
-            /* a last block that is not full starts earlier where it can */
-            const int first = x + OUTPUTS > d->width && d->width >= OUTPUTS ? d->width - OUTPUTS : x;
-            const size_t count = d->width < OUTPUTS ? (size_t)d->width : OUTPUTS;
-            const window from = window_of(j, (int)(row / (size_t)d->height), (int)(row % (size_t)d->height), first,
-                                          room);
-            float *y = j->y + (row * (size_t)d->width + (size_t)first) * c;
-            for (size_t channel = 0; channel < whole; channel += TS_VF) block_lanes(j, y, from, channel, TS_VF, count);
-            if (whole < c) block_lanes(j, y, from, whole, c - whole, count);
-        }
+    const int width = j->d.width;
+    for (int x = 0; x < width; x += OUTPUTS) {
+        const int first = x + OUTPUTS > width && width >= OUTPUTS ? width - OUTPUTS : x; /* the last starts earlier */
+        for (size_t row = begin; row < end; row++)
+            forward_block(j, row, first, j->scratch + (size_t)worker * j->scratch_each);
+    }
 }
 
 size_t ts_depthwise_scratch(const ts_depthwise *d, int threads) {
@@ -92,5 +95,5 @@ size_t ts_depthwise_scratch(const ts_depthwise *d, int threads) {
 void ts_depthwise_forward(const ts_depthwise *d, float *y, const float *x, const float *w, const float *bias, bool flip,
                           float *scratch, ts_pool *pool) {
     depthwise_job j = {*d, y, x, w, bias, flip, scratch, ts_depthwise_scratch(d, 1)};
-    ts_parallel(pool, (size_t)d->batch * (size_t)d->height, 4, forward_task, &j);
+    ts_parallel(pool, (size_t)d->batch * (size_t)d->height, ROWS, forward_task, &j);
 }
