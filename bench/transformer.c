@@ -128,7 +128,7 @@ static void measure(net *t, int rounds) {
         for (int k = 0; k < g->count; k++) {
             if (!runs(&g->nodes[k]) || !isfinite(us[k])) continue;
             name_of(&g->nodes[k], other, sizeof other);
-            if (strcmp(name, other)) continue;
+            if (strcmp(name, other) != 0) continue;
             seen |= k < i;
             sum += us[k], flops += flops_of(g, &g->nodes[k]);
         }

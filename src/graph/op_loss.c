@@ -134,7 +134,7 @@ static void entropy_backward(const ts_call *c) { entropy(c, c->dx[0], c->node->s
 
 const ts_op_row ts_row_cross_entropy = {.name = "cross_entropy",
                                         .inputs = 2,
-                                        .flags = TS_LOSS | TS_NEEDS_X | TS_NEEDS_X1,
+                                        .flags = TS_LOSS | TS_CONSTANT_X1 | TS_NEEDS_X | TS_NEEDS_X1,
                                         .shape = entropy_infer,
                                         .forward = entropy_forward,
                                         .backward = entropy_backward};
