@@ -1,7 +1,7 @@
 /* tesserae.h - the whole public C API.
  *
  * A model turns an image into a grid of tokens (codebook indices, levels x h x w) and back; an encoder writes those
- * tokens as a .tess file, a decoder reads one; a trainer makes a model.
+ * tokens as a .tess file, a decoder reads one; a sampler makes up tokens by the model's prior; a trainer makes a model.
  *
  * Rules that hold everywhere:
  *   - Handles are opaque and own everything they return a pointer to; such a pointer is good until the next call on
@@ -59,9 +59,11 @@ tess_status tess_model_load(tess_model *model, const void *bytes, size_t size);
 tess_status tess_model_load_pair(tess_model *model, const void *bytes, size_t size, const void *more, size_t more_size);
 /* JSON: name, hash (16 hex digits), reads (the same, of models whose .tess files this one decodes too), params, bytes, factor, levels, codebook {size, dim}, macsPerPixel
  * {encoder, decoder}, tasks, licence, trainedOn. tasks: "compress" (not for a model with quantizer type none, which has
- * 0 levels of 0 codes), "reconstruct". */
+ * 0 levels of 0 codes), "reconstruct", "generate" (with a prior). A model with a prior also has prior {type, params, grid
+ * [rows, columns], text (are there words?), classes}. */
 const char *tess_model_info(const tess_model *model);
-/* Writes the model file into memory owned by the handle; half: 1 stores weights as f16, 0 as f32, -1 as loaded. */
+/* Writes the model file into memory owned by the handle; half: 1 stores weights as f16, 0 as f32, -1 as loaded (nets and
+ * prior each). */
 tess_status tess_model_save(tess_model *model, int half, const uint8_t **bytes, size_t *size);
 /* How many work tiles a width x height picture has in the encoder (encode != 0) or decoder, or a status < 0; rect gets the
  * pixels (x, y, width, height) of tile i if there is one. Tiles follow from the model and the picture's size alone: who
@@ -127,6 +129,33 @@ const uint16_t *tess_decoder_tokens(const tess_decoder *decoder, int *levels, in
 int tess_decoder_damaged(const tess_decoder *decoder); /* tiles concealed */
 /* What a .tess header says, as JSON written into `json` (capacity bytes, always terminated). No model needed. */
 tess_status tess_file_info(const void *bytes, size_t size, char *json, size_t capacity);
+
+/* ---- sampler: a prior -> tokens ------------------------------------------------------------------------------ */
+typedef struct tess_sampler tess_sampler;
+
+/* The model must be loaded and outlive the sampler; one without a prior (info: "prior") samples nothing. */
+tess_sampler *tess_sampler_new(const tess_model *model);
+void tess_sampler_free(tess_sampler *sampler);
+const char *tess_sampler_message(const tess_sampler *sampler);
+/* Options: "seed" 0..2^53 (1), "steps" 1..256 (12), "temperature" 0..100 (1; 0: always the likeliest code), "top_k" (of so
+ * many likeliest codes; 0, the default: of all), "top_p" 0..1 (of the likeliest codes that make up this probability; 1),
+ * "guidance" 0..100 (0; logits = (1 + w) conditional - w unconditional), "order" 0 a fixed spread order (Halton) / 1 the most
+ * confident first, "class" -1 (none) .. classes - 1, "threads" >= 1. */
+tess_status tess_sampler_set(tess_sampler *sampler, const char *option, double value);
+/* What the picture is to show, in words; size 0: nothing in particular. Only for a prior with text. The words are read now:
+ * `utf8` may be freed. */
+tess_status tess_sampler_prompt(tess_sampler *sampler, const char *utf8, size_t size);
+/* Starts a job: returns where to write known tokens, [levels][height][width], or NULL. *keep: height * width bytes, to be 1
+ * where a token is given; all 0 at first: everything is made up. The grid must be the prior's. */
+uint16_t *tess_sampler_begin(tess_sampler *sampler, int height, int width, uint8_t **keep);
+/* One sampling step: MORE or DONE. The same model, job, options and seed give the same tokens in one build, with any number
+ * of threads. */
+tess_status tess_sampler_step(tess_sampler *sampler);
+double tess_sampler_progress(const tess_sampler *sampler); /* 0..1: the share of settled places */
+/* After each step: settled tokens, and the best guess everywhere else. NULL before the first. */
+const uint16_t *tess_sampler_tokens(const tess_sampler *sampler, int *levels, int *height, int *width);
+/* [height][width]: 1 where the token is settled. NULL before the first step. */
+const uint8_t *tess_sampler_known(const tess_sampler *sampler);
 
 /* ---- trainer ----------------------------------------------------------------------------------------------- */
 typedef struct tess_trainer tess_trainer;

@@ -22,6 +22,9 @@ struct tess_model {
     ts_params *params;
     float *values;    /* a store of params; with halves the floats of a split one */
     uint16_t *halves; /* convolution weights of a file that holds them as F16, else NULL */
+    ts_params *prior; /* prior.*, or NULL: the model has no prior; then its store, like the nets' */
+    float *prior_values;
+    uint16_t *prior_halves;
     ts_quantizer *quantizer;
     ts_entropy_model *entropy;
     uint8_t *tables[TS_LEVELS_MAX]; /* entropy.{level} as in the file, or NULL */
@@ -34,6 +37,10 @@ struct tess_model {
 
 /* The weights as they are held. */
 static inline ts_store ts_model_store(const tess_model *model) { return (ts_store){model->values, model->halves}; }
+
+static inline ts_store ts_model_prior_store(const tess_model *model) {
+    return (ts_store){model->prior_values, model->prior_halves};
+}
 
 /* Forgets the last failure's sentence, at the start of a call. */
 static inline void ts_clear(ts_error *error) { error->text[0] = 0; }

@@ -9,6 +9,7 @@
 #include "engine/import.h"
 #include "engine/model_file.h"
 #include "nets/autoencoder.h"
+#include "nets/prior.h"
 
 tess_model *tess_model_new(void) {
     tess_model *model = ts_calloc(1, sizeof *model);
@@ -22,8 +23,11 @@ static void unload(tess_model *model) {
     ts_entropy_model_free(model->entropy);
     ts_quantizer_free(model->quantizer);
     ts_params_free(model->params);
+    ts_params_free(model->prior);
     ts_free(model->values);
     ts_free(model->halves);
+    ts_free(model->prior_values);
+    ts_free(model->prior_halves);
     ts_free(model->json);
     ts_free(model->saved);
     for (int i = 0; i < TS_LEVELS_MAX; i++) ts_free(model->tables[i]);
@@ -64,28 +68,56 @@ static tess_status load_entropy(tess_model *model, const ts_safetensors *file) {
                                 model->table_bytes, &model->error);
 }
 
+/* Reads the tensors of a description into a new store, a split one if the file's weights are F16. */
+static tess_status load_store(const ts_safetensors *file, const ts_params *params, float **values, uint16_t **halves,
+                              ts_error *err) {
+    const bool split = ts_model_file_is_half(file, params);
+    const size_t half_count = split ? ts_params_split(params, TS_PARAM_CONV) : 0;
+    const size_t floats = split ? ts_params_split(params, TS_PARAM_PLAIN) : ts_params_floats(params);
+    *values = ts_calloc(floats + 1, sizeof(float));
+    if (split) *halves = ts_calloc(half_count + 1, sizeof(uint16_t));
+    if (!*values || (split && !*halves))
+        return ts_fail_memory(err, floats * sizeof(float) + half_count * sizeof(uint16_t));
+    return ts_model_file_read_params(file, params, *values, *halves, err);
+}
+
 static tess_status load_nets(tess_model *model, const ts_safetensors *file) {
     ts_error *err = &model->error;
     tess_status status = ts_params_new(&model->params, err);
     if (!status) status = ts_autoencoder_params(&model->config, model->params, err);
-    if (status) return status;
-    const bool split = ts_model_file_is_half(file, model->params);
-    const size_t halves = split ? ts_params_split(model->params, TS_PARAM_CONV) : 0;
-    const size_t floats = split ? ts_params_split(model->params, TS_PARAM_PLAIN) : ts_params_floats(model->params);
-    model->values = ts_calloc(floats + 1, sizeof(float));
-    if (split) model->halves = ts_calloc(halves + 1, sizeof(uint16_t));
-    if (!model->values || (split && !model->halves))
-        return ts_fail_memory(err, floats * sizeof(float) + halves * sizeof(uint16_t));
-    status = ts_model_file_read_params(file, model->params, model->values, model->halves, err);
+    if (!status) status = load_store(file, model->params, &model->values, &model->halves, err);
     if (!status) status = ts_quantizer_new(&model->config.quantizer, &model->quantizer, err);
     if (!status) status = ts_model_file_read_quantizer(file, model->quantizer, &model->config.quantizer, err);
     return status;
+}
+
+static tess_status load_prior(tess_model *model, const ts_safetensors *file) {
+    const ts_prior_config *c = &model->config.prior;
+    if (c->type == TS_PRIOR_NONE) return TESS_OK;
+    tess_status status = ts_params_new(&model->prior, &model->error);
+    if (!status) status = ts_prior_params(c, model->config.quantizer.size, model->prior, &model->error);
+    if (status) return status;
+    return load_store(file, model->prior, &model->prior_values, &model->prior_halves, &model->error);
 }
 
 static void put_fingerprint(ts_json_writer *json, uint64_t hash) {
     char text[17];
     snprintf(text, sizeof text, "%016" PRIx64, hash);
     ts_json_put_text(json, text);
+}
+
+static void put_prior(ts_json_writer *json, const tess_model *model) {
+    const ts_prior_config *c = &model->config.prior;
+    if (!model->prior) return;
+    ts_json_key(json, "prior"), ts_json_open(json, '{');
+    ts_json_key(json, "type"), ts_json_put_text(json, "transformer");
+    ts_json_key(json, "params"), ts_json_put_int(json, (int64_t)ts_params_total(model->prior));
+    ts_json_key(json, "grid"), ts_json_open(json, '[');
+    ts_json_put_int(json, c->rows), ts_json_put_int(json, c->columns);
+    ts_json_close(json, ']');
+    ts_json_key(json, "text"), ts_json_put_bool(json, c->words > 0);
+    ts_json_key(json, "classes"), ts_json_put_int(json, c->classes);
+    ts_json_close(json, '}');
 }
 
 static tess_status write_info(tess_model *model) {
@@ -114,7 +146,9 @@ static tess_status write_info(tess_model *model) {
     ts_json_key(&json, "tasks"), ts_json_open(&json, '[');
     if (q->type != TS_QUANTIZER_NONE) ts_json_put_text(&json, "compress");
     ts_json_put_text(&json, "reconstruct");
+    if (model->prior) ts_json_put_text(&json, "generate");
     ts_json_close(&json, ']');
+    put_prior(&json, model);
     ts_json_key(&json, "licence"), ts_json_put_text(&json, model->config.licence);
     ts_json_key(&json, "trainedOn"), ts_json_put_text(&json, model->config.trained_on);
     ts_json_close(&json, '}');
@@ -136,6 +170,7 @@ static tess_status load(tess_model *model, const ts_safetensors *file, size_t si
     memcpy(model->json, json, length + 1);
     model->file_bytes = size;
     status = load_nets(model, file);
+    if (!status) status = load_prior(model, file);
     if (!status) status = load_entropy(model, file);
     if (!status) status = ts_model_hash(model, &model->hash, err);
     if (!status) status = write_info(model);
@@ -174,12 +209,15 @@ tess_status tess_model_save(tess_model *model, int half, const uint8_t **bytes, 
     if (!model->loaded) return ts_fail(&model->error, TESS_ERR_STATE, "No model is loaded; load one before saving.");
     ts_free(model->saved);
     model->saved = NULL;
-    const ts_model_content content = {model->json,
-                                      model->params,
-                                      ts_model_store(model),
-                                      model->quantizer,
-                                      (const uint8_t *const *)model->tables,
-                                      model->table_bytes};
+    const ts_model_content content = {.json = model->json,
+                                      .params = model->params,
+                                      .store = ts_model_store(model),
+                                      .quantizer = model->quantizer,
+                                      .tables = (const uint8_t *const *)model->tables,
+                                      .table_bytes = model->table_bytes,
+                                      .prior = model->prior,
+                                      .prior_store = ts_model_prior_store(model),
+                                      .prior_half = half < 0 ? model->prior_halves != NULL : half};
     const tess_status status = ts_model_file_write(&content, half < 0 ? model->halves != NULL : half, &model->saved,
                                                    size, &model->error);
     if (!status) *bytes = model->saved;

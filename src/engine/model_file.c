@@ -114,43 +114,62 @@ static ts_file_tensor_source source(const char *name, ts_dtype dtype, int rank, 
 
 typedef char table_name[24];
 
+/* What is to be written, and the weights in file order. */
+typedef struct listing {
+    ts_file_tensor_source *sources;
+    size_t count;
+    float *room;
+    size_t used;
+} listing;
+
+static void list_params(listing *l, const ts_params *params, ts_store store, int half) {
+    for (int i = 0; params && i < ts_params_count(params); i++) {
+        const ts_param *param = ts_params_at(params, i);
+        float *out = l->room + l->used;
+        ts_param_write_store(param, store, out);
+        l->sources[l->count++] = source(param->name, half ? TS_F16 : TS_F32, param->rank, param->dims, out);
+        l->used += param->count;
+    }
+}
+
+/* F32 first, then F16, then bytes: so everything lies aligned. */
+static void list_content(listing *l, const ts_model_content *content, int half, table_name *names) {
+    const int levels = ts_quantizer_levels(content->quantizer);
+    const int dims[3] = {levels, ts_quantizer_size(content->quantizer), ts_quantizer_dim(content->quantizer)};
+    if (levels > 0) {
+        l->sources[l->count++] = source("quantizer.codebook", TS_F32, 3, dims,
+                                        ts_quantizer_codebook(content->quantizer));
+        l->sources[l->count++] = source("quantizer.bits", TS_F32, 2, dims, ts_quantizer_bits(content->quantizer));
+    }
+    const bool prior_first = half && !content->prior_half;
+    if (prior_first) list_params(l, content->prior, content->prior_store, 0);
+    list_params(l, content->params, content->store, half);
+    if (!prior_first) list_params(l, content->prior, content->prior_store, content->prior_half);
+    for (int level = 0; level < levels; level++) {
+        if (!content->tables || !content->tables[level]) continue;
+        const int length = (int)content->table_bytes[level];
+        snprintf(names[level], sizeof names[level], "entropy.%d", level);
+        l->sources[l->count++] = source(names[level], TS_U8, 1, &length, content->tables[level]);
+    }
+}
+
 tess_status ts_model_file_write(const ts_model_content *content, int half, uint8_t **bytes, size_t *size,
                                 ts_error *err) {
     const int levels = ts_quantizer_levels(content->quantizer);
-    const float *codebook = ts_quantizer_codebook(content->quantizer);
-    const int dims[3] = {levels, ts_quantizer_size(content->quantizer), ts_quantizer_dim(content->quantizer)};
-    const size_t most = (size_t)ts_params_count(content->params) + 2 + (size_t)levels;
-    const size_t floats = ts_params_floats(content->params);
-
-    ts_file_tensor_source *sources = ts_calloc(most, sizeof *sources);
+    const ts_params *prior = content->prior;
+    const size_t most = (size_t)ts_params_count(content->params) + (prior ? (size_t)ts_params_count(prior) : 0) + 2 +
+                        (size_t)levels;
+    const size_t floats = ts_params_floats(content->params) + (prior ? ts_params_floats(prior) : 0);
+    listing list = {.sources = ts_calloc(most, sizeof *list.sources), .room = ts_alloc_floats(floats + 1)};
     table_name *names = ts_calloc((size_t)levels, sizeof *names);
-    float *room = ts_alloc_floats(floats + 1);
-    tess_status status = sources && names && room ? TESS_OK : ts_fail_memory(err, floats * sizeof(float));
-    size_t count = 0;
+    tess_status status = list.sources && names && list.room ? TESS_OK : ts_fail_memory(err, floats * sizeof(float));
     if (!status) {
-        /* F32 first, then F16, then bytes: so everything lies aligned */
-        if (levels > 0) {
-            sources[count++] = source("quantizer.codebook", TS_F32, 3, dims, codebook);
-            sources[count++] = source("quantizer.bits", TS_F32, 2, dims, ts_quantizer_bits(content->quantizer));
-        }
-        size_t used = 0;
-        for (int i = 0; i < ts_params_count(content->params); i++) {
-            const ts_param *param = ts_params_at(content->params, i);
-            ts_param_write_store(param, content->store, room + used);
-            sources[count++] = source(param->name, half ? TS_F16 : TS_F32, param->rank, param->dims, room + used);
-            used += param->count;
-        }
-        for (int level = 0; level < levels; level++) {
-            if (!content->tables || !content->tables[level]) continue;
-            const int length = (int)content->table_bytes[level];
-            snprintf(names[level], sizeof names[level], "entropy.%d", level);
-            sources[count++] = source(names[level], TS_U8, 1, &length, content->tables[level]);
-        }
+        list_content(&list, content, half, names);
         const ts_metadata metadata[] = {{"format", "pt"}, {"tesserae", content->json}};
-        status = ts_safetensors_write(bytes, size, sources, count, metadata, 2, err);
+        status = ts_safetensors_write(bytes, size, list.sources, list.count, metadata, 2, err);
     }
-    ts_free(room);
+    ts_free(list.room);
     ts_free(names);
-    ts_free(sources);
+    ts_free(list.sources);
     return status;
 }

@@ -17,10 +17,13 @@ typedef struct ts_model_content {
     ts_quantizer *quantizer;      /* codebook and bits (VQ only) */
     const uint8_t *const *tables; /* [levels], each entropy.{level} or NULL; or NULL */
     const size_t *table_bytes;    /* [levels] */
+    const ts_params *prior;       /* prior.*, or NULL */
+    ts_store prior_store;
+    int prior_half;
 } ts_model_content;
 
-/* Writes the file: weights as F32 or (half) F16, codebook and bits always F32. *bytes is the caller's
- * (ts_free).
+/* Writes the file: the nets' weights as F32 or (half) F16, the prior's by prior_half, codebook and bits always F32.
+ * *bytes is the caller's (ts_free).
  * Errors: MEMORY, TOO_LARGE. */
 tess_status ts_model_file_write(const ts_model_content *content, int half, uint8_t **bytes, size_t *size,
                                 ts_error *err);

@@ -4,32 +4,21 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/cosine.h"
 #include "engine/trainer.h"
 #include "kernels/optim.h"
 #include "kernels/pointwise.h"
 
-#define PI 3.14159265358979323846
 #define FIT_ROUNDS 6    /* of k-means */
 #define FIT_PER_CODE 32 /* latents per code that k-means looks at */
 #define FIT_BATCHES 24  /* but so many batches at most */
 
 /* ---- schedule --------------------------------------------------------------------------------------------------- */
 
-/* cos(pi x) for x in 0..1, as a series: the C library's cosine brings 5 kB of tables for larger angles. */
-static double half_wave(double x) {
-    const double y = PI * (0.5 - x);
-    double sum = 0, term = y;
-    for (int n = 1; n < 26; n += 2) {
-        sum += term;
-        term *= -y * y / ((n + 1) * (n + 2));
-    }
-    return sum;
-}
-
 double ts_trainer_rate(const tess_trainer *t) {
     const ts_train_config *c = &t->config.train;
     double warm = c->warmup > 0 ? fmin(1, (double)(t->step + 1) / c->warmup) : 1;
-    double cosine = 0.5 * (1 + half_wave(fmin(1, (double)t->step / c->steps)));
+    double cosine = 0.5 * (1 + ts_cos_pi(fmin(1, (double)t->step / c->steps)));
     return c->lr * warm * (c->lr_final + (1 - c->lr_final) * cosine);
 }
 

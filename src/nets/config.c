@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "nets/config_prior.h"
 #include "nets/config_read.h"
 #include "nets/config_train.h"
 #include "nets/discriminator.h"
@@ -113,6 +114,8 @@ static tess_status check_fit(const ts_config *c, ts_error *err) {
         return ts_fail(err, TESS_ERR_INPUT, "Config: train.size %d is too small for the discriminator, which takes %d.",
                        c->train.size, ts_discriminator_least(&a->discriminator));
     }
+    if (c->train.prior.on && c->prior.type == TS_PRIOR_NONE)
+        return ts_fail(err, TESS_ERR_INPUT, "Config: train.prior needs a prior to train; describe it by \"prior\".");
     if (!(c->range[0] < c->range[1])) return ts_fail(err, TESS_ERR_INPUT, "Config: range must be two rising numbers.");
     return TESS_OK;
 }
@@ -133,6 +136,7 @@ static tess_status parse_root(const ts_json *doc, ts_config *c, ts_error *err) {
     ts_section_floats(&s, "range", 2, 2, -1000, 1000, c->range, &count);
     int encoder = ts_section_get(&s, "encoder"), decoder = ts_section_get(&s, "decoder");
     int quantizer = ts_section_get(&s, "quantizer"), train = ts_section_get(&s, "train");
+    int prior = ts_section_get(&s, "prior");
     read_reads(&s, c);
     ts_section_get(&s, "notes"); /* free text or objects for people: recipe, metrics, provenance */
     ts_section_close(&s);
@@ -143,6 +147,7 @@ static tess_status parse_root(const ts_json *doc, ts_config *c, ts_error *err) {
     if (status < 0) return status;
     status = ts_layers_parse(doc, decoder, "decoder", c->quantizer.dim, c->decoder, &c->decoder_count, err);
     if (status < 0) return status;
+    ts_config_read_prior(doc, prior, &c->quantizer, &c->prior, &status, err);
     ts_config_read_train(doc, train, &c->quantizer, &c->train, &status, err);
     if (status < 0) return status;
     return check_fit(c, err);

@@ -20,6 +20,7 @@
 #define TS_CHANNELS_MAX 4096
 #define TS_READS_MAX 32
 #define TS_CLAMP_CHANNELS 256 /* of a soft_clamp, which works on latents and pixels */
+#define TS_PLACES_MAX 1024    /* of a prior's grid */
 
 typedef enum ts_layer_kind {
     TS_LAYER_CONV,
@@ -111,6 +112,29 @@ typedef struct ts_adversarial_config {
     float gate;     /* the discriminator rests while its accuracy is above this */
 } ts_adversarial_config;
 
+typedef enum ts_prior_type {
+    TS_PRIOR_NONE, /* "prior" is not there */
+    TS_PRIOR_TRANSFORMER
+} ts_prior_type;
+
+/* Of nets/prior.h. Words and classes exclude each other. */
+typedef struct ts_prior_config {
+    ts_prior_type type;
+    int rows, columns; /* of the grid of tokens */
+    int width, layers, heads, hidden;
+    float dropout;
+    int words, buckets; /* places for words and rows of their table; 0: no text */
+    int classes;        /* 0: none */
+} ts_prior_config;
+
+typedef struct ts_prior_train_config {
+    bool on; /* "train.prior" is there: training is the prior's */
+    int batch, steps, warmup;
+    float lr, lr_final, betas[2], weight_decay, clip, ema;
+    float smoothing, drop; /* of labels; chance that a condition is left out */
+    uint64_t seed;
+} ts_prior_train_config;
+
 typedef struct ts_train_config {
     int size, batch, steps, warmup, quantize_from;
     float lr, lr_final; /* lr_final: fraction of lr at the end of the cosine */
@@ -121,6 +145,7 @@ typedef struct ts_train_config {
     bool flip;
     ts_loss_config loss;
     ts_adversarial_config adversarial;
+    ts_prior_train_config prior;
     float level_weights[TS_LEVELS_MAX]; /* of drawing 1..levels levels; always all when not given */
     float lambda[2];
 } ts_train_config;
@@ -133,6 +158,7 @@ typedef struct ts_config {
     ts_layer encoder[TS_LAYERS_MAX], decoder[TS_LAYERS_MAX];
     int encoder_count, decoder_count;
     ts_quantizer_config quantizer;
+    ts_prior_config prior;
     ts_train_config train;
 } ts_config;
 

@@ -1,5 +1,5 @@
 /* config_read.h - strict reading of JSON objects: every member is fetched by name, then none may be left over.
- * Errors name the member by its path. Used by config.c, config_train.c and layers.c only. */
+ * Errors name the member by its path. Used by config*.c and layers.c only. */
 #ifndef TS_NETS_CONFIG_READ_H
 #define TS_NETS_CONFIG_READ_H
 

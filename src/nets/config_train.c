@@ -1,6 +1,7 @@
 /* config_train.c - the config's "train": losses, optimizer, adversary. */
 #include "nets/config_train.h"
 
+#include "nets/config_prior.h"
 #include "nets/config_read.h"
 
 static const char *const gan_losses[] = {"hinge", "nonsaturating", NULL}; /* in the order of ts_gan_loss */
@@ -110,6 +111,7 @@ void ts_config_read_train(const ts_json *doc, int object, const ts_quantizer_con
     ts_section_bool(&s, "flip", &t->flip);
     read_loss(doc, ts_section_get(&s, "loss"), &t->loss, status, err);
     read_adversarial(doc, ts_section_get(&s, "adversarial"), &t->adversarial, status, err);
+    ts_config_read_prior_train(doc, ts_section_get(&s, "prior"), &t->prior, status, err);
     read_level_weights(&s, q->levels, t);
     ts_section_floats(&s, "lambda", 2, 2, 0, 1e6, t->lambda, &count);
     ts_section_close(&s);

@@ -1,0 +1,196 @@
+/* sampler.c - tess_sampler: options, the prompt, the buffers to fill, results. */
+#include "engine/sampler.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+#define MAX_SEED 9007199254740992.0 /* 2^53: every whole number up to it is a double */
+
+tess_sampler *tess_sampler_new(const tess_model *model) {
+    if (!model || !model->loaded) return NULL;
+    tess_sampler *sampler = ts_calloc(1, sizeof *sampler);
+    if (!sampler) return NULL;
+    sampler->model = model;
+    sampler->options = (ts_sample_options){
+        .seed = 1, .steps = 12, .label = -1, .threads = 1, .draw = {.temperature = 1, .top_p = 1}};
+    return sampler;
+}
+
+static void drop_job(tess_sampler *sampler) {
+    ts_free(sampler->tokens);
+    ts_free(sampler->known);
+    ts_free(sampler->order);
+    ts_free(sampler->confidence);
+    ts_free(sampler->seen);
+    ts_free(sampler->logits);
+    ts_free(sampler->room);
+    sampler->tokens = NULL;
+    sampler->known = NULL;
+    sampler->order = sampler->room = NULL;
+    sampler->confidence = NULL;
+    sampler->seen = NULL;
+    sampler->logits = NULL;
+    sampler->wanted = sampler->masked = sampler->step = 0;
+    sampler->phase = TS_SAMPLE_IDLE;
+}
+
+void tess_sampler_free(tess_sampler *sampler) {
+    if (!sampler) return;
+    drop_job(sampler);
+    ts_graph_free(sampler->graph);
+    ts_weights_free(sampler->weights);
+    ts_pool_free(sampler->pool);
+    ts_free(sampler->words);
+    ts_free(sampler);
+}
+
+const char *tess_sampler_message(const tess_sampler *sampler) {
+    return sampler ? sampler->error.text : "There is no sampler: the model is not loaded, or memory is out.";
+}
+
+static tess_status no_prior(tess_sampler *sampler) {
+    return ts_fail(&sampler->error, TESS_ERR_MODEL,
+                   "The model %.60s has no prior, so it can make up no tokens; train one for it (train.prior).",
+                   sampler->model->config.name);
+}
+
+tess_status tess_sampler_set(tess_sampler *sampler, const char *option, double value) {
+    if (!sampler || !option) return TESS_ERR_STATE;
+    ts_clear(&sampler->error);
+    ts_sample_options *o = &sampler->options;
+    double seed = (double)o->seed, order = o->order;
+    const struct {
+        const char *name;
+        int *whole;
+        double *real, low, high;
+        bool fraction;
+    } table[] = {
+        {"seed", NULL, &seed, 0, MAX_SEED, false},
+        {"steps", &o->steps, NULL, 1, 256, false},
+        {"temperature", NULL, &o->draw.temperature, 0, 100, true},
+        {"top_k", &o->draw.top_k, NULL, 0, TS_CODES_MAX, false},
+        {"top_p", NULL, &o->draw.top_p, 0, 1, true},
+        {"guidance", NULL, &o->guidance, 0, 100, true},
+        {"order", NULL, &order, 0, 1, false},
+        {"class", &o->label, NULL, -1, sampler->model->config.prior.classes - 1, false},
+        {"threads", &o->threads, NULL, 1, TS_MAX_THREADS, false},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (strcmp(table[i].name, option) != 0) continue;
+        if (!(value >= table[i].low && value <= table[i].high) || (!table[i].fraction && value != floor(value)))
+            return ts_fail(&sampler->error, TESS_ERR_OPTION, "Sampler option %s must be a %s from %g to %.17g, not %g.",
+                           option, table[i].fraction ? "number" : "whole number", table[i].low, table[i].high, value);
+        if (sampler->phase == TS_SAMPLE_RUNNING)
+            return ts_fail(&sampler->error, TESS_ERR_STATE, "Set sampler options before the first step of a job.");
+        if (table[i].whole) *table[i].whole = (int)value;
+        else *table[i].real = value;
+        o->seed = (uint64_t)seed;
+        o->order = (ts_sample_order)order;
+        return TESS_OK;
+    }
+    return ts_fail(
+        &sampler->error, TESS_ERR_OPTION,
+        "There is no sampler option %.40s; there are seed, steps, temperature, top_k, top_p, guidance, order, "
+        "class and threads.",
+        option);
+}
+
+tess_status tess_sampler_prompt(tess_sampler *sampler, const char *utf8, size_t size) {
+    if (!sampler) return TESS_ERR_STATE;
+    ts_clear(&sampler->error);
+    const ts_prior_config *c = &sampler->model->config.prior;
+    if (sampler->phase == TS_SAMPLE_RUNNING)
+        return ts_fail(&sampler->error, TESS_ERR_STATE, "Give the prompt before the first step of a job.");
+    if (size == 0) {
+        ts_free(sampler->words);
+        sampler->words = NULL;
+        return TESS_OK;
+    }
+    if (!utf8) return ts_fail(&sampler->error, TESS_ERR_INPUT, "There is no text of the prompt.");
+    if (!sampler->model->prior) return no_prior(sampler);
+    if (!c->words)
+        return ts_fail(&sampler->error, TESS_ERR_INPUT, "The prior of %.60s knows no words: leave the prompt empty%s.",
+                       sampler->model->config.name, c->classes ? ", and choose a class" : "");
+    const size_t count = (size_t)c->words * TS_TEXT_FEATURES;
+    int32_t *words = ts_alloc(count * sizeof *words);
+    if (!words) return ts_fail_memory(&sampler->error, count * sizeof *words);
+    ts_text_rows(utf8, size, c->words, c->buckets, words);
+    ts_free(sampler->words);
+    sampler->words = words;
+    return TESS_OK;
+}
+
+static tess_status make_room(tess_sampler *sampler) {
+    const size_t places = (size_t)sampler->places, codes = (size_t)sampler->model->config.quantizer.size;
+    sampler->tokens = ts_calloc(places, sizeof *sampler->tokens);
+    sampler->known = ts_calloc(places, sizeof *sampler->known);
+    sampler->order = ts_calloc(places, sizeof *sampler->order);
+    sampler->confidence = ts_calloc(places, sizeof *sampler->confidence);
+    sampler->seen = ts_calloc(places, sizeof *sampler->seen);
+    sampler->logits = ts_alloc_floats(codes);
+    sampler->room = ts_calloc(codes, sizeof *sampler->room);
+    if (sampler->tokens && sampler->known && sampler->order && sampler->confidence && sampler->seen &&
+        sampler->logits && sampler->room)
+        return TESS_OK;
+    drop_job(sampler);
+    return ts_fail_memory(&sampler->error, places * 24 + codes * 8);
+}
+
+uint16_t *tess_sampler_begin(tess_sampler *sampler, int height, int width, uint8_t **keep) {
+    if (!sampler) return NULL;
+    drop_job(sampler);
+    ts_clear(&sampler->error);
+    const ts_prior_config *c = &sampler->model->config.prior;
+    if (!sampler->model->prior) {
+        no_prior(sampler);
+        return NULL;
+    }
+    if (height != c->rows || width != c->columns) {
+        ts_fail(&sampler->error, TESS_ERR_INPUT,
+                "This prior makes grids of %d x %d tokens (rows x columns), not %d x %d.", c->rows, c->columns, height,
+                width);
+        return NULL;
+    }
+    sampler->places = height * width;
+    if (make_room(sampler)) return NULL;
+    if (keep) *keep = sampler->known;
+    sampler->phase = TS_SAMPLE_FILLING;
+    return sampler->tokens;
+}
+
+tess_status tess_sampler_step(tess_sampler *sampler) {
+    if (!sampler) return TESS_ERR_STATE;
+    if (sampler->phase == TS_SAMPLE_DONE) return TESS_DONE;
+    ts_clear(&sampler->error);
+    if (sampler->phase == TS_SAMPLE_IDLE || sampler->phase == TS_SAMPLE_FAILED)
+        return ts_fail(&sampler->error, TESS_ERR_STATE, "There is no job to step; begin one first.");
+    const tess_status status = ts_sample_step(sampler);
+    if (status < 0) {
+        drop_job(sampler);
+        sampler->phase = TS_SAMPLE_FAILED;
+    } else if (status == TESS_DONE) {
+        sampler->phase = TS_SAMPLE_DONE;
+    }
+    return status;
+}
+
+double tess_sampler_progress(const tess_sampler *sampler) {
+    if (!sampler || sampler->phase < TS_SAMPLE_RUNNING || sampler->phase == TS_SAMPLE_FAILED) return 0;
+    return sampler->masked ? 1 - (double)sampler->masked / sampler->wanted : 1;
+}
+
+static bool has_results(const tess_sampler *sampler) {
+    return sampler && (sampler->phase == TS_SAMPLE_RUNNING || sampler->phase == TS_SAMPLE_DONE);
+}
+
+const uint16_t *tess_sampler_tokens(const tess_sampler *sampler, int *levels, int *height, int *width) {
+    const bool ready = has_results(sampler);
+    if (levels) *levels = ready ? 1 : 0;
+    if (height) *height = ready ? sampler->model->config.prior.rows : 0;
+    if (width) *width = ready ? sampler->model->config.prior.columns : 0;
+    return ready ? sampler->tokens : NULL;
+}
+
+const uint8_t *tess_sampler_known(const tess_sampler *sampler) { return has_results(sampler) ? sampler->known : NULL; }

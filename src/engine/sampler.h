@@ -1,0 +1,57 @@
+/* sampler.h - the state of a sampling job, shared by sampler.c (the public calls) and sampler_step.c. */
+#ifndef TS_ENGINE_SAMPLER_H
+#define TS_ENGINE_SAMPLER_H
+
+#include "base/parallel.h"
+#include "base/rng.h"
+#include "engine/engine.h"
+#include "graph/graph.h"
+#include "nets/draw.h"
+#include "nets/prior.h"
+
+typedef enum ts_sample_order { TS_ORDER_HALTON, TS_ORDER_CONFIDENCE } ts_sample_order;
+
+typedef struct ts_sample_options {
+    uint64_t seed;
+    int steps, label, threads; /* label: a class, or -1 */
+    ts_sample_order order;
+    ts_draw draw;
+    double guidance;
+} ts_sample_options;
+
+typedef enum ts_sample_phase {
+    TS_SAMPLE_IDLE,
+    TS_SAMPLE_FILLING, /* begun: the caller fills tokens and keep */
+    TS_SAMPLE_RUNNING,
+    TS_SAMPLE_DONE,
+    TS_SAMPLE_FAILED
+} ts_sample_phase;
+
+struct tess_sampler {
+    const tess_model *model;
+    ts_error error;
+    ts_sample_options options;
+    ts_sample_phase phase;
+    int32_t *words; /* [words of the prior][TS_TEXT_FEATURES] of the prompt, or NULL */
+    /* the net, kept from job to job; graph NULL when it must be made afresh */
+    ts_weights *weights;
+    ts_graph *graph;
+    ts_prior prior;
+    int pictures, graph_threads; /* what the graph is made for: 2 pictures with guidance */
+    ts_pool *pool;
+    /* the job */
+    int places, wanted, masked, step; /* of the grid; to be made; of these not settled yet; steps done */
+    uint16_t *tokens;                 /* [places], all of what follows */
+    uint8_t *known;                   /* 1: given or settled */
+    int *order;                       /* in which places are looked at, and settled with TS_ORDER_HALTON */
+    double *confidence;               /* of tokens of this step, by place */
+    bool *seen;                       /* scratch of the order */
+    float *logits;                    /* [codes] of one place, guided */
+    int *room;                        /* [codes]: scratch of a draw */
+    ts_rng rng;
+};
+
+/* One sampling step of a begun job: MORE or DONE. Errors: INPUT (a given token is no code), NUMERIC, MEMORY. */
+tess_status ts_sample_step(tess_sampler *sampler);
+
+#endif
