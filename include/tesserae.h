@@ -163,7 +163,9 @@ typedef struct tess_trainer tess_trainer;
 tess_trainer *tess_trainer_new(void);
 void tess_trainer_free(tess_trainer *trainer);
 const char *tess_trainer_message(const tess_trainer *trainer);
-/* Builds nets and optimizer from a JSON config (docs/FORMAT.md, "Config"); weights are random from its seed. */
+/* Builds nets and optimizer from a JSON config (docs/FORMAT.md, "Config"); weights are random from its seed. With
+ * "train.prior" the prior alone is trained, on the tokens of a model of the same nets, which init gives; pictures are
+ * encoded first, a few in each step, and the model that comes out is that one with the prior added. */
 tess_status tess_trainer_config(tess_trainer *trainer, const char *json, size_t size);
 /* Instead of config: continue from a checkpoint (bit-exact), or start from a model file's weights after config. */
 tess_status tess_trainer_resume(tess_trainer *trainer, const void *checkpoint, size_t size);
@@ -173,6 +175,10 @@ tess_status tess_trainer_features(tess_trainer *trainer, const void *net, size_t
                                   size_t heads_size);
 /* Adds a picture to the training (validation = 0) or validation set: returns where to write its pixels, or NULL. */
 uint8_t *tess_trainer_add_image(tess_trainer *trainer, int validation, int width, int height, int channels);
+/* What training picture `index` (in the order of adding, from 0) shows, for a prior with text: words as a prompt will have
+ * them (size 0: none), copied; or, for a prior with classes, a class (-1: none). Pictures may go without. */
+tess_status tess_trainer_caption(tess_trainer *trainer, int index, const char *utf8, size_t size);
+tess_status tess_trainer_class(tess_trainer *trainer, int index, int label);
 /* Live changes: "lr" (multiplies nothing: replaces the schedule's base), "batch", "threads", "steps" (in all); weights of
  * losses: "l1", "l2", "lpips", "ms_ssim", "commitment", "entropy"; with an adversary in the config also "adversarial" (its
  * weight), "d_lr", "features", "r1", "lecam", "gate".
@@ -187,7 +193,9 @@ tess_status tess_trainer_step(tess_trainer *trainer);
  * commitment, codebook, entropy, psnr, bpp, perplexity, used, dead, lr, grad_norm, skipped, retried (steps tried again in
  * this session), images (crops trained on so far), levels, lambda, phase (1, or 2 with the adversary at work); of the
  * adversary: adversarial (its weight), generator, discriminator, features, r1, lecam (losses), real, fake (mean logits),
- * d_accuracy (share of logits of the right sign), d_weight, d_grad_norm. NaN for an unknown name, and for what was not
+ * d_accuracy (share of logits of the right sign), d_weight, d_grad_norm. Of a prior's training: step, steps, total,
+ * accuracy (share of masked tokens whose likeliest code is right), lr, grad_norm, skipped, images, encoded (share of the
+ * pictures that are tokens by now). NaN for an unknown name, and for what was not
  * measured. */
 double tess_trainer_stat(const tess_trainer *trainer, const char *name);
 /* One sentence about collapse and its cure (few codes in use, a discriminator that is always right or always wrong, many

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/captions.h"
 #include "cli/picture.h"
 #include "cli/platform.h"
 #include "cli/report.h"
@@ -12,7 +13,7 @@
 #include "cli/verbs.h"
 
 typedef struct train_options {
-    const char *config, *out, *resume, *init, *log, *features, *heads, *validation;
+    const char *config, *out, *resume, *init, *log, *features, *heads, *validation, *captions;
     int steps, threads, max_side, memory_mb, tile;
     double checkpoint_minutes;
     bool full, json;
@@ -123,8 +124,8 @@ static bool add_tile(tess_trainer *trainer, const ts_image *sheet, int x, int y,
 
 /* Adds the tiles of a sheet, row by row, as pictures of their own; with hold_out > 0 every hold_out-th goes to
  * validation. */
-static bool add_sheet(tess_trainer *trainer, const char *path, int validation, int hold_out, int side,
-                      char fault[FAULT_SIZE]) {
+static bool add_sheet(tess_trainer *trainer, const char *path, int validation, int hold_out, int side, captions *lines,
+                      bool *fatal, char fault[FAULT_SIZE]) {
     ts_image sheet = {0};
     if (!picture_read(path, 3, &sheet, fault)) return false;
     int count = 0;
@@ -140,27 +141,32 @@ static bool add_sheet(tess_trainer *trainer, const char *path, int validation, i
             if (tile_is_empty(&sheet, x, y, side)) continue;
             const int held = hold_out > 0 && count++ % hold_out == hold_out / 2;
             ok = add_tile(trainer, &sheet, x, y, side, validation || held);
+            if (ok && !captions_give(lines, trainer, validation || held, fault)) ok = false, *fatal = true;
         }
     }
     ts_image_free(&sheet);
-    return ok || trainer_fault(trainer, path, fault);
+    return ok || *fatal ? ok : trainer_fault(trainer, path, fault);
 }
 
 /* Adds a folder's pictures (or sheets); files that are no good are said and left out. With hold_out > 0 every
  * hold_out-th picture or tile goes to validation. False if none was good. */
 static bool add_folder(tess_trainer *trainer, const char *folder, int validation, int hold_out, const train_options *o,
-                       char fault[FAULT_SIZE]) {
+                       captions *lines, char fault[FAULT_SIZE]) {
     file_list files;
     if (!list_folder(folder, PICTURE_ENDINGS, &files, fault)) return false;
     const int side = o->tile ? 65535 : side_for_memory(&files, o->max_side, o->memory_mb * 1e6);
     int good = 0;
+    bool fatal = false; /* a bad caption, unlike a bad picture, ends it all */
     progress bar = progress_new();
-    for (int i = 0; i < files.count && !interrupted(); i++) {
+    for (int i = 0; i < files.count && !interrupted() && !fatal; i++) {
         const int held = hold_out > 0 && i % hold_out == hold_out / 2;
-        if (o->tile ? add_sheet(trainer, files.paths[i], validation, hold_out, o->tile, fault)
-                    : add_picture(trainer, files.paths[i], validation || held, side, fault)) {
+        const bool added = o->tile
+                               ? add_sheet(trainer, files.paths[i], validation, hold_out, o->tile, lines, &fatal, fault)
+                               : add_picture(trainer, files.paths[i], validation || held, side, fault);
+        if (!o->tile && !captions_give(lines, trainer, validation || held || !added, fault)) fatal = true;
+        if (added) {
             good++;
-        } else {
+        } else if (!fatal) {
             progress_end(&bar);
             say_fault(fault);
         }
@@ -172,7 +178,7 @@ static bool add_folder(tess_trainer *trainer, const char *folder, int validation
                 o->memory_mb);
     const int count = files.count;
     free_list(&files);
-    if (good) return true;
+    if (good || fatal) return !fatal;
     if (count == 0) snprintf(fault, FAULT_SIZE, "%.200s holds no pictures (%s)", folder, PICTURE_ENDINGS);
     return false;
 }
@@ -196,13 +202,16 @@ static bool set_up(tess_trainer *trainer, const char *folder, const train_option
     if (ok && o->steps && tess_trainer_set(trainer, "steps", o->steps)) ok = trainer_fault(trainer, "--steps", fault);
     if (ok && tess_trainer_set(trainer, "threads", o->threads)) ok = trainer_fault(trainer, "--threads", fault);
     if (ok) ok = give_features(trainer, o, fault);
+    captions lines = {0};
+    if (ok) ok = captions_read(&lines, o->captions, fault);
     if (ok)
         ok = add_folder(trainer, folder, 0,
                         o->validation ? 0
                         : o->tile     ? TILES_HOLD_OUT
                                       : hold_out_every(folder),
-                        o, fault);
-    if (ok && o->validation) ok = add_folder(trainer, o->validation, 1, 0, o, fault);
+                        o, &lines, fault);
+    if (ok && o->validation) ok = add_folder(trainer, o->validation, 1, 0, o, NULL, fault);
+    captions_free(&lines);
     return ok;
 }
 
@@ -214,10 +223,16 @@ static const char *const FIGURES[] = {"step",       "total",     "l1",   "l2",  
 static const char *const ADVERSARY[] = {"phase", "generator",  "discriminator", "features",
                                         "r1",    "lecam",      "entropy",       "real",
                                         "fake",  "d_accuracy", "d_weight",      "d_grad_norm"};
-enum { FIGURE_COUNT = sizeof FIGURES / sizeof *FIGURES, ADVERSARY_COUNT = sizeof ADVERSARY / sizeof *ADVERSARY };
+static const char *const PRIOR[] = {"step", "total", "accuracy", "grad_norm", "lr", "skipped", "images"};
+enum {
+    FIGURE_COUNT = sizeof FIGURES / sizeof *FIGURES,
+    ADVERSARY_COUNT = sizeof ADVERSARY / sizeof *ADVERSARY,
+    PRIOR_COUNT = sizeof PRIOR / sizeof *PRIOR
+};
 
-/* Name i of a run's figures, NULL after the last: the adversary's come last, where there is one. */
+/* Name i of a run's figures, NULL after the last: the adversary's come last, where there is one; a prior has its own. */
 static const char *figure(const tess_trainer *trainer, int i) {
+    if (isfinite(tess_trainer_stat(trainer, "encoded"))) return i < PRIOR_COUNT ? PRIOR[i] : NULL;
     if (i < FIGURE_COUNT) return FIGURES[i];
     const bool adversary = isfinite(tess_trainer_stat(trainer, "adversarial"));
     return adversary && i < FIGURE_COUNT + ADVERSARY_COUNT ? ADVERSARY[i - FIGURE_COUNT] : NULL;
@@ -263,8 +278,14 @@ static void show_step(progress *bar, const tess_trainer *trainer, double seconds
     const double rate = seconds > 0 ? (tess_trainer_stat(trainer, "images") - first_images) / seconds : 0;
     const double left = step > first_step ? seconds / (step - first_step) * (steps - step) : 0;
     const double lpips = tess_trainer_stat(trainer, "lpips");
+    const double encoded = tess_trainer_stat(trainer, "encoded");
     char figures[FIGURES_TEXT] = "";
+    if (encoded < 1) { /* before a prior's first step */
+        progress_show(bar, "encoding pictures", encoded);
+        return;
+    }
     add_figure(figures, " loss", 4, tess_trainer_stat(trainer, "total"));
+    add_figure(figures, " accuracy", 3, tess_trainer_stat(trainer, "accuracy"));
     add_figure(figures, " l1", 4, tess_trainer_stat(trainer, "l1"));
     if (lpips > 0) add_figure(figures, " lpips", 3, lpips);
     add_figure(figures, " g", 3, tess_trainer_stat(trainer, "generator"));
@@ -303,6 +324,7 @@ static bool save(tess_trainer *trainer, const char *path, bool checkpoint, bool 
 static void report(const tess_trainer *trainer, const train_options *o, double seconds) {
     if (!o->json) {
         char figures[FIGURES_TEXT] = "";
+        add_figure(figures, ", accuracy", 3, tess_trainer_stat(trainer, "accuracy"));
         add_figure(figures, ", PSNR", 2, tess_trainer_stat(trainer, "psnr"));
         add_figure(figures, ", bpp", 3, tess_trainer_stat(trainer, "bpp"));
         add_figure(figures, ", codes in use", 0, tess_trainer_stat(trainer, "used"));
@@ -392,6 +414,8 @@ static int run(int argc, char **argv, const char *program) {
         {0, "features", OPTION_TEXT, &o.features, 0, 0, "FILE", "feature net for LPIPS (SqueezeNet 1.1, safetensors)"},
         {0, "heads", OPTION_TEXT, &o.heads, 0, 0, "FILE", "LPIPS heads for it (safetensors)"},
         {0, "validation", OPTION_TEXT, &o.validation, 0, 0, "DIR", "pictures to hold out; a few of DIR if left out"},
+        {0, "captions", OPTION_TEXT, &o.captions, 0, 0, "FILE.jsonl",
+         "for a prior: line i is an object with the \"caption\" or \"class\" of picture (or tile) i"},
         {0, "threads", OPTION_INT, &o.threads, 1, 64, "N", "threads; all processors if left out"},
         {0, "max-side", OPTION_INT, &o.max_side, 32, 65535, "PX", "shrink pictures whose longer side exceeds this"},
         {0, "tile", OPTION_INT, &o.tile, 8, 4096, "PX", "pictures are sheets: cut each into tiles of PX x PX pixels"},
@@ -416,7 +440,7 @@ static int run(int argc, char **argv, const char *program) {
 const verb VERB_TRAIN = {
     "train",
     "DIR",
-    "a model from a folder of pictures",
+    "a model, or a prior for one, from a folder of pictures",
     "Ctrl-C saves MODEL.ckpt and stops; --resume MODEL.ckpt goes on from there with the same numbers as if nothing had "
     "been.",
     1,

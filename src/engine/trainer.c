@@ -19,6 +19,7 @@ void tess_trainer_free(tess_trainer *trainer) {
     ts_feature_net_drop(&trainer->features);
     ts_pictures_free(&trainer->train);
     ts_pictures_free(&trainer->validation);
+    ts_captions_free(&trainer->captions);
     ts_pool_free(trainer->pool);
     ts_free(trainer);
 }
@@ -42,6 +43,39 @@ uint8_t *tess_trainer_add_image(tess_trainer *trainer, int validation, int width
     return ts_pictures_add(validation ? &trainer->validation : &trainer->train, width, height, channels,
                            &trainer->error);
 }
+
+static ts_caption *caption_of(tess_trainer *t, int index) {
+    t->error.text[0] = 0;
+    if (index < 0 || index >= t->train.count) {
+        ts_fail(&t->error, TESS_ERR_OPTION, "There is no training picture %d to describe: %d were added.", index,
+                t->train.count);
+        return NULL;
+    }
+    ts_caption *caption = ts_captions_of(&t->captions, index);
+    if (!caption) ts_fail_memory(&t->error, (size_t)index * sizeof *caption);
+    return caption;
+}
+
+tess_status tess_trainer_caption(tess_trainer *trainer, int index, const char *utf8, size_t size) {
+    if (!trainer) return TESS_ERR_STATE;
+    ts_caption *caption = caption_of(trainer, index);
+    if (!caption) return index < 0 || index >= trainer->train.count ? TESS_ERR_OPTION : TESS_ERR_MEMORY;
+    if (!utf8 && size) return ts_fail(&trainer->error, TESS_ERR_INPUT, "There is no text of the caption.");
+    return ts_caption_text(caption, utf8, size, &trainer->error);
+}
+
+tess_status tess_trainer_class(tess_trainer *trainer, int index, int label) {
+    if (!trainer) return TESS_ERR_STATE;
+    ts_caption *caption = caption_of(trainer, index);
+    if (!caption) return index < 0 || index >= trainer->train.count ? TESS_ERR_OPTION : TESS_ERR_MEMORY;
+    if (label < -1 || label > 65535)
+        return ts_fail(&trainer->error, TESS_ERR_OPTION, "A class is a number from 0 to 65535, or -1 for none, not %d.",
+                       label);
+    caption->label = label;
+    return TESS_OK;
+}
+
+/* ---- the LPIPS net ----------------------------------------------------------------------------------------------- */
 
 tess_status tess_trainer_features(tess_trainer *trainer, const void *net, size_t net_size, const void *heads,
                                   size_t heads_size) {
@@ -120,6 +154,7 @@ tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double v
     if (strcmp(option, "threads") == 0) return set_threads(trainer, value);
     if (!trainer->json)
         return ts_fail(&trainer->error, TESS_ERR_STATE, "Give a config or a checkpoint before setting %s.", option);
+    if (trainer->prior) return ts_prior_trainer_set(trainer, option, value);
     if (strcmp(option, "batch") == 0) return set_batch(trainer, value);
     if (strcmp(option, "steps") == 0) return set_steps(trainer, value);
     if (strcmp(option, "restart_codes") == 0) return restart_codes(trainer);
@@ -138,6 +173,7 @@ tess_status tess_trainer_set(tess_trainer *trainer, const char *option, double v
 
 double tess_trainer_stat(const tess_trainer *trainer, const char *name) {
     if (!trainer || !name || !trainer->json) return NAN;
+    if (trainer->prior) return ts_prior_trainer_stat(trainer, name);
     const ts_figures *f = &trainer->figures;
     const ts_adversarial_config *c = &trainer->config.train.adversarial;
     const ts_adversary_figures *d = &f->adversary;

@@ -14,10 +14,12 @@
 #include "base/parallel.h"
 #include "base/rng.h"
 #include "engine/adversary.h"
+#include "engine/captions.h"
 #include "engine/feature_net.h"
 #include "engine/image_loss.h"
 #include "engine/model_file.h"
 #include "engine/pixels.h"
+#include "engine/prior_trainer.h"
 #include "engine/tail.h"
 #include "graph/graph.h"
 #include "nets/config.h"
@@ -87,13 +89,16 @@ typedef struct ts_made {
 struct tess_trainer {
     ts_error error;
     ts_pictures train, validation;
+    ts_captions captions; /* of train */
     int threads;
     ts_pool *pool;
     ts_feature_net features; /* for LPIPS; may be none */
     /* the model: json NULL before config */
     char *json;
-    ts_config config;                             /* with live changes */
-    ts_params *params;                            /* the nets', then the codebook when it is trained by gradient */
+    ts_config config; /* with live changes */
+    ts_prior_trainer
+        *prior;        /* with train.prior in the config: all that is trained, and nothing of the following is there */
+    ts_params *params; /* the nets', then the codebook when it is trained by gradient */
     float *values, *grads, *first, *second, *ema; /* stores: weights, gradients, Adam's moments, EMA weights */
     ts_weights *weights;
     ts_quantizer *quantizer;

@@ -127,12 +127,7 @@ static tess_status write_all(tess_trainer *t, writing *w, uint8_t **bytes, size_
     return ts_safetensors_write(bytes, size, w->list, w->count, metadata, 2, &t->error);
 }
 
-tess_status tess_trainer_checkpoint(tess_trainer *t, const uint8_t **bytes, size_t *size) {
-    if (!t) return TESS_ERR_STATE;
-    t->error.text[0] = 0;
-    if (!t->json)
-        return ts_fail(&t->error, TESS_ERR_STATE,
-                       "The trainer has no model yet: give it a config or a checkpoint first.");
+static tess_status write_checkpoint(tess_trainer *t, uint8_t **bytes, size_t *size) {
     store stores[STORES];
     size_t most = 16 + TS_LEVELS_MAX, floats = 0;
     for (int s = list_stores(t, stores) - 1; s >= 0; s--) {
@@ -141,12 +136,23 @@ tess_status tess_trainer_checkpoint(tess_trainer *t, const uint8_t **bytes, size
     }
     writing w = {
         .list = ts_calloc(most, sizeof *w.list), .names = ts_calloc(most, NAME), .room = ts_alloc_floats(floats)};
-    uint8_t *made = NULL;
     tess_status status = w.list && w.names && w.room ? TESS_OK : ts_fail_memory(&t->error, floats * sizeof(float));
-    if (status >= 0) status = write_all(t, &w, &made, size);
+    if (status >= 0) status = write_all(t, &w, bytes, size);
     ts_free(w.list);
     ts_free(w.names);
     ts_free(w.room);
+    return status;
+}
+
+tess_status tess_trainer_checkpoint(tess_trainer *t, const uint8_t **bytes, size_t *size) {
+    if (!t) return TESS_ERR_STATE;
+    t->error.text[0] = 0;
+    if (!t->json)
+        return ts_fail(&t->error, TESS_ERR_STATE,
+                       "The trainer has no model yet: give it a config or a checkpoint first.");
+    uint8_t *made = NULL;
+    const tess_status status = t->prior ? ts_prior_trainer_checkpoint(t, &made, size)
+                                        : write_checkpoint(t, &made, size);
     if (status < 0) return status;
     ts_free(t->checkpoint);
     t->checkpoint = made;
@@ -307,6 +313,16 @@ static tess_status read_state(tess_trainer *t, const ts_safetensors *file) {
     return TESS_OK;
 }
 
+static tess_status resume(tess_trainer *t, const ts_safetensors *file) {
+    if (t->prior) return ts_prior_trainer_resume(t, file);
+    tess_status status = read_state(t, file);
+    if (status >= 0 && t->sealed) status = ts_seal_resume(t, file);
+    if (status >= 0) status = read_weights(t, file);
+    if (status >= 0) status = read_quantizer(t, file);
+    if (status >= 0) ts_trainer_codes_from_store(t);
+    return status;
+}
+
 tess_status tess_trainer_resume(tess_trainer *t, const void *checkpoint, size_t size) {
     ts_safetensors *file = NULL;
     if (!t) return TESS_ERR_STATE;
@@ -316,11 +332,7 @@ tess_status tess_trainer_resume(tess_trainer *t, const void *checkpoint, size_t 
     const char *json = ts_model_file_config(file, &t->error);
     status = json ? ts_trainer_load_config(t, json, strlen(json)) : TESS_ERR_MODEL;
     if (status >= 0) {
-        status = read_state(t, file);
-        if (status >= 0 && t->sealed) status = ts_seal_resume(t, file);
-        if (status >= 0) status = read_weights(t, file);
-        if (status >= 0) status = read_quantizer(t, file);
-        if (status >= 0) ts_trainer_codes_from_store(t);
+        status = resume(t, file);
         if (status < 0) ts_trainer_unload(t);
     }
     ts_safetensors_close(file);
@@ -343,6 +355,7 @@ tess_status tess_trainer_init(tess_trainer *t, const void *model, size_t size) {
     if (!t) return TESS_ERR_STATE;
     t->error.text[0] = 0;
     if (!t->json) return ts_fail(&t->error, TESS_ERR_STATE, "Give the trainer a config before a model to start from.");
+    if (t->prior) return ts_prior_trainer_init(t, model, size);
     tess_status status = ts_safetensors_open(&file, model, size, &t->error);
     if (status < 0) return status;
     status = read_model(t, file);

@@ -134,25 +134,32 @@ static tess_status write_model(tess_trainer *t, int half, uint8_t *const *tables
     return status;
 }
 
-tess_status tess_trainer_model(tess_trainer *t, int half, const uint8_t **bytes, size_t *size) {
-    uint8_t *tables[TS_LEVELS_MAX] = {0}, *made = NULL;
+static tess_status make_model(tess_trainer *t, int half, uint8_t **made, size_t *size) {
+    uint8_t *tables[TS_LEVELS_MAX] = {0};
     size_t table_bytes[TS_LEVELS_MAX] = {0};
     sample s = {0};
-    if (!t) return TESS_ERR_STATE;
-    t->error.text[0] = 0;
-    if (!t->json)
-        return ts_fail(&t->error, TESS_ERR_STATE,
-                       "The trainer has no model yet: give it a config or a checkpoint first.");
     /* Codes before they were fitted have no statistics; sealed ones have order and tables. */
     const bool codes = t->fitted && !t->sealed && t->config.quantizer.type != TS_QUANTIZER_NONE;
     tess_status status = codes ? take_sample(t, &s) : TESS_OK;
     if (status >= 0) status = ts_view_quantizer(t);
     if (status >= 0 && !t->sealed) status = order_codes(t, &s);
     if (status >= 0 && !t->sealed) status = fit_tables(t, &s, tables, table_bytes);
-    if (status >= 0 && t->sealed) status = write_model(t, half, t->tables, t->table_bytes, &made, size);
-    else if (status >= 0) status = write_model(t, half, tables, table_bytes, &made, size);
+    if (status >= 0 && t->sealed) status = write_model(t, half, t->tables, t->table_bytes, made, size);
+    else if (status >= 0) status = write_model(t, half, tables, table_bytes, made, size);
     for (int l = 0; l < TS_LEVELS_MAX; l++) ts_free(tables[l]);
     sample_free(&s);
+    return status;
+}
+
+tess_status tess_trainer_model(tess_trainer *t, int half, const uint8_t **bytes, size_t *size) {
+    uint8_t *made = NULL;
+    if (!t) return TESS_ERR_STATE;
+    t->error.text[0] = 0;
+    if (!t->json)
+        return ts_fail(&t->error, TESS_ERR_STATE,
+                       "The trainer has no model yet: give it a config or a checkpoint first.");
+    const tess_status status = t->prior ? ts_prior_trainer_model(t, half, &made, size)
+                                        : make_model(t, half, &made, size);
     if (status < 0) return status;
     ts_free(t->model);
     t->model = made;

@@ -7,6 +7,7 @@
 #include "nets/autoencoder.h"
 
 void ts_trainer_drop_graph(tess_trainer *t) {
+    if (t->prior) ts_prior_trainer_drop_graph(t->prior);
     ts_graph_free(t->graph);
     ts_weights_free(t->frozen_weights);
     ts_image_loss_free(t->image_loss);
@@ -20,6 +21,7 @@ void ts_trainer_drop_graph(tess_trainer *t) {
 
 void ts_trainer_unload(tess_trainer *t) {
     ts_trainer_drop_graph(t);
+    ts_prior_trainer_free(t->prior);
     ts_view_free(&t->view);
     ts_adversary_free(t->adversary);
     ts_guard_free(t);
@@ -36,6 +38,7 @@ void ts_trainer_unload(tess_trainer *t) {
     ts_free(t->json);
     ts_free(t->checkpoint);
     ts_free(t->model);
+    t->prior = NULL;
     t->adversary = NULL;
     t->learner = NULL;
     t->quantizer = NULL;
@@ -82,17 +85,22 @@ ts_figures ts_figures_none(void) {
     return f;
 }
 
+static tess_status keep_json(tess_trainer *t, const char *json, size_t size) {
+    t->json = ts_alloc(size + 1);
+    if (!t->json) return ts_fail_memory(&t->error, size + 1);
+    memcpy(t->json, json, size);
+    t->json[size] = 0;
+    return TESS_OK;
+}
+
 static tess_status make_model(tess_trainer *t, const char *json, size_t size) {
     ts_error *err = &t->error;
     tess_status status = make_stores(t);
     if (status >= 0) status = ts_quantizer_new(&t->config.quantizer, &t->quantizer, err);
     if (status >= 0) status = ts_learner_new(t->quantizer, rows_of(&t->config), &t->learner, err);
     if (status >= 0 && t->config.train.adversarial.on) status = ts_adversary_new(&t->config, &t->adversary, err);
+    if (status >= 0) status = keep_json(t, json, size);
     if (status < 0) return status;
-    t->json = ts_alloc(size + 1);
-    if (!t->json) return ts_fail_memory(err, size + 1);
-    memcpy(t->json, json, size);
-    t->json[size] = 0;
     ts_rng init = ts_rng_new(t->config.train.seed, 1);
     t->data_rng = ts_rng_new(t->config.train.seed, 2);
     t->step_rng = ts_rng_new(t->config.train.seed, 3);
@@ -110,9 +118,20 @@ tess_status ts_trainer_load_config(tess_trainer *t, const char *json, size_t siz
     ts_config config;
     tess_status status = ts_config_parse(json, size, &config, &t->error);
     if (status < 0) return status;
+    if (config.prior.type != TS_PRIOR_NONE && !config.train.prior.on)
+        return ts_fail(
+            &t->error, TESS_ERR_INPUT,
+            "Config: there is a prior, but no train.prior. Add that to train the prior of a model, or take the "
+            "prior out to train the model.");
     ts_trainer_unload(t);
     t->config = config;
-    status = make_model(t, json, size);
+    if (config.train.prior.on) {
+        ts_watch_reset(t);
+        status = ts_prior_trainer_new(t);
+        if (status >= 0) status = keep_json(t, json, size);
+    } else {
+        status = make_model(t, json, size);
+    }
     if (status < 0) ts_trainer_unload(t);
     return status;
 }

@@ -319,6 +319,7 @@ tess_status tess_trainer_step(tess_trainer *t) {
     if (!t->json)
         return ts_fail(&t->error, TESS_ERR_STATE,
                        "The trainer has no model yet: give it a config or a checkpoint first.");
+    if (t->prior) return ts_prior_trainer_step(t);
     if (t->step >= t->config.train.steps) return TESS_DONE;
     if (t->train.count == 0)
         return ts_fail(&t->error, TESS_ERR_STATE, "There is no picture to train on: add some first.");

@@ -125,6 +125,9 @@ tess_status tess_trainer_preview(tess_trainer *t, int i, const uint8_t **input, 
     if (!t->json)
         return ts_fail(&t->error, TESS_ERR_STATE,
                        "The trainer has no model yet: give it a config or a checkpoint first.");
+    if (t->prior)
+        return ts_fail(&t->error, TESS_ERR_STATE,
+                       "A prior reconstructs nothing: take the model so far, and sample from it.");
     if (i < 0 || i >= t->validation.count) {
         return ts_fail(&t->error, TESS_ERR_OPTION, "There is no validation picture %d: %d were added.", i,
                        t->validation.count);

@@ -37,20 +37,25 @@ static void sink(const float *logits, int *codes, int n, int i) {
     }
 }
 
-/* Moves the largest logits' codes, as many as may be drawn, to the end of `codes`, largest last. Returns how many. */
+/* Moves the codes that may be drawn to the end of `codes`, the largest logit last; total: the sum over all codes. Returns
+ * how many. */
 static int take_largest(const float *logits, int n, const ts_draw *draw, double total, double most, int *codes) {
-    const int limit = draw->top_k > 0 && draw->top_k < n ? draw->top_k : n;
+    const bool some = draw->top_k > 0 && draw->top_k < n;
+    const int limit = some ? draw->top_k : n;
     double sum = 0;
-    int taken = 0;
+    int taken = 0, count = 0;
     for (int i = n / 2; i-- > 0;) sink(logits, codes, n, i);
-    while (taken < limit && (taken == 0 || sum < draw->top_p * total)) {
+    while (taken < limit && (some || taken == 0 || sum < draw->top_p * total)) {
         const int best = codes[0], last = n - 1 - taken++;
         codes[0] = codes[last];
         codes[last] = best;
         sink(logits, codes, last, 0);
         sum += exponential((logits[best] - most) / draw->temperature);
     }
-    return taken;
+    if (some) total = sum; /* top_p counts within top_k */
+    for (sum = 0; count < taken && (count == 0 || sum < draw->top_p * total); count++)
+        sum += exponential((logits[codes[n - 1 - count]] - most) / draw->temperature);
+    return count;
 }
 
 int ts_draw_code(const float *logits, int n, const ts_draw *draw, ts_rng *rng, int *room) {

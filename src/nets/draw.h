@@ -7,7 +7,7 @@
 typedef struct ts_draw {
     double temperature; /* logits are divided by it; 0: always the largest */
     int top_k;          /* of the largest logits only; 0: all */
-    double top_p;       /* of the fewest largest whose probabilities reach this sum; 1: all */
+    double top_p;       /* of the fewest largest of those whose probabilities reach this sum; 1: all */
 } ts_draw;
 
 /* The place of the largest of n >= 1 logits, the first one if several. */
