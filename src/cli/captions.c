@@ -49,7 +49,8 @@ bool captions_give(captions *c, tess_trainer *trainer, bool held, char fault[FAU
     bool ok = ts_json_parse(&doc, line, size, NULL) == TESS_OK;
     if (ok) {
         const int caption = ts_json_get(&doc, 0, "caption");
-        ok = caption == TS_JSON_NONE || ts_json_string(&doc, caption, text, sizeof text);
+        ok = ts_json_typeof(&doc, 0) == TS_JSON_OBJECT;
+        ok = ok && (caption == TS_JSON_NONE || ts_json_string(&doc, caption, text, sizeof text));
         ok = ok && ts_json_int(&doc, ts_json_get(&doc, 0, "class"), -1, 65535, &label);
         ts_json_free(&doc);
     }

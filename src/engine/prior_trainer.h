@@ -51,6 +51,9 @@ void ts_prior_trainer_drop_graph(ts_prior_trainer *p);
 tess_status ts_prior_trainer_init(tess_trainer *t, const void *model, size_t size);
 /* Encodes some pictures, or does a step: MORE or DONE. Errors: STATE, MEMORY, NUMERIC (100 bad steps in a row). */
 tess_status ts_prior_trainer_step(tess_trainer *t);
+tess_status ts_prior_trainer_ready(tess_trainer *t); /* makes the graph fit config and threads. Errors: MEMORY */
+/* One step with the batch that lies in the graph's inputs. OK (also when the step was skipped), or NUMERIC. */
+tess_status ts_prior_trainer_run(tess_trainer *t);
 /* NaN for a figure that a prior's training does not have. */
 double ts_prior_trainer_stat(const tess_trainer *t, const char *name);
 /* batch, steps, lr. Errors: OPTION. */

@@ -142,7 +142,7 @@ static tess_status build(tess_trainer *t) {
     return status < 0 ? status : ts_graph_alloc(p->graph, &t->error);
 }
 
-static tess_status ready(tess_trainer *t) {
+tess_status ts_prior_trainer_ready(tess_trainer *t) {
     if (!ts_pool_resize(&t->pool, t->threads)) return ts_fail_memory(&t->error, 1 << 16);
     const tess_status status = t->prior->graph ? TESS_OK : build(t);
     if (status < 0) ts_prior_trainer_drop_graph(t->prior);
@@ -215,24 +215,28 @@ static bool judge(tess_trainer *t) {
     return isfinite(p->figures.grad_norm);
 }
 
-static tess_status step(tess_trainer *t) {
+tess_status ts_prior_trainer_run(tess_trainer *t) {
     ts_prior_trainer *p = t->prior;
-    const int batch = t->config.train.prior.batch;
-    for (int i = 0; i < batch; i++) draw_sample(t, i);
-    const uint64_t high = ts_rng_u32(&p->rng);
-    ts_graph_dropout_seed(p->graph, high << 32 | ts_rng_u32(&p->rng));
     p->figures = (ts_prior_figures){NAN, NAN, rate(t), NAN};
     const bool good = judge(t);
     if (good) apply(t);
     p->skipped += !good;
     p->skipped_in_row = good ? 0 : p->skipped_in_row + 1;
     p->step++;
-    p->images += batch;
+    p->images += t->config.train.prior.batch;
     if (p->skipped_in_row < MAX_SKIPPED) return TESS_OK;
     return ts_fail(&t->error, TESS_ERR_NUMERIC,
                    "%d steps in a row had a loss or gradient that is not finite; lower train.prior.lr or go back to a "
                    "checkpoint.",
                    MAX_SKIPPED);
+}
+
+/* The batch of the coming step. */
+static void draw_batch(tess_trainer *t) {
+    ts_prior_trainer *p = t->prior;
+    for (int i = 0; i < t->config.train.prior.batch; i++) draw_sample(t, i);
+    const uint64_t high = ts_rng_u32(&p->rng);
+    ts_graph_dropout_seed(p->graph, high << 32 | ts_rng_u32(&p->rng));
 }
 
 tess_status ts_prior_trainer_step(tess_trainer *t) {
@@ -248,8 +252,10 @@ tess_status ts_prior_trainer_step(tess_trainer *t) {
         const tess_status status = encode_some(t);
         return status < 0 ? status : TESS_MORE;
     }
-    tess_status status = ready(t);
-    if (status >= 0) status = step(t);
+    tess_status status = ts_prior_trainer_ready(t);
+    if (status < 0) return status;
+    draw_batch(t);
+    status = ts_prior_trainer_run(t);
     if (status < 0) return status;
     return p->step >= steps ? TESS_DONE : TESS_MORE;
 }

@@ -35,7 +35,7 @@ void ts_config_read_prior(const ts_json *doc, int object, const ts_quantizer_con
     *p = (ts_prior_config){.dropout = 0.1f};
     if (object == TS_JSON_NONE) return;
     ts_section s = ts_section_open(doc, object, "prior", false, status, err);
-    ts_section_choice(&s, "type", types, true, &type);
+    ts_section_choice(&s, "type", types, false, &type);
     p->type = (ts_prior_type)(type + 1);
     read_grid(&s, p);
     ts_section_int(&s, "width", 8, 2048, true, &p->width);

@@ -146,6 +146,39 @@ static void test_adversarial(void) {
     CHECK(a->balance == TS_BALANCE_NONE && a->loss == TS_GAN_HINGE);
 }
 
+#define ONE_LEVEL "\"quantizer\":{\"type\":\"vq\",\"size\":32,\"dim\":4}"
+#define WITH_PRIOR(prior) "{\"format\":1," ENCODER "," DECODER "," ONE_LEVEL ",\"prior\":" prior "}"
+#define SMALL "\"grid\":[8,6],\"width\":64,\"layers\":2,\"heads\":4"
+
+static void test_prior(void) {
+    ts_config c;
+    const ts_prior_config *p = &c.prior;
+    const ts_prior_train_config *t = &c.train.prior;
+    CHECK_INT(parse("{\"format\":1," ENCODER "," DECODER "," VQ "}", &c), TESS_OK);
+    CHECK(p->type == TS_PRIOR_NONE && !t->on);
+    CHECK_INT(parse(WITH_PRIOR("{" SMALL "}"), &c), TESS_OK);
+    CHECK(p->type == TS_PRIOR_TRANSFORMER && p->rows == 8 && p->columns == 6 && p->width == 64 && p->layers == 2 &&
+          p->heads == 4 && p->hidden == 256 && p->words == 0 && p->buckets == 0 && p->classes == 0 && !t->on);
+    CHECK_NEAR(p->dropout, 0.1, 1e-7);
+    CHECK_INT(parse(WITH_PRIOR("{\"type\":\"transformer\",\"hidden\":100,\"dropout\":0," SMALL ",\"classes\":10}"), &c),
+              TESS_OK);
+    CHECK(p->hidden == 100 && p->classes == 10);
+    CHECK_NEAR(p->dropout, 0, 0);
+    CHECK_INT(parse(WITH_PRIOR("{" SMALL ",\"text\":{}},\"train\":{\"prior\":{}}"), &c), TESS_OK);
+    CHECK(p->words == 16 && p->buckets == 4096 && t->on && t->batch == 64 && t->steps == 20000 && t->warmup == 500 &&
+          t->seed == 1);
+    const double want[] = {4e-4, 0.05, 0.9, 0.96, 0.045, 1, 0.9995, 0.1, 0.1};
+    const float got[] = {t->lr,   t->lr_final, t->betas[0],  t->betas[1], t->weight_decay,
+                         t->clip, t->ema,      t->smoothing, t->drop};
+    for (int i = 0; i < 9; i++) CHECK_NEAR(got[i], want[i], 1e-7);
+    CHECK_INT(parse(WITH_PRIOR("{" SMALL
+                               ",\"text\":{\"words\":3,\"buckets\":64}},\"train\":{\"prior\":{\"batch\":2,\"steps\":9,"
+                               "\"warmup\":0,\"lr\":1,\"seed\":7,\"drop\":0.5,\"smoothing\":0}}"),
+                    &c),
+              TESS_OK);
+    CHECK(p->words == 3 && p->buckets == 64 && t->batch == 2 && t->steps == 9 && t->warmup == 0 && t->seed == 7);
+}
+
 static void test_lfq(void) {
     ts_config c;
     CHECK_INT(parse("{\"format\":1," ENCODER "," DECODER ",\"quantizer\":{\"type\":\"lfq\",\"bits\":4}}", &c), TESS_OK);
@@ -270,6 +303,27 @@ static void test_refusals(void) {
          "train.adversarial.discriminator.depth is not a known key", TESS_ERR_INPUT},
         {WITH_TRAIN("{\"size\":40,\"adversarial\":{\"discriminator\":{\"scales\":2}}}"),
          "train.size 40 is too small for the discriminator, which takes 48", TESS_ERR_INPUT},
+        {WITH_PRIOR("3"), "prior must be an object", TESS_ERR_INPUT},
+        {WITH_PRIOR("{\"width\":8,\"layers\":1,\"heads\":1}"), "prior.grid is missing", TESS_ERR_INPUT},
+        {WITH_PRIOR("{\"type\":\"rnn\"," SMALL "}"), "prior.type must be one of \"transformer\"", TESS_ERR_INPUT},
+        {WITH_PRIOR("{" SMALL ",\"depth\":2}"), "prior.depth is not a known key", TESS_ERR_INPUT},
+        {WITH_PRIOR("{\"grid\":[8],\"width\":64,\"layers\":2,\"heads\":4}"), "prior.grid must be a list of 2",
+         TESS_ERR_INPUT},
+        {WITH_PRIOR("{\"grid\":[8,1.5],\"width\":64,\"layers\":2,\"heads\":4}"), "prior.grid must be whole",
+         TESS_ERR_INPUT},
+        {WITH_PRIOR("{\"grid\":[64,17],\"width\":64,\"layers\":2,\"heads\":4}"), "prior.grid has more than 1024",
+         TESS_ERR_INPUT},
+        {WITH_PRIOR("{\"grid\":[8,8],\"width\":64,\"layers\":2,\"heads\":3}"), "prior.heads must divide",
+         TESS_ERR_INPUT},
+        {WITH_PRIOR("{\"grid\":[8,8],\"width\":64,\"layers\":2}"), "prior.heads is missing", TESS_ERR_INPUT},
+        {WITH_PRIOR("{" SMALL ",\"text\":{\"words\":0}}"), "prior.text.words must be a whole number from 1",
+         TESS_ERR_INPUT},
+        {WITH_PRIOR("{" SMALL ",\"text\":{},\"classes\":3}"), "prior.classes and text exclude", TESS_ERR_INPUT},
+        {WITH_PRIOR("{" SMALL "},\"train\":{\"prior\":{\"drop\":2}}"), "train.prior.drop must be a number",
+         TESS_ERR_INPUT},
+        {WITH_TRAIN("{\"prior\":{}}"), "train.prior needs a prior", TESS_ERR_INPUT},
+        {"{\"format\":1," ENCODER "," DECODER "," VQ ",\"prior\":{" SMALL "}}", "prior needs a quantizer of one level",
+         TESS_ERR_INPUT},
         {"{\"format\":1,\"range\":[1,1]," ENCODER "," DECODER "," VQ "}", "range must be two rising", TESS_ERR_INPUT},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -304,6 +358,7 @@ int main(void) {
     RUN(test_values);
     RUN(test_blocks);
     RUN(test_adversarial);
+    RUN(test_prior);
     RUN(test_lfq);
     RUN(test_refusals);
     RUN(test_truncated);
