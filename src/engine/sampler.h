@@ -43,7 +43,7 @@ struct tess_sampler {
     int places, wanted, masked, step; /* of the grid; to be made; of these not settled yet; steps done */
     uint16_t *tokens;                 /* [places], all of what follows */
     uint8_t *known;                   /* 1: given or settled */
-    int *order;                       /* in which places are looked at, and settled with TS_ORDER_HALTON */
+    int *order, first;                /* in which places are looked at, from which on: a circle */
     double *confidence;               /* of tokens of this step, by place */
     bool *seen;                       /* scratch of the order */
     float *logits;                    /* [codes] of one place, guided */

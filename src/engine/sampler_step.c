@@ -3,8 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "base/cosine.h"
 #include "engine/sampler.h"
 #include "nets/halton.h"
 
@@ -71,15 +69,7 @@ static bool look(tess_sampler *s, int place) {
     return good;
 }
 
-/* ---- the schedule ------------------------------------------------------------------------------------------------ */
-
-/* Places that stay masked after this step: N cos(pi/2 (t + 1) / T), at least one fewer than before. */
-static int masked_after(const tess_sampler *s) {
-    const double t = (double)(s->step + 1) / s->options.steps;
-    if (t >= 1) return 0;
-    const int left = (int)floor(s->wanted * ts_cos_pi(t / 2) + 1e-9);
-    return left < s->masked ? left : s->masked - 1;
-}
+/* ---- the start ------------------------------------------------------------------------------------------------ */
 
 static tess_status start(tess_sampler *s) {
     const ts_prior_config *c = &s->model->config.prior;
@@ -95,13 +85,8 @@ static tess_status start(tess_sampler *s) {
     tess_status status = prepare_net(s);
     if (status < 0) return status;
     s->rng = ts_rng_new(s->options.seed, 1);
-    /* room for the order's beginning at any place: the spread order is a circle */
-    const int first = (int)ts_rng_below(&s->rng, (uint32_t)s->places);
-    int *order = ts_calloc((size_t)s->places, sizeof *order);
-    if (!order) return ts_fail_memory(&s->error, (size_t)s->places * sizeof *order);
-    ts_halton_order(c->rows, c->columns, order, s->seen);
-    for (int i = 0; i < s->places; i++) s->order[i] = order[(first + i) % s->places];
-    ts_free(order);
+    ts_halton_order(c->rows, c->columns, s->order, s->seen);
+    s->first = (int)ts_rng_below(&s->rng, (uint32_t)s->places);
     s->phase = TS_SAMPLE_RUNNING;
     return TESS_OK;
 }
@@ -125,7 +110,7 @@ static void settle(tess_sampler *s, int place) {
 /* The next `count` places of the order are drawn and settled; the others get their likeliest code. */
 static tess_status settle_in_order(tess_sampler *s, int count) {
     for (int i = 0; i < s->places; i++) {
-        const int p = s->order[i];
+        const int p = s->order[(s->first + i) % s->places];
         if (s->known[p]) continue;
         if (!look(s, p)) return bad_logits(s);
         if (count > 0) {
@@ -150,7 +135,7 @@ static tess_status settle_confident(tess_sampler *s, int count) {
     const double noise = TAU * (1 - (double)(s->step + 1) / s->options.steps);
     const int codes = s->model->config.quantizer.size;
     for (int i = 0; i < s->places; i++) {
-        const int p = s->order[i];
+        const int p = s->order[(s->first + i) % s->places];
         if (s->known[p]) continue;
         if (!look(s, p)) return bad_logits(s);
         s->tokens[p] = (uint16_t)draw(s);
@@ -168,7 +153,7 @@ static tess_status settle_confident(tess_sampler *s, int count) {
 tess_status ts_sample_step(tess_sampler *s) {
     tess_status status = s->phase == TS_SAMPLE_FILLING ? start(s) : TESS_OK;
     if (status < 0 || s->masked == 0) return status < 0 ? status : TESS_DONE;
-    const int count = s->masked - masked_after(s);
+    const int count = s->masked - ts_prior_masked_after(s->step, s->options.steps, s->wanted, s->masked);
     run_net(s);
     status = s->options.order == TS_ORDER_CONFIDENCE ? settle_confident(s, count) : settle_in_order(s, count);
     s->step++;

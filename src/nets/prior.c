@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cosine.h"
+
 #define DEVIATION                                                                                                      \
     0.02f         /* of start values (GPT-2, Radford et al. 2019, whose scaling of residual branches this is too) */
 #define EPS 1e-5f /* of the norms, as nn.LayerNorm's */
@@ -173,4 +175,12 @@ void ts_prior_condition(const ts_prior *p, ts_graph *g, int i, ts_condition cond
         place[k] = given ? (float)k : -1;
         none[k] = given ? -1 : (float)k;
     }
+}
+
+/* ---- schedule ---------------------------------------------------------------------------------------------------- */
+
+int ts_prior_masked_after(int step, int steps, int count, int left) {
+    if (step + 1 >= steps) return 0;
+    const int wanted = (int)floor(count * ts_cos_pi((double)(step + 1) / steps / 2) + 1e-9);
+    return wanted < left ? wanted : left - 1;
 }

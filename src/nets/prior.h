@@ -42,6 +42,10 @@ typedef struct ts_condition {
 /* Fills the condition's inputs for grid i of n. */
 void ts_prior_condition(const ts_prior *p, ts_graph *g, int i, ts_condition condition);
 
+/* How many of `count` places stay masked after step 0 <= step < steps of sampling, when `left` are masked before it:
+ * count cos(pi/2 (step + 1) / steps), at least one fewer than before, 0 after the last. */
+int ts_prior_masked_after(int step, int steps, int count, int left);
+
 /* Is there anything in the condition that this prior reads? */
 bool ts_condition_given(const ts_prior_config *config, ts_condition condition);
 
