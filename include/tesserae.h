@@ -164,8 +164,9 @@ tess_trainer *tess_trainer_new(void);
 void tess_trainer_free(tess_trainer *trainer);
 const char *tess_trainer_message(const tess_trainer *trainer);
 /* Builds nets and optimizer from a JSON config (docs/FORMAT.md, "Config"); weights are random from its seed. With
- * "train.prior" the prior alone is trained, on the tokens of a model of the same nets, which init gives; pictures are
- * encoded first, a few in each step, and the model that comes out is that one with the prior added. */
+ * "train.prior" the prior alone is trained, on the tokens of a model of the same nets, which init gives: the middle of
+ * every picture, as large as the prior's grid, is encoded first, a few in each step; the model that comes out is the given
+ * one with the prior added. */
 tess_status tess_trainer_config(tess_trainer *trainer, const char *json, size_t size);
 /* Instead of config: continue from a checkpoint (bit-exact), or start from a model file's weights after config. */
 tess_status tess_trainer_resume(tess_trainer *trainer, const void *checkpoint, size_t size);

@@ -39,8 +39,6 @@ typedef struct ts_prior_trainer {
     ts_prior_figures figures;
 } ts_prior_trainer;
 
-typedef struct tess_trainer tess_trainer;
-
 /* Makes t->prior for t->config. Errors: MEMORY, TOO_LARGE. */
 tess_status ts_prior_trainer_new(tess_trainer *t);
 void ts_prior_trainer_free(ts_prior_trainer *p); /* NULL is allowed */

@@ -60,6 +60,7 @@ tess_status tess_sampler_set(tess_sampler *sampler, const char *option, double v
     if (!sampler || !option) return TESS_ERR_STATE;
     ts_clear(&sampler->error);
     ts_sample_options *o = &sampler->options;
+    const int classes = sampler->model->config.prior.classes;
     double seed = (double)o->seed, order = o->order;
     const struct {
         const char *name;
@@ -74,9 +75,12 @@ tess_status tess_sampler_set(tess_sampler *sampler, const char *option, double v
         {"top_p", NULL, &o->draw.top_p, 0, 1, true},
         {"guidance", NULL, &o->guidance, 0, 100, true},
         {"order", NULL, &order, 0, 1, false},
-        {"class", &o->label, NULL, -1, sampler->model->config.prior.classes - 1, false},
+        {"class", &o->label, NULL, -1, classes - 1, false},
         {"threads", &o->threads, NULL, 1, TS_MAX_THREADS, false},
     };
+    if (strcmp(option, "class") == 0 && classes == 0 && value >= 0)
+        return ts_fail(&sampler->error, TESS_ERR_OPTION,
+                       "The model %.60s has no prior with classes: leave class at -1.", sampler->model->config.name);
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (strcmp(table[i].name, option) != 0) continue;
         if (!(value >= table[i].low && value <= table[i].high) || (!table[i].fraction && value != floor(value)))

@@ -202,6 +202,24 @@ static void test_model(void) {
         }
 }
 
+/* Files that the tokenizer reads besides its own are those that the model with the prior reads. */
+static void test_reads(void) {
+    size_t size;
+    const uint8_t *bytes;
+    const char *reading = "{" NETS ",\"reads\":[\"0123456789abcdef\"]}";
+    uint8_t *base = tiny_model_file(reading, 1, 0, &size);
+    tess_trainer *t = tess_trainer_new();
+    tess_model *made = tess_model_new();
+    CHECK_INT(tess_trainer_config(t, WORDS, strlen(WORDS)), TESS_OK);
+    CHECK_INT(tess_trainer_init(t, base, size), TESS_OK);
+    CHECK_INT(tess_trainer_model(t, 1, &bytes, &size), TESS_OK);
+    CHECK_INT(tess_model_load(made, bytes, size), TESS_OK);
+    CHECK(strstr(tess_model_info(made), "\"reads\":[\"0123456789abcdef\"]"));
+    tess_trainer_free(t);
+    tess_model_free(made);
+    ts_free(base);
+}
+
 /* Settled tokens of a job under a prompt or class. */
 static bool sample(tess_sampler *s, uint16_t tokens[PLACES]) {
     tess_status status = tess_sampler_begin(s, 3, 4, NULL) ? TESS_MORE : TESS_ERR_INPUT;
@@ -324,6 +342,7 @@ int main(void) {
         RUN(test_resume_is_exact);
         RUN(test_resume_keeps_changes);
         RUN(test_model);
+        RUN(test_reads);
         RUN(test_calls_up);
         RUN(test_wrong_calls);
         RUN(test_bad_steps);

@@ -199,6 +199,11 @@ static void test_options(void) {
     CHECK_INT(tess_sampler_set(s, NULL, 1), TESS_ERR_STATE);
     CHECK_INT(tess_sampler_set(NULL, "steps", 1), TESS_ERR_STATE);
     tess_sampler_free(s);
+    s = tess_sampler_new(text_model);
+    CHECK_INT(tess_sampler_set(s, "class", 0), TESS_ERR_OPTION);
+    CHECK(strstr(tess_sampler_message(s), "no prior with classes"));
+    CHECK_INT(tess_sampler_set(s, "class", -1), TESS_OK);
+    tess_sampler_free(s);
 }
 
 static void test_wrong_calls(void) {
