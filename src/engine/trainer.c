@@ -75,8 +75,6 @@ tess_status tess_trainer_class(tess_trainer *trainer, int index, int label) {
     return TESS_OK;
 }
 
-/* ---- the LPIPS net ----------------------------------------------------------------------------------------------- */
-
 tess_status tess_trainer_features(tess_trainer *trainer, const void *net, size_t net_size, const void *heads,
                                   size_t heads_size) {
     if (!trainer) return TESS_ERR_STATE;
