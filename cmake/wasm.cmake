@@ -1,5 +1,5 @@
-# WebAssembly: the web core (one .wasm without glue) and its form with shared memory, the command line for Node, and
-# tests that run in Node.
+# WebAssembly: the two web cores (each one .wasm without glue) and their forms with shared memory, the command line for
+# Node, and tests that run in Node.
 #
 # Emscripten links at -O1 so that it runs no optimizer of its own (Debian's binaryen is older than it wants); the npm
 # package binaryen does that afterwards.
@@ -40,18 +40,7 @@ function(ts_optimize target input output)
     COMMAND ${node} ${wasm_opt} -O2 ${wasm_features} --strip-debug --strip-producers ${input} -o ${output})
 endfunction()
 
-# The exported functions are the ones that include/tesserae.h declares.
-function(ts_exports result)
-  set(header ${CMAKE_SOURCE_DIR}/include/tesserae.h)
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
-  file(READ ${header} text)
-  string(REGEX REPLACE "/\\*([^*]|\\*+[^*/])*\\*+/" "" text "${text}")
-  string(REGEX MATCHALL "tess_[a-z_0-9]+\\(" names "${text}")
-  list(REMOVE_DUPLICATES names)
-  list(TRANSFORM names REPLACE "(.*)\\(" "_\\1")
-  list(JOIN names "," names)
-  set(${result} ${names} PARENT_SCOPE)
-endfunction()
+include(cmake/exports.cmake) # ts_exports: what each of the two cores exports
 
 file(MAKE_DIRECTORY ${dist}/cli)
 ts_add_core(core ${TESSERAE_SIMD})
@@ -59,12 +48,16 @@ ts_add_core(core ${TESSERAE_SIMD})
 if(NOT EXISTS ${CMAKE_BINARY_DIR}/empty.c)
   file(WRITE ${CMAKE_BINARY_DIR}/empty.c "typedef int empty;\n")
 endif()
-ts_exports(exports)
-add_executable(web-core ${CMAKE_BINARY_DIR}/empty.c)
-set_target_properties(web-core PROPERTIES SUFFIX .wasm)
-target_link_libraries(web-core PRIVATE core)
-target_link_options(web-core PRIVATE ${ts_link_flags} --no-entry -sSTANDALONE_WASM -sFILESYSTEM=0 -sEXPORTED_FUNCTIONS=${exports})
-ts_optimize(web-core ${CMAKE_BINARY_DIR}/web-core.wasm ${dist}/tesserae-${TESSERAE_SIMD}.wasm)
+ts_exports(codec studio)
+foreach(kind codec studio)
+  list(TRANSFORM ${kind} PREPEND _ OUTPUT_VARIABLE names)
+  list(JOIN names "," names)
+  add_executable(web-${kind} ${CMAKE_BINARY_DIR}/empty.c)
+  set_target_properties(web-${kind} PROPERTIES SUFFIX .wasm)
+  target_link_libraries(web-${kind} PRIVATE core)
+  target_link_options(web-${kind} PRIVATE ${ts_link_flags} --no-entry -sSTANDALONE_WASM -sFILESYSTEM=0 -sEXPORTED_FUNCTIONS=${names})
+  ts_optimize(web-${kind} ${CMAKE_BINARY_DIR}/web-${kind}.wasm ${dist}/tesserae-${ts_${kind}_prefix}${TESSERAE_SIMD}.wasm)
+endforeach()
 
 # The threaded form: the same sources with atomics, on an imported shared memory. emcc has no glue-free link for that, so
 # wasm-ld is called as emcc would call it. Helpers (src/base/parallel_wasm.c) set __stack_pointer; a module with thread-local
@@ -82,19 +75,19 @@ foreach(library ${em_libraries})
   endif()
 endforeach()
 list(TRANSFORM em_libraries PREPEND -l)
-string(REPLACE "," ";" threads_exports "${exports},_ts_helper_run,_ts_helper_lost")
-list(TRANSFORM threads_exports REPLACE "^_(.*)" "--export=\\1")
-list(APPEND threads_exports --export=__stack_pointer)
 ts_add_core(core-threads ${TESSERAE_SIMD})
 target_compile_options(core-threads PRIVATE -matomics -mbulk-memory -DTS_WITH_HELPERS=1)
-set(threads_wasm ${CMAKE_BINARY_DIR}/web-core-threads.wasm)
-set(threads_dist ${dist}/tesserae-${TESSERAE_SIMD}-threads.wasm)
-add_custom_command(OUTPUT ${threads_dist} DEPENDS core-threads VERBATIM
-  COMMAND ${ts_wasm_ld} ${em_lib}/crt1_reactor.o $<TARGET_FILE:core-threads> -L${em_lib} ${em_libraries} --entry=_initialize
-    --import-memory --shared-memory --initial-memory=4194304 --max-memory=2147483648 -z stack-size=524288 --strip-debug
-    ${threads_exports} -o ${threads_wasm}
-  COMMAND ${node} ${wasm_opt} -O2 ${wasm_features} --enable-threads --strip-debug --strip-producers ${threads_wasm} -o ${threads_dist})
-add_custom_target(web-core-threads ALL DEPENDS ${threads_dist})
+foreach(kind codec studio)
+  set(linked ${CMAKE_BINARY_DIR}/web-${kind}-threads.wasm)
+  set(output ${dist}/tesserae-${ts_${kind}_prefix}${TESSERAE_SIMD}-threads.wasm)
+  list(TRANSFORM ${kind} PREPEND --export= OUTPUT_VARIABLE names)
+  add_custom_command(OUTPUT ${output} DEPENDS core-threads VERBATIM
+    COMMAND ${ts_wasm_ld} ${em_lib}/crt1_reactor.o $<TARGET_FILE:core-threads> -L${em_lib} ${em_libraries} --entry=_initialize
+      --import-memory --shared-memory --initial-memory=4194304 --max-memory=2147483648 -z stack-size=524288 --strip-debug
+      ${names} --export=ts_helper_run --export=ts_helper_lost --export=__stack_pointer -o ${linked}
+    COMMAND ${node} ${wasm_opt} -O2 ${wasm_features} --enable-threads --strip-debug --strip-producers ${linked} -o ${output})
+  add_custom_target(web-${kind}-threads ALL DEPENDS ${output})
+endforeach()
 
 ts_add_cli(tesserae-cli core)
 if(TARGET tesserae-cli)

@@ -45,11 +45,12 @@ export function buildNative() {
     cmake('release', 'tesserae', 'tesserae-scalar');
 }
 
-/** dist/tesserae-{simd,relaxed}.wasm, their threaded forms, and the command line for Node, dist/cli. */
+/** The codec core (dist/tesserae-*.wasm) and the studio core (dist/tesserae-studio-*.wasm), for simd and relaxed, with and without threads, and the command line for Node, dist/cli. */
 export function buildWasm() {
     say('building WebAssembly (dist/*.wasm, dist/cli)');
-    cmake('wasm-simd', 'web-core', 'web-core-threads', 'tesserae-cli');
-    cmake('wasm-relaxed', 'web-core', 'web-core-threads');
+    const cores = ['web-codec', 'web-codec-threads', 'web-studio', 'web-studio-threads'];
+    cmake('wasm-simd', ...cores, 'tesserae-cli');
+    cmake('wasm-relaxed', ...cores);
 }
 
 /** True when `made` exists and is newer than everything under `from`. */
@@ -58,14 +59,14 @@ const fresh = (made, ...from) => newest(made) > newest(...from);
 /** dist/*.js and dist/*.d.ts: the npm package's JavaScript. */
 export function buildPackage() {
     const from = readdirSync(path.join(root, 'web')).filter((name) => name !== 'demo').map((name) => `web/${name}`);
-    if (fresh('dist/index.js', ...from, 'package-lock.json', 'dist/tesserae-simd.wasm')) return;
+    if (fresh('dist/index.js', ...from, 'package-lock.json', 'dist/tesserae-studio-simd.wasm')) return;
     say('building the package (dist/*.js)');
     run('node', ['web/build.mjs']);
 }
 
 /** dist/page: the page as static files. */
 export function buildPage() {
-    if (fresh('dist/page/index.html', 'web', 'models', 'package-lock.json', 'dist/index.js', 'dist/tesserae-relaxed.wasm')) return;
+    if (fresh('dist/page/index.html', 'web', 'models', 'package-lock.json', 'dist/index.js', 'dist/tesserae-relaxed.wasm', 'dist/tesserae-studio-relaxed.wasm')) return;
     say('building the page (dist/page)');
     run('node', ['node_modules/vite/bin/vite.js', 'build', 'web/demo', '--logLevel', 'warn']);
     if (!newest('dist/page/index.html')) throw new Failure('the page build left no dist/page/index.html');

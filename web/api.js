@@ -33,12 +33,13 @@ export function createApi(platform) {
    * @type {import('./types').LoadOptions}
    */
   let places = {};
-  /** @type {Client | undefined} the worker of calls that need no codec */
-  let bench;
+  /** @type {Partial<Record<import('./protocol.js').CoreKind, Client>>} the workers of calls that need no codec */
+  const shared = {};
   /** @type {Map<any, Promise<import('./types').Codec>>} codecs of the one-shot forms, by model */
-  const shared = new Map();
+  const codecs = new Map();
 
-  const worker = () => (bench ??= new Client(() => platform.startWorker(places)));
+  const worker = (/** @type {import('./protocol.js').CoreKind} */ kind) =>
+    (shared[kind] ??= new Client(() => platform.startWorker(places, kind)));
   const bytesOf = (/** @type {any} */ source, /** @type {any} */ options) =>
     modelBytes(source, options, platform.readFile);
 
@@ -65,11 +66,11 @@ export function createApi(platform) {
       const codec = await createCodec(options);
       return use(codec).finally(() => codec.dispose());
     }
-    let codec = shared.get(key);
+    let codec = codecs.get(key);
     if (!codec) {
       codec = createCodec(options);
-      shared.set(key, codec);
-      codec.catch(() => shared.delete(key));
+      codecs.set(key, codec);
+      codec.catch(() => codecs.delete(key));
     }
     return use(await codec);
   }
@@ -110,7 +111,8 @@ export function createApi(platform) {
         `Pictures of ${first.width}x${first.height} and ${second.width}x${second.height} are not of one size.`,
       );
     }
-    return worker().call('compare', { a: sendable(first).pixels, b: sendable(second).pixels, features }, options);
+    const args = { a: sendable(first).pixels, b: sendable(second).pixels, features };
+    return worker(features ? 'studio' : 'codec').call('compare', args, options);
   }
 
   /**
@@ -122,7 +124,7 @@ export function createApi(platform) {
   const makeModel = async (bytes, signal, more) => {
     const convert = Boolean(more) || isForeign(bytes);
     const own = convert ? new Client(() => platform.startWorker(places)) : undefined;
-    const asked = (own ?? worker()).call('inspect', { bytes, more, convert }, { signal });
+    const asked = (own ?? worker('codec')).call('inspect', { bytes, more, convert }, { signal });
     const { info, file } = await asked.finally(() => own?.dispose());
     return new Model(info, file ?? bytes);
   };

@@ -1,7 +1,7 @@
 /**
  * Builds the package's JavaScript into dist/, beside the .wasm files that CMake puts there:
  *   index.js (browsers), node.js, worker.js and node-worker.js (each one self-contained file), local.js (the core on the
- *   caller's thread), inline.js (worker and core as text, the lazy last resort), and the types.
+ *   caller's thread), inline.js (worker and studio core, which does everything, as text: the lazy last resort), and the types.
  * Usage: node web/build.mjs
  */
 import { build } from 'esbuild';
@@ -40,8 +40,8 @@ const [worker] = await Promise.all([
   bundle('node-worker.js', 'node'),
   bundle('node.js', 'node', ['./local.js', './inline.js']),
 ]);
-const core = await readFile(at('tesserae-simd.wasm', dist)).catch(() => {
-  throw new Error('dist/tesserae-simd.wasm is missing: build the WebAssembly core first (npm run build)');
+const core = await readFile(at('tesserae-studio-simd.wasm', dist)).catch(() => {
+  throw new Error('dist/tesserae-studio-simd.wasm is missing: build the WebAssembly cores first (npm run build)');
 });
 await writeFile(
   at('inline.js', dist),

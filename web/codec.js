@@ -12,7 +12,8 @@ import { BUILDS } from './wasm.js';
 /**
  * What index.js and node.js differ in.
  * @typedef {{
- *   startWorker: (options: import('./types').LoadOptions) => Promise<import('./client.js').Started>,
+ *   startWorker: (options: import('./types').LoadOptions, kind?: import('./protocol.js').CoreKind) =>
+ *     Promise<import('./client.js').Started>,
  *   readImage: (input: import('./types').ImageInput, options?: {signal?: AbortSignal, fetch?: typeof fetch}) =>
  *     Promise<import('./protocol.js').Pixels & {own: boolean}>,
  *   readFile?: (path: string) => Promise<Uint8Array<ArrayBuffer>>,

@@ -3,7 +3,7 @@ import { within } from './channel.js';
 import { TesseraeError } from './errors.js';
 
 /**
- * The builds beside this script. The literal forms are what bundlers look for.
+ * The builds of both cores beside this script. The literal forms are what bundlers look for.
  * @returns {import('./protocol.js').WasmURLs}
  */
 export function wasmURLs() {
@@ -13,6 +13,10 @@ export function wasmURLs() {
       relaxed: new URL('./tesserae-relaxed.wasm', import.meta.url).href,
       'simd-threads': new URL('./tesserae-simd-threads.wasm', import.meta.url).href,
       'relaxed-threads': new URL('./tesserae-relaxed-threads.wasm', import.meta.url).href,
+      'studio-simd': new URL('./tesserae-studio-simd.wasm', import.meta.url).href,
+      'studio-relaxed': new URL('./tesserae-studio-relaxed.wasm', import.meta.url).href,
+      'studio-simd-threads': new URL('./tesserae-studio-simd-threads.wasm', import.meta.url).href,
+      'studio-relaxed-threads': new URL('./tesserae-studio-relaxed-threads.wasm', import.meta.url).href,
     };
   } catch {
     return {}; // no usable import.meta.url: a sandbox, or code that runs from a blob

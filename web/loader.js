@@ -6,6 +6,7 @@ import { Channel, within } from './channel.js';
 import { TesseraeError } from './errors.js';
 import { fetchBytes, wasmURLs } from './files.js';
 import { version } from './version.js';
+import { fileOf } from './wasm.js';
 
 /** @typedef {import('./types').LoadOptions} LoadOptions */
 /** @typedef {import('./types').Backend['where']} Where */
@@ -114,11 +115,14 @@ function fromBase64(text) {
 
 /**
  * Starts a worker with its core ready. Tries one rung after the other; when none holds, the error lists what each said.
- * @param {LoadOptions} options @returns {Promise<import('./client.js').Started>}
+ * @param {LoadOptions} options
+ * @param {import('./protocol.js').CoreKind} [kind]
+ * @returns {Promise<import('./client.js').Started>}
  */
-export async function startWorker(options) {
+export async function startWorker(options, kind = 'codec') {
   const { wasmURL, wasmModule, fetch: get, timeout = TIMEOUT_MS, silence, backend, threads, workers = 1 } = options;
   const given = {
+    kind,
     backend,
     threads,
     workers,
@@ -129,7 +133,7 @@ export async function startWorker(options) {
   };
   const bytes =
     get && !wasmModule
-      ? await fetchBytes(given.wasmURL ?? /** @type {string} */ (given.fallback.simd), timeout, get)
+      ? await fetchBytes(given.wasmURL ?? /** @type {string} */ (given.fallback[fileOf(kind, 'simd')]), timeout, get)
       : undefined;
   const failures = [];
   for (const { where, url, open } of rungs(options)) {

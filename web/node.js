@@ -54,8 +54,8 @@ function localPort() {
   };
 }
 
-/** @param {import('./types').LoadOptions} options @returns {Promise<import('./client.js').Started>} */
-async function startWorker(options) {
+/** @type {import('./codec.js').Platform['startWorker']} */
+async function startWorker(options, kind = 'codec') {
   const { workers = 1, workerURL, wasmURL, wasmModule, fetch: get, timeout = 30000, silence, backend, threads } = options;
   const where = workers === 0 ? 'node' : 'node-worker';
   const name = String(workerURL ?? 'node-worker.js');
@@ -68,7 +68,7 @@ async function startWorker(options) {
         url: name,
       });
     const bytes = get && wasmURL ? await readBytes(wasmURL, timeout, get) : undefined;
-    const places = { module: wasmModule, bytes, wasmURL: wasmURL && String(wasmURL), timeout };
+    const places = { kind, module: wasmModule, bytes, wasmURL: wasmURL && String(wasmURL), timeout };
     const init = { ...places, backend, threads, workers };
     const made = await within(channel.call('init', init), timeout, 'The core', init.wasmURL ?? name);
     return { channel, backend: { where, ...made, simd: true, workers, version } };

@@ -23,8 +23,9 @@
  * @typedef {{width: number, height: number, dim: number, data: Float32Array,
  *   pixelWidth: number, pixelHeight: number}} Latents
  * @typedef {{net: Uint8Array, heads: Uint8Array}} FeatureNet safetensors
- * @typedef {Partial<Record<import('./types').BuildName, string>>} WasmURLs
- * @typedef {{module?: WebAssembly.Module, bytes?: ArrayBuffer | Uint8Array, wasmURL?: string, fallback?: WasmURLs,
+ * @typedef {'codec' | 'studio'} CoreKind which functions a core has: the codec's, or all (cmake/exports.cmake)
+ * @typedef {Partial<Record<import('./types').BuildName | `studio-${import('./types').BuildName}`, string>>} WasmURLs
+ * @typedef {{kind?: CoreKind, module?: WebAssembly.Module, bytes?: ArrayBuffer | Uint8Array, wasmURL?: string, fallback?: WasmURLs,
  *   timeout: number, backend?: import('./types').LoadOptions['backend'], threads?: number | 'auto', workers?: number}} InitArgs
  */
 

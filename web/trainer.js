@@ -99,7 +99,7 @@ export async function startTrainer(platform, options, checkpoint, { makeModel, i
     options.features && featureBytes(options.features),
   ]);
   const held = validation ?? data.slice(0, FIXED_PREVIEWS).map((p) => ({ ...p, own: false }));
-  const { channel, backend } = await platform.startWorker({ ...options, silence: options.silence ?? SILENCE_MS });
+  const { channel, backend } = await platform.startWorker({ ...options, silence: options.silence ?? SILENCE_MS }, 'studio');
   const ask = (/** @type {string} */ op, /** @type {any} */ args) => channel.call(op, args, { signal });
   try {
     const start = await ask(

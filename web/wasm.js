@@ -98,6 +98,8 @@ export async function instantiate(module, memory) {
 
 /** Every build, best first, and what may stand in for one that was asked for. @type {BuildName[]} */
 export const BUILDS = ['relaxed-threads', 'simd-threads', 'relaxed', 'simd'];
+/** A build of a core, as its file is named. @param {import('./protocol.js').CoreKind | undefined} kind @param {BuildName} build */
+export const fileOf = (kind, build) => (kind === 'studio' ? /** @type {const} */ (`studio-${build}`) : build);
 const standsIn = (/** @type {string} */ build, /** @type {string} */ wanted) =>
   wanted === 'auto' || wanted.startsWith(build) || build === 'simd' || wanted === BUILDS[0];
 
@@ -110,7 +112,7 @@ const standsIn = (/** @type {string} */ build, /** @type {string} */ wanted) =>
  * @param {string} alone why there are no threads; empty: there are
  * @returns {{build: string, module: () => Promise<WebAssembly.Module>}[]}
  */
-export function modules({ module, bytes, wasmURL, fallback, timeout, backend = 'auto' }, own, readBytes, alone) {
+export function modules({ kind, module, bytes, wasmURL, fallback, timeout, backend = 'auto' }, own, readBytes, alone) {
   if (typeof WebAssembly !== 'object')
     throw new TesseraeError('ERR_LOAD', 'This browser has no WebAssembly; use a newer one.');
   if (module) return [{ build: 'given', module: async () => module }];
@@ -127,7 +129,10 @@ export function modules({ module, bytes, wasmURL, fallback, timeout, backend = '
       standsIn(build, backend) && (hasRelaxed() || !build.startsWith('r')) && !(alone && build.endsWith('threads')),
   );
   const found = [own(), fallback ?? {}].flatMap((place) =>
-    wanted.flatMap((build) => (place[build] ? [{ build, module: fetched(place[build]) }] : [])),
+    wanted.flatMap((build) => {
+      const url = place[fileOf(kind, build)];
+      return url ? [{ build, module: fetched(url) }] : [];
+    }),
   );
   if (!found.length) throw new TesseraeError('ERR_LOAD', 'No WebAssembly file is known; pass wasmURL.');
   return found;

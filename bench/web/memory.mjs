@@ -13,7 +13,7 @@ import { table } from './lib/table.mjs';
 const STEPS = 3;
 const { values, positionals } = parseArgs({ options: { features: { type: 'boolean', default: false } }, allowPositionals: true });
 const picture = { data: Uint8Array.from(randomFloats(160 * 160 * 3, 127), (v) => v + 128), width: 160, height: 160, channels: 3 };
-const module = await WebAssembly.compile(await readFile(new URL('../../dist/tesserae-simd.wasm', import.meta.url)));
+const module = await WebAssembly.compile(await readFile(new URL('../../dist/tesserae-studio-simd.wasm', import.meta.url)));
 const [net, heads] = values.features ? await Promise.all(positionals.map((name) => readFile(name))) : [];
 
 /** Megabytes of a new core after a checkpoint and some steps in which every part of the config is in use. */
