@@ -29,11 +29,6 @@ export class Memory {
 
   /** Makes a handle in place of the one before. @param {Kind} kind @param {number} [argument] of its _new */
   renew(kind, argument) {
-    if (!this.c[`tess_${kind}_new`])
-      throw new TesseraeError(
-        'ERR_LOAD',
-        `The core that runs is the codec core; it has no ${kind}. Give the studio core, which has everything, as wasmURL or wasmModule: tesserae-studio-*.wasm.`,
-      );
     this.drop(kind);
     this.handles[kind] = this.c[`tess_${kind}_new`](argument) >>> 0;
     if (!this.handles[kind]) throw new TesseraeError('ERR_MEMORY', `Memory is out: no room for a new ${kind}.`);

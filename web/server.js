@@ -7,7 +7,7 @@ import { hire } from './crew.js';
 import { TesseraeError, toWire } from './errors.js';
 import { OPS } from './protocol.js';
 import * as trainer from './trainer-core.js';
-import { hasRelaxed, modules, whyAlone } from './wasm.js';
+import { checkStudio, hasRelaxed, modules, whyAlone } from './wasm.js';
 
 const SLICE_MS = 30;
 const AUTO_THREADS = 8;
@@ -39,6 +39,7 @@ export function serve({ post, readBytes, urls, cores, spawn }) {
       for (const { build, module } of modules(args, urls, readBytes, alone)) {
         try {
           const compiled = await module();
+          if (args.kind === 'studio') checkStudio(compiled, args.wasmURL);
           const made = await Core.create(compiled);
           if (spawn && !alone && made.shared) made.threads += await hire(made, compiled, Math.floor(most) - 1, spawn);
           core = made;

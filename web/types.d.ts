@@ -51,6 +51,7 @@ export interface LoadOptions extends TaskOptions {
   backend?: 'auto' | BuildName;
   /** Overrides for odd bundlers, CSPs and CDNs. */
   workerURL?: string | URL;
+  /** The core to run: tesserae-*.wasm (the codec) or tesserae-studio-*.wasm (everything; a trainer and LPIPS need it). */
   wasmURL?: string | URL;
   wasmModule?: WebAssembly.Module;
   fetch?: typeof fetch;

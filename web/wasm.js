@@ -77,6 +77,16 @@ export function sharedMemory(pages = 64) {
 /** Whether a module is a threaded build. @param {WebAssembly.Module} module */
 export const importsMemory = (module) => WebAssembly.Module.imports(module).some(({ kind }) => kind === 'memory');
 
+/** Throws where a module is the codec core, and a call needs the studio core. @param {WebAssembly.Module} module @param {string} [url] */
+export function checkStudio(module, url) {
+  if (WebAssembly.Module.exports(module).some(({ name }) => name === 'tess_trainer_new')) return;
+  throw new TesseraeError(
+    'ERR_LOAD',
+    'This is the codec core; training and LPIPS need the studio core, which does everything. Give tesserae-studio-*.wasm as wasmURL or wasmModule.',
+    { url },
+  );
+}
+
 /** @param {WebAssembly.Module} module @param {WebAssembly.Memory} [memory] @returns {Promise<any>} its exports */
 export async function instantiate(module, memory) {
   /** @type {any} */

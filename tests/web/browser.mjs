@@ -71,8 +71,8 @@ export async function launch(options = {}) {
 /**
  * The built page in a fresh Chromium, served from a folder below the server's root, as on a project site.
  * @param {{ hash?: string, headers?: object } & import('playwright-core').BrowserContextOptions} [options]
- * @returns {Promise<{ page: import('playwright-core').Page, context: object, server: object, faults: string[], foreign: string[], close: () => Promise<void> }>}
- *   faults: uncaught errors; foreign: requests to anywhere but the server
+ * @returns {Promise<{ page: import('playwright-core').Page, context: object, server: object, faults: string[], foreign: string[], asked: string[], close: () => Promise<void> }>}
+ *   faults: uncaught errors; foreign: requests to anywhere but the server; asked: what the page and its workers, but not its service worker, asked for
  */
 export async function openPage({ hash = '', headers, ...options } = {}) {
   const folder = process.env.TESSERAE_PAGE ?? join(root, 'dist/page'); // another build of the page, if named
@@ -81,12 +81,13 @@ export async function openPage({ hash = '', headers, ...options } = {}) {
   const { context, close } = await launch(options);
   const [page] = context.pages();
   page.setDefaultTimeout(60_000); // generous: nothing here is about speed;
-  const faults = [], foreign = [];
+  const faults = [], foreign = [], asked = [];
   page.on('pageerror', (error) => faults.push(String(error.stack ?? error)));
   context.on('request', (request) => /^(blob|data):/.test(request.url()) || request.url().startsWith(server.url) || foreign.push(request.url()));
+  page.on('request', (request) => asked.push(request.url()));
   await page.goto(server.url + hash);
   await page.waitForSelector('[role=tabpanel]');
-  return { page, context, server, faults, foreign, close: async () => { await close(); await server.close(); } };
+  return { page, context, server, faults, foreign, asked, close: async () => { await close(); await server.close(); } };
 }
 
 /** Opens the n-th sample photo and waits for its figures; returns them. */

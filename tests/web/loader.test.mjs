@@ -49,6 +49,54 @@ test('a plain page: the module worker, with the relaxed build', () => on({}, asy
   assert.ok(!site.asked.includes('/dist/tesserae-simd.wasm'), 'one build is fetched');
 }));
 
+test('a codec fetches the codec core alone; the studio core comes with the first trainer; a codec core in its place is an error', () => on({}, async (site) => {
+  const page = await browser.context.newPage();
+  const studio = () => site.asked.filter((path) => path.includes('studio'));
+  const train = (options) => page.evaluate(async (given) => {
+    const { createTrainer } = await import('/dist/index.js');
+    const data = [{ data: new Uint8Array(32 * 32 * 3).map((_, i) => i), width: 32, height: 32 }];
+    try {
+      const trainer = await createTrainer({ data, batch: 1, steps: 1, width: 16, codebook: { size: 16, dim: 4 }, ...given });
+      for await (const { step } of trainer.run()) if (step !== 1) throw new Error(`step ${step}`);
+      await trainer.dispose();
+      return trainer.backend;
+    } catch ({ code, message, url }) {
+      return { code, message, url };
+    }
+  }, options);
+  try {
+    assert.equal((await start(site)).works, true);
+    assert.deepEqual(studio(), []);
+    await page.goto(site.url);
+    const { where, build: kind } = await train({});
+    assert.deepEqual([where, kind], ['worker', 'relaxed']);
+    assert.deepEqual(studio(), ['/dist/tesserae-studio-relaxed.wasm']);
+    const wrong = await train({ wasmURL: '/dist/tesserae-simd.wasm' });
+    assert.equal(wrong.code, 'ERR_LOAD');
+    assert.match(wrong.message, /tesserae-studio-\*\.wasm/);
+    assert.match(wrong.url, /tesserae-simd\.wasm$/);
+  } finally {
+    await page.close();
+  }
+}));
+
+test('the worker inside the package trains, too', () => on({ bend: lost(/worker\.js$|\.wasm$/) }, async (site) => {
+  const page = await browser.context.newPage();
+  try {
+    await page.goto(site.url);
+    const { where } = await page.evaluate(async () => {
+      const { createTrainer } = await import('/dist/index.js');
+      const data = [{ data: new Uint8Array(32 * 32 * 3), width: 32, height: 32 }];
+      const trainer = await createTrainer({ data, batch: 1, steps: 1, width: 16, codebook: { size: 16, dim: 4 } });
+      await trainer.dispose();
+      return trainer.backend;
+    });
+    assert.equal(where, 'inline-worker');
+  } finally {
+    await page.close();
+  }
+}));
+
 test('scripts from another origin: a blob that imports the worker', () => on({ headers: { 'access-control-allow-origin': '*' } }, (cdn) => on({}, async (site) => {
   const { where, build: kind, works } = await start(site, `${cdn.url}dist/index.js`);
   assert.deepEqual([where, kind, works], ['blob-worker', 'relaxed', true]);

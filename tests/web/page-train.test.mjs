@@ -23,8 +23,11 @@ describe('the train tab', () => {
   }, n);
 
   it('trains on the digits and the loss falls', async () => {
+    const studio = () => opened.asked.filter((url) => url.includes('tesserae-studio-')).length;
+    assert.equal(studio(), 0, 'the trainer is fetched when training starts');
     await button('Train on digits').click();
     await reached(60);
+    assert.equal(studio(), 1);
     const chart = page.locator('.chart', { has: page.getByRole('heading', { name: 'Loss' }) });
     const [, last, first] = (await chart.getByRole('img').getAttribute('aria-label')).match(/total is ([\d.e-]+), from ([\d.e-]+) at first/);
     assert.ok(Number(last) < 0.7 * Number(first), `from ${first} to ${last}`);

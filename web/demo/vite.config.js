@@ -28,11 +28,8 @@ export default defineConfig({
       registerType: 'prompt',
       workbox: {
         globPatterns: ['**/*.{html,js,css,wasm,safetensors,svg,png,jpg,jpeg,webp}'],
-        globIgnores: ['**/inline-*.js', '**/lpips-*', '**/tesserae-studio-*'], // the core as text, for sandboxes: this page has the .wasm files
-        runtimeCaching: [ // fetched when it is asked for: what only training needs
-          { urlPattern: /\/assets\/lpips-[^/]*$/, handler: 'CacheFirst', options: { cacheName: 'lpips' } },
-          { urlPattern: /\/assets\/tesserae-studio-[^/]*$/, handler: 'CacheFirst', options: { cacheName: 'studio', expiration: { maxEntries: 4 } } },
-        ],
+        globIgnores: ['**/inline-*.js', '**/lpips-*'], // the core as text, for sandboxes: this page has the .wasm files
+        runtimeCaching: [{ urlPattern: /\/assets\/lpips-[^/]*$/, handler: 'CacheFirst', options: { cacheName: 'lpips' } }], // fetched when it is asked for
         maximumFileSizeToCacheInBytes: 16 * 2 ** 20,
         cleanupOutdatedCaches: true,
       },
