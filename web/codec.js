@@ -3,6 +3,7 @@ import { Codebook } from './codebook.js';
 import { Client } from './client.js';
 import { abortError, TesseraeError, throwIfAborted } from './errors.js';
 import { readInfo, rememberModel } from './format.js';
+import { Generation } from './generation.js';
 import { checkOptions } from './options.js';
 import { toBytes, toImageData } from './pixels.js';
 import { Pool } from './pool.js';
@@ -73,19 +74,22 @@ class EncodeResult {
 /** @implements {CodecShape} */
 export class Codec {
   /** @type {Pool} */ #pool;
+  /** @type {Client} */ #studio;
   /** @type {Platform} */ #platform;
   /** @type {typeof fetch | undefined} */ #fetch;
 
   /**
    * @param {Platform} platform
    * @param {Client[]} clients
+   * @param {Client} studio one more, started when something is generated
    * @param {typeof fetch | undefined} get
    * @param {import('./types').Backend} backend
    * @param {{info: import('./types').ModelInfo, codebooks: Float32Array[]}} made
    */
-  constructor(platform, clients, get, backend, { info, codebooks }) {
+  constructor(platform, clients, studio, get, backend, { info, codebooks }) {
     this.#platform = platform;
     this.#pool = new Pool(clients, info.factor);
+    this.#studio = studio;
     this.#fetch = get;
     this.backend = backend;
     this.model = info;
@@ -112,6 +116,10 @@ export class Codec {
       { length: Math.max(1, workers) },
       () => new Client(() => platform.startWorker(options), setup),
     );
+    const studio = new Client(
+      () => platform.startWorker({ ...options, workers: Math.min(1, workers) }, 'studio'),
+      setup,
+    );
     const stop = () => clients.forEach((client) => client.dispose());
     const aborted = new Promise((_, reject) =>
       signal?.addEventListener('abort', () => reject(signal.reason), { once: true }),
@@ -119,7 +127,7 @@ export class Codec {
     try {
       const [{ backend, made }] = await Promise.race([Promise.all(clients.map((client) => client.ready())), aborted]);
       onProgress?.({ status: 'ready', backend });
-      return new Codec(platform, clients, options.fetch, backend, made);
+      return new Codec(platform, clients, studio, options.fetch, backend, made);
     } catch (error) {
       stop();
       throw error;
@@ -203,6 +211,14 @@ export class Codec {
     return this.#paint('decodeLatents', { latents: checkLatents(latents) }, options);
   }
 
+  /** @param {import('./types').GenerateOptions} [options] @returns {import('./types').Generation} */
+  generate(options = {}) {
+    return new Generation(options, this.model, {
+      sample: (args, call) => this.#studio.call('sample', args, call),
+      paint: (tokens, { signal }) => this.detokenize(tokens, { signal }),
+    });
+  }
+
   /** @param {'decode' | 'detokenize' | 'decodeLatents'} op @param {any} input @param {import('./types').DecodeOptions} options */
   async #paint(op, input, options) {
     const { region, levels, strict, onTile } = options;
@@ -243,7 +259,7 @@ export class Codec {
   }
 
   async dispose() {
-    for (const client of this.#pool.clients) client.dispose();
+    for (const client of [...this.#pool.clients, this.#studio]) client.dispose();
   }
 
   async [Symbol.asyncDispose]() {

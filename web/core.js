@@ -5,6 +5,7 @@
  */
 import { TesseraeError } from './errors.js';
 import { Memory } from './memory.js';
+import { vocabularyOf } from './safetensors.js';
 import { importsMemory, instantiate, sharedMemory } from './wasm.js';
 
 export const MORE = 1;
@@ -57,6 +58,7 @@ export class Core extends Memory {
     }
     const info = JSON.parse(this.text(this.ask('model', 'info')));
     this.codes = info.codebook.size;
+    if (info.prior) info.prior.vocabulary = vocabularyOf(bytes);
     const codebooks = Array.from({ length: info.levels }, (_, level) => {
       const at = this.ask('model', 'codebook', level, this.out, this.out + 4);
       const [size, dim] = this.ints(2);
@@ -85,12 +87,13 @@ export class Core extends Memory {
   unload() {
     this.drop('encoder');
     this.drop('decoder');
+    this.drop('sampler');
     this.drop('model');
   }
 
   /**
    * Options stay with a handle, and so does its memory: every job gets a new one.
-   * @param {'encoder' | 'decoder'} kind
+   * @param {'encoder' | 'decoder' | 'sampler'} kind
    */
   begin(kind) {
     if (!this.handles.model) throw new TesseraeError('ERR_STATE', 'No model is loaded; call createCodec first.');
@@ -134,7 +137,7 @@ export class Core extends Memory {
     yield* this.steps('encoder');
   }
 
-  /** The tokens that the encoder chose or the decoder read. @param {'encoder' | 'decoder'} kind
+  /** The tokens that the encoder chose, the decoder read or the sampler made up. @param {'encoder' | 'decoder' | 'sampler'} kind
    * @param {{width: number, height: number}} picture @returns {Tokens} */
   grid(kind, { width: pixelWidth, height: pixelHeight }) {
     const at = this.ask(kind, 'tokens', this.out, this.out + 4, this.out + 8);

@@ -2,6 +2,7 @@
 import { TesseraeError, throwIfAborted } from './errors.js';
 import { rememberModel } from './format.js';
 import { toBytes } from './pixels.js';
+import { headerOf } from './safetensors.js';
 import { version } from './version.js';
 
 export const CACHE = 'tesserae-models-v1';
@@ -13,7 +14,10 @@ const MIME = 'application/octet-stream';
  */
 
 /** The bundled models by name. The literal forms are what bundlers look for. @returns {Record<string, URL>} */
-export const bundled = () => ({ photo: new URL('../models/photo.safetensors', import.meta.url) });
+export const bundled = () => ({
+  photo: new URL('../models/photo.safetensors', import.meta.url),
+  avatars: new URL('../models/avatars.safetensors', import.meta.url),
+});
 
 /** @typedef {import('./types').Model} ModelShape */
 
@@ -93,8 +97,7 @@ const isTorch = (bytes) => (bytes[0] === 80 && bytes[1] === 75) || bytes[0] === 
 /** Is it another program's checkpoint, without a config of ours? @param {Bytes} bytes */
 export function isForeign(bytes) {
   if (isTorch(bytes)) return true;
-  const header = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-  return !new TextDecoder('latin1').decode(bytes.subarray(8, 8 + header)).includes('"tesserae"');
+  return !headerOf(bytes).includes('"tesserae"');
 }
 
 /** Tells a model file from an error page before anything is made of it; `url`: where it came from, if not as bytes.

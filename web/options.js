@@ -8,6 +8,8 @@ const number = ['a number', (v) => typeof v === 'number'];
 /** @type {Kind} */
 const above0 = ['a number above 0', (v) => typeof v === 'number' && v > 0];
 /** @type {Kind} */
+const text = ['a string', (v) => typeof v === 'string'];
+/** @type {Kind} */
 const flag = ['true or false', (v) => typeof v === 'boolean'];
 /** @type {Kind} */
 const call = ['a function', (v) => typeof v === 'function'];
@@ -27,6 +29,13 @@ const KINDS = {
   steps: number,
   seed: number,
   width: number,
+  label: number,
+  count: number,
+  temperature: number,
+  topK: number,
+  topP: number,
+  guidance: number,
+  prompt: text,
   measure: flag,
   strict: flag,
   transfer: flag,

@@ -22,6 +22,7 @@
  *   pixelWidth: number, pixelHeight: number}} Tokens
  * @typedef {{width: number, height: number, dim: number, data: Float32Array,
  *   pixelWidth: number, pixelHeight: number}} Latents
+ * @typedef {{width: number, height: number, pixelWidth: number, pixelHeight: number}} Grid of tokens, and its picture
  * @typedef {{net: Uint8Array, heads: Uint8Array}} FeatureNet safetensors
  * @typedef {'codec' | 'studio'} CoreKind which functions a core has: the codec's, or all (cmake/exports.cmake)
  * @typedef {Partial<Record<import('./types').BuildName | `studio-${import('./types').BuildName}`, string>>} WasmURLs
@@ -64,6 +65,8 @@ export const OPS = {
     sends: none,
     returns: (v) => [v.tokens.data.buffer, ...(v.bytes ? [v.bytes.buffer] : [])],
   },
+  /** { count, seed, prompt, options, grid, given? } -> undefined; progress holds { sample }: a GenerateStep without preview */
+  sample: { serial: true, sends: none, returns: none },
   /** { encode, width, height } -> { tile, window }[] */
   tiles: { sends: none, returns: none },
   /** { a, b, features? } Pixels of one size -> { mse, psnr, ssim, msSsim, lpips? } */

@@ -6,6 +6,7 @@ import { Core } from './core.js';
 import { hire } from './crew.js';
 import { TesseraeError, toWire } from './errors.js';
 import { OPS } from './protocol.js';
+import { sample } from './sampler-core.js';
 import * as trainer from './trainer-core.js';
 import { checkStudio, hasRelaxed, modules, whyAlone } from './wasm.js';
 
@@ -72,8 +73,8 @@ export function serve({ post, readBytes, urls, cores, spawn }) {
       const { done, value } = steps.next();
       if (done) return value;
       const pause = performance.now() - slice > SLICE_MS;
-      if (value && (pause || value.status !== 'work' || value.tile))
-        post({ id, progress: value }, value.tile ? [value.tile.pixels.data.buffer] : []);
+      const moved = value?.tile?.pixels.data.buffer ?? value?.sample?.tokens.data.buffer;
+      if (value && (pause || value.status !== 'work' || moved)) post({ id, progress: value }, moved ? [moved] : []);
       if (!pause) continue;
       await nextTurn();
       if (job.cancelled) {
@@ -130,6 +131,7 @@ const table = {
   encodeLatents: (core, args) => core.encodeLatents(args),
   decodeLatents: (core, args) => core.decodeLatents(args),
   encodeGrid: (core, args) => core.encodeGrid(args),
+  sample: (core, args) => sample(core, args),
   tiles: (core, args) => core.tiles(args),
   compare: (core, args) => core.compare(args),
   'trainer.create': (core, args) => trainer.createTrainer(core, args),

@@ -24,7 +24,7 @@ export type Progress =
   | { status: 'download'; file: string; loaded: number; total: number | undefined }
   | { status: 'download-total'; loaded: number; total: number | undefined; files: Record<string, { loaded: number; total?: number }> }
   | { status: 'ready'; backend: Backend }
-  | { status: 'work'; stage: 'encode' | 'decode'; done: number; total: number };
+  | { status: 'work'; stage: 'encode' | 'decode' | 'sample'; done: number; total: number };
 export interface Backend {
   where: 'worker' | 'blob-worker' | 'inline-worker' | 'same-thread' | 'node-worker' | 'node';
   /** Which WebAssembly build runs. */
@@ -51,7 +51,7 @@ export interface LoadOptions extends TaskOptions {
   backend?: 'auto' | BuildName;
   /** Overrides for odd bundlers, CSPs and CDNs. */
   workerURL?: string | URL;
-  /** The core to run: tesserae-*.wasm (the codec) or tesserae-studio-*.wasm (everything; a trainer and LPIPS need it). */
+  /** The core to run: tesserae-*.wasm (the codec) or tesserae-studio-*.wasm (everything; a trainer, LPIPS and generate need it). */
   wasmURL?: string | URL;
   wasmModule?: WebAssembly.Module;
   fetch?: typeof fetch;
@@ -81,6 +81,11 @@ export interface Codec extends AsyncDisposable {
   encodeLatents(image: ImageInput, options?: TaskOptions): Promise<LatentGrid>;
   /** A picture of latents, also of changed or invented ones. */
   decodeLatents(latents: LatentGrid, options?: RenderOptions): Promise<DecodedImage>;
+  /**
+   * Pictures that the model's prior makes up: `for await (const step of codec.generate({ prompt }))` tells of every step,
+   * `await codec.generate({ prompt })` gives the pictures. Needs a model whose `tasks` have "generate".
+   */
+  generate(options?: GenerateOptions): Generation;
   readonly codebook: Codebook;
   /** Frees WASM memory and ends the workers. Pending calls reject with AbortError. */
   dispose(): Promise<void>;
@@ -124,6 +129,46 @@ export interface DecodeOptions extends RenderOptions {
   levels?: number;
   /** Refuse a file with a damaged tile (ERR_CHECKSUM) instead of concealing the tile. */
   strict?: boolean;
+}
+
+export interface GenerateOptions extends Pick<TaskOptions, 'signal' | 'onProgress'> {
+  /** What the picture is to show, in words, for a prior with text (`model.prior.text`). Default: nothing in particular. */
+  prompt?: string;
+  /** The class, for a prior with classes: 0 to `model.prior.classes` - 1. Default: none. */
+  label?: number;
+  /** Pictures, made one after the other. Default 1. */
+  count?: number;
+  /** Of the first picture; the next ones take the numbers that follow. The same seed gives the same tokens in one build. Default 1. */
+  seed?: number;
+  /** Sampling steps, 1 to 256. Default 12. */
+  steps?: number;
+  /** How freely codes are drawn: 0 always the likeliest, 1 (default) as the prior thinks. */
+  temperature?: number;
+  /** Draw from this many likeliest codes only. Default 0: from all. */
+  topK?: number;
+  /** Draw from the likeliest codes that make up this probability. Default 1. */
+  topP?: number;
+  /** How much the prompt or label counts: logits = (1 + guidance) with it - guidance without it. Default 0. */
+  guidance?: number;
+  /** Which tokens settle first: a fixed spread over the picture (default), or the surest ones. */
+  order?: 'halton' | 'confidence';
+  /** Tokens of a picture to start from, and which of them stay (one value each, row by row): the others are made up anew. */
+  condition?: TokenGrid;
+  keep?: ArrayLike<number | boolean>;
+}
+/** Starts when first iterated or awaited. Leaving the loop ends it. */
+export interface Generation extends AsyncIterable<GenerateStep>, PromiseLike<ImageData[]> {}
+export interface GenerateStep {
+  /** Which of the pictures, from 0. */
+  index: number;
+  /** Steps of this picture so far, of `total`: fewer than asked for where there are fewer tokens to make up. */
+  done: number; total: number;
+  /** Settled tokens, and the best guess at all others. */
+  tokens: TokenGrid;
+  /** 1 where the token is settled, row by row. */
+  known: Uint8Array;
+  /** The picture that `tokens` paint. */
+  preview(): Promise<ImageData>;
 }
 
 /** Codebook indices, `data[(level * height + y) * width + x]`. */
@@ -180,7 +225,7 @@ export function encodeStream(options?: EncodeOptions & Pick<LoadOptions, 'model'
 export function readImage(image: ImageInput, options?: { signal?: AbortSignal; fetch?: typeof fetch }): Promise<PixelData>;
 
 // ---------- models
-export type ModelInput = 'photo' | (string & {}) | URL | BytesInput | Model;
+export type ModelInput = 'photo' | 'avatars' | (string & {}) | URL | BytesInput | Model;
 export interface ModelInfo {
   name: string; hash: string;
   /** Fingerprints of older models whose .tess files this one decodes too. */
@@ -188,8 +233,18 @@ export interface ModelInfo {
   params: number; bytes: number;
   codebook: { size: number; dim: number };
   factor: number; levels: number;
-  /** "compress": to tokens and .tess files; a model without a codebook (0 levels) only reconstructs, by its latents. */
-  tasks: ('compress' | 'reconstruct')[]; licence: string; trainedOn: string;
+  /** "compress": to tokens and .tess files; a model without a codebook (0 levels) only reconstructs, by its latents. "generate": makes tokens up. */
+  tasks: ('compress' | 'reconstruct' | 'generate')[];
+  prior?: PriorInfo;
+  licence: string; trainedOn: string;
+}
+/** What makes tokens up: a masked transformer over grids of one size, [rows, columns]. */
+export interface PriorInfo {
+  type: 'transformer'; params: number; grid: [number, number];
+  /** Does it take a prompt; how many classes does it know (0: none). */
+  text: boolean; classes: number;
+  /** Words and phrases to suggest for prompts, if the model's file has any. */
+  vocabulary?: string[];
 }
 export interface Model {
   readonly info: ModelInfo;
