@@ -46,6 +46,7 @@ void ts_config_read_prior(const ts_json *doc, int object, const ts_quantizer_con
     ts_section_float(&s, "dropout", 0, 0.9, &p->dropout);
     read_text(doc, ts_section_get(&s, "text"), p, status, err);
     ts_section_int(&s, "classes", 0, 65536, false, &p->classes);
+    ts_section_get(&s, "vocabulary"); /* words that a page suggests for prompts: nothing here depends on them */
     if (p->heads && p->width % p->heads != 0) ts_section_fail(&s, "heads", "must divide the width");
     if (p->words && p->classes) ts_section_fail(&s, "classes", "and text exclude each other");
     if (q->levels != 1) ts_section_fail(&s, "", "needs a quantizer of one level");

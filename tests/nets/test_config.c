@@ -164,6 +164,7 @@ static void test_prior(void) {
               TESS_OK);
     CHECK(p->hidden == 100 && p->classes == 10);
     CHECK_NEAR(p->dropout, 0, 0);
+    CHECK_INT(parse(WITH_PRIOR("{" SMALL ",\"text\":{},\"vocabulary\":[\"hat\"]}"), &c), TESS_OK);
     CHECK_INT(parse(WITH_PRIOR("{" SMALL ",\"text\":{}},\"train\":{\"prior\":{}}"), &c), TESS_OK);
     CHECK(p->words == 16 && p->buckets == 4096 && t->on && t->batch == 64 && t->steps == 20000 && t->warmup == 500 &&
           t->seed == 1);
