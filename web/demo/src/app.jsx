@@ -1,7 +1,7 @@
 /* The shell: header with tabs, the open tab, drop and paste anywhere, notices. */
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { carriesFiles, filesOf } from './lib/files.js';
+import { carriesFiles, filesOf, isModel } from './lib/files.js';
 import { foldersOf, picturesIn } from './lib/folder.js';
 import { lookForCheckpoint } from './state/checkpoint.js';
 import { codec, loading } from './state/codec.js';
@@ -14,15 +14,17 @@ import { tab, tabs } from './state/settings.js';
 import { theme, toggleTheme } from './state/theme.js';
 import { Button } from './ui/controls.jsx';
 import { CompressView } from './views/compress.jsx';
+import { GenerateView } from './views/generate.jsx';
 import { TokensView } from './views/tokens.jsx';
 import { TrainView } from './views/train.jsx';
 
-const views = { compress: ['Compress', CompressView], tokens: ['Tokens', TokensView], train: ['Train', TrainView] };
+const views = { compress: ['Compress', CompressView], tokens: ['Tokens', TokensView], generate: ['Generate', GenerateView], train: ['Train', TrainView] };
 
 /** Files dropped or pasted: training pictures on the Train tab, else something to open. */
 function take(files) {
   if (!files.length) return;
   if (tab.value === 'train') return chooseOwn(files);
+  if (tab.value === 'generate' && !files.every(isModel)) tab.value = 'compress';
   openFiles(files);
 }
 

@@ -4,6 +4,7 @@ import './style/controls.css';
 import './style/layout.css';
 import './style/stage.css';
 import './style/train.css';
+import './style/generate.css';
 import { App } from './app.jsx';
 import { startOffline } from './state/offline.js';
 

@@ -12,55 +12,63 @@ export const engine = {
 /** Where threads cannot be had, several workers share large pictures and batches; each holds the model. */
 const workers = Number(asked.get('workers')) || (detect().threads ? 1 : Math.min(4, navigator.hardwareConcurrency || 1));
 
-/** Models to choose from: [{ id, label, source }]; trained and opened ones are added at run time. */
-export const modelList = signal([{ id: 'photo', label: 'Photo (built in)', source: 'photo' }]);
+/** Models to choose from: [{ id, label, source, prior? }], prior: it makes pictures up. Trained and opened ones are added at run time. */
+export const modelList = signal([{ id: 'photo', label: 'Photo (built in)', source: 'photo' }, { id: 'avatars', label: 'Avatars of 64 pixels (built in)', source: 'avatars', prior: true }]);
 export const modelId = signal('photo');
-/** null until loaded; then the Codec. */
-export const codec = signal(null);
-/** Loading: null, or 0..1. */
-export const loading = signal(null);
 
-let opening = null; // { id, promise }
+/**
+ * A place for the codec of the model that `chosen`, a signal, names: made on first use, remade when the name changes.
+ * `codec` is null until loaded; `loading` null, or 0..1; `get` resolves with the codec. A failed load is not remembered.
+ */
+export function codecOf(chosen, options) {
+  const codec = signal(null);
+  const loading = signal(null);
+  let opening = null; // { id, promise }
 
-/** The codec of the chosen model. A failed load is not remembered: the next call tries again. */
-export function getCodec() {
-  const id = modelId.value;
-  if (opening?.id !== id) {
-    const promise = open(id);
-    opening = { id, promise };
-    promise.catch(() => opening?.promise === promise && (opening = null));
-  }
-  return opening.promise;
-}
-
-async function open(id) {
-  const former = codec.peek();
-  codec.value = null;
-  loading.value = 0;
-  try {
-    await former?.dispose();
-    const made = await createCodec({
-      ...engine,
-      workers,
-      cache: false, // the service worker keeps it
-      model: modelList.peek().find((entry) => entry.id === id).source,
-      onProgress: (p) => p.status === 'download-total' && p.total && (loading.value = p.loaded / p.total),
-    });
-    if (modelId.peek() !== id) {
-      await made.dispose();
-      return getCodec();
+  function get() {
+    const id = chosen.value;
+    if (opening?.id !== id) {
+      const promise = open(id);
+      opening = { id, promise };
+      promise.catch(() => opening?.promise === promise && (opening = null));
     }
-    codec.value = made;
-    return made;
-  } finally {
-    loading.value = null;
+    return opening.promise;
   }
+
+  async function open(id) {
+    const former = codec.peek();
+    codec.value = null;
+    loading.value = 0;
+    try {
+      await former?.dispose();
+      const made = await createCodec({
+        ...engine,
+        ...options,
+        cache: false, // the service worker keeps it
+        model: modelList.peek().find((entry) => entry.id === id).source,
+        onProgress: (p) => p.status === 'download-total' && p.total && (loading.value = p.loaded / p.total),
+      });
+      if (chosen.peek() !== id) {
+        await made.dispose();
+        return get();
+      }
+      codec.value = made;
+      return made;
+    } finally {
+      loading.value = null;
+    }
+  }
+
+  return { codec, loading, get, forget: () => (opening = null) };
 }
+
+export const { codec, loading, get: getCodec, forget } = codecOf(modelId, { workers });
 
 /** Adds a Model under a label and chooses it; the same id replaces. */
 export function addModel(id, label, source) {
-  modelList.value = [...modelList.value.filter((entry) => entry.id !== id), { id, label, source }];
-  if (modelId.peek() === id) opening = null;
+  const prior = Boolean(source.info?.prior);
+  modelList.value = [...modelList.value.filter((entry) => entry.id !== id), { id, label, source, prior }];
+  if (modelId.peek() === id) forget();
   modelId.value = id;
   say(`Model ${label} is in use.`);
 }

@@ -3,6 +3,7 @@
 import { effect, signal } from '@preact/signals';
 
 const oneOf = (...values) => ({ start: values[0], read: (text) => (values.includes(text) ? text : values[0]) });
+const text = (most) => ({ start: '', read: (given) => given.slice(0, most) });
 const number = (start, min, max) => ({
   start, min, max,
   read: (text) => {
@@ -33,8 +34,16 @@ const schema = {
   perceptual: number(0, 0, 2),
   seed: number(1, 0, 999999),
   keep: number(100, 5, 10000),
+  prompt: text(400),
+  label: number(-1, -1, 65535),
+  pictures: oneOf('9', '4', '16'),
+  guidance: number(2, 0, 10),
+  temperature: number(1, 0, 2),
+  passes: number(12, 1, 64),
+  draw: number(1, 0, 999999),
+  settle: oneOf('halton', 'confidence'),
 };
-export const tabs = ['compress', 'tokens', 'train'];
+export const tabs = ['compress', 'tokens', 'generate', 'train'];
 export const tab = signal(tabs[0]);
 export const settings = Object.fromEntries(Object.entries(schema).map(([name, { start }]) => [name, signal(start)]));
 export const rangeOf = (name) => schema[name];

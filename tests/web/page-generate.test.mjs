@@ -1,0 +1,148 @@
+/* The Generate tab of the built page in real Chromium, with a tiny model in the place of the one that ships. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { accessibility, drop, hashCanvas, openPage, saved } from './browser.mjs';
+import { priorModel } from './prior.mjs';
+
+const vocabulary = ['red hair', 'hat', 'glasses'];
+const standIn = priorModel('prior_text', (config) => (config.prior.vocabulary = vocabulary));
+
+describe('the generate tab', () => {
+  let page, opened, asked = 0;
+  before(async () => {
+    opened = await openPage({ serviceWorkers: 'block' }); // its requests would not be seen here
+    ({ page } = opened);
+    await opened.context.route(/\/avatars[^/]*\.safetensors$/, (route) => {
+      asked++;
+      return route.fulfill({ body: Buffer.from(standIn), contentType: 'application/octet-stream' });
+    });
+    await opened.context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  });
+  after(() => opened?.close());
+
+  const button = (name) => page.getByRole('button', { name, exact: true });
+  const pictures = () => page.getByRole('button', { name: /^Picture \d+ of/ });
+  /** Waits for the end of a run; what its pictures look like. */
+  const made = async (count) => {
+    await page.waitForSelector('.stage[aria-busy=false] .sheet');
+    await page.waitForFunction((n) => document.querySelectorAll('.sheet canvas').length === n && !document.querySelector('.sheet .raw'), count);
+    return Promise.all(Array.from({ length: count }, (_, i) => hashCanvas(page, `.sheet li:nth-child(${i + 1}) canvas`)));
+  };
+  let first;
+
+  it('fetches its model when it is opened, not before, and makes pictures at once', async () => {
+    assert.equal(asked, 0);
+    await page.getByRole('tab', { name: 'Generate' }).click();
+    first = await made(9);
+    assert.ok(asked > 0);
+    assert.ok(new Set(first).size > 5, 'they differ');
+    assert.deepEqual(await accessibility(page), []);
+  });
+
+  it('takes prompt, words, number and seed; the same settings make the same pictures', async () => {
+    await page.getByLabel('Prompt').fill('hat');
+    await button('red hair').click();
+    assert.equal(await page.getByLabel('Prompt').inputValue(), 'hat, red hair');
+    assert.equal(await button('hat').getAttribute('aria-pressed'), 'true');
+    await button('hat').click();
+    assert.equal(await page.getByLabel('Prompt').inputValue(), 'red hair');
+    await page.getByRole('radio', { name: '4', exact: true }).check();
+    await page.getByLabel('Guidance').fill('6');
+    await page.getByLabel('Prompt').press('Enter');
+    const prompted = await made(4);
+    assert.notDeepEqual(prompted, first.slice(0, 4));
+    await button('Generate').click();
+    assert.deepEqual(await made(4), prompted);
+    await button('Other seed').click();
+    assert.notDeepEqual(await made(4), prompted);
+  });
+
+  it('opens from a link as it was', async () => {
+    const before = await made(4);
+    await button('Copy link').click();
+    await page.getByText('Copied:').waitFor();
+    const link = await page.evaluate(() => navigator.clipboard.readText());
+    assert.match(link, /#generate\?.*prompt=red\+hair/);
+    await page.goto('about:blank');
+    await page.goto(link);
+    assert.deepEqual(await made(4), before);
+    assert.equal(await page.getByLabel('Prompt').inputValue(), 'red hair');
+  });
+
+  it('goes from picture to picture by keys, and saves one', async () => {
+    await pictures().first().focus();
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowDown');
+    assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'Picture 4 of 4');
+    assert.equal(await pictures().nth(3).getAttribute('aria-pressed'), 'true');
+    await page.getByRole('heading', { name: 'Picture 4' }).waitFor();
+    const { name, bytes } = await saved(page, () => button('PNG').click());
+    assert.match(name, /^avatars-\d+\.png$/);
+    assert.deepEqual([bytes.readUInt32BE(16), bytes.readUInt32BE(20)], [16, 16]);
+    assert.deepEqual(await accessibility(page), []);
+  });
+
+  it('varies the chosen one', async () => {
+    const before = await made(4);
+    await button('Vary').press('Enter');
+    assert.match(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), /^Picture \d of 4/, 'the focus is not lost');
+    await page.getByText('Variations of this one').waitFor();
+    const variations = await made(4);
+    assert.equal(await hashCanvas(page, '.origin canvas'), before[3]);
+    assert.ok(new Set(variations).size > 1);
+    assert.ok(variations.every((hash) => !before.slice(0, 3).includes(hash)));
+  });
+
+  it('can be stopped', async () => {
+    await page.getByLabel('Steps').fill('64');
+    await page.getByRole('radio', { name: '16', exact: true }).check();
+    await button('Generate').click();
+    await button('Cancel').click({ timeout: 5000 }).catch(() => {}); // it may be through by then
+    await page.waitForSelector('.stage[aria-busy=false]');
+    await button('Generate').click();
+    await made(16);
+  });
+
+  it('takes another model with a prior that is dropped here', async () => {
+    await drop(page, [{ name: 'classes.safetensors', bytes: priorModel('prior_class') }]);
+    await page.getByLabel('Class').waitFor();
+    await made(16);
+    assert.equal(await page.getByLabel('Prompt').count(), 0);
+    assert.equal(await page.getByLabel('Model').locator('option:checked').innerText(), 'classes.safetensors');
+    await page.getByLabel('Model').selectOption('avatars');
+    await page.getByLabel('Prompt').waitFor();
+    await made(16);
+  });
+
+  it('opens one in the other tabs, with the model that made it', async () => {
+    await pictures().nth(2).click();
+    await button('Tokens').click();
+    await page.getByRole('application', { name: /^Tokens of level 1/ }).waitFor();
+    assert.match(await page.locator('.panel .figures').first().innerText(), /32[^]*4×4/);
+    await page.getByRole('tab', { name: 'Generate' }).click();
+    assert.equal(await pictures().nth(2).getAttribute('aria-pressed'), 'true', 'the sheet is still there');
+    await button('Compress').click();
+    await page.waitForSelector('.stage[aria-busy=false] .compare');
+    assert.match(await page.locator('.file-name').innerText(), /^avatars-\d+\.png/);
+    assert.deepEqual(opened.faults, []);
+    assert.deepEqual(opened.foreign, []);
+  });
+});
+
+describe('the generate tab without its model', () => {
+  it('says so, and tries again', async () => {
+    const opened = await openPage({ hash: '#generate', serviceWorkers: 'block' });
+    try {
+      const { page, context } = opened;
+      await context.route(/\/avatars[^/]*\.safetensors$/, (route) => route.fulfill({ status: 404, body: 'not here' }));
+      await page.reload();
+      await page.getByText(/avatars.*answered 404/).first().waitFor();
+      await context.route(/\/avatars[^/]*\.safetensors$/, (route) => route.fulfill({ body: Buffer.from(standIn) }));
+      await page.getByRole('button', { name: 'Make pictures' }).click();
+      await page.waitForSelector('.stage[aria-busy=false] .sheet canvas');
+      assert.deepEqual(opened.faults, []);
+    } finally {
+      await opened.close();
+    }
+  });
+});

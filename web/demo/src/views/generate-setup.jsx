@@ -1,0 +1,75 @@
+/* What to make up, with the words that the model knows; and how it is sampled. */
+import { useId } from 'preact/hooks';
+import { partsOf, toggleWord } from '../lib/words.js';
+import { choosePrior, generate, generateOthers, generator, priorId, priors } from '../state/generate.js';
+import { notify, report } from '../state/notice.js';
+import { rangeOf, settings } from '../state/settings.js';
+import { Button, Choice, NumberBox, Section, Segmented, Slider } from '../ui/controls.jsx';
+
+export function GeneratePrompt() {
+  const { prompt, label } = settings;
+  const { text, classes, vocabulary } = generator.value?.model.prior ?? { text: true };
+  const submit = (event) => {
+    event.preventDefault();
+    generate();
+  };
+  return (
+    <form onSubmit={submit}>
+      <Section title="Make up pictures">
+        {priors.value.length > 1 && <Choice label="Model" value={priorId.value} options={priors.value.map(({ id, label: name }) => [id, name])} onChange={choosePrior} />}
+        {text && <Prompt value={prompt.value} words={vocabulary} onInput={(words) => (prompt.value = words)} />}
+        {classes > 0 && <Choice label="Class" value={String(label.value)} onChange={(value) => (label.value = Number(value))} options={Array.from({ length: classes + 1 }, (_, i) => [String(i - 1), i ? String(i - 1) : 'Any'])} />}
+        <div class="actions">
+          <Button kind="primary" icon="play" type="submit">Generate</Button>
+          <Button icon="reset" onClick={generateOthers}>Other seed</Button>
+          <Button icon="copy" onClick={copyLink}>Copy link</Button>
+        </div>
+      </Section>
+    </form>
+  );
+}
+
+export function GenerateSampling() {
+  const { pictures, guidance, temperature, passes, draw, settle } = settings;
+  const range = (name) => ({ min: rangeOf(name).min, max: rangeOf(name).max, value: settings[name].value });
+  return (
+    <Section title="Sampling">
+      <Segmented label="Pictures" showLabel value={pictures.value} onChange={(value) => (pictures.value = value)} options={[['4', '4'], ['9', '9'], ['16', '16']]} />
+      <Slider label="Guidance" {...range('guidance')} step={0.25} format={(x) => x.toFixed(2)} hint="How much the words count." onInput={(x) => (guidance.value = x)} />
+      <Slider label="Temperature" {...range('temperature')} step={0.05} format={(x) => x.toFixed(2)} hint="Low: likely pictures. High: odd ones." onInput={(x) => (temperature.value = x)} />
+      <Slider label="Steps" {...range('passes')} onInput={(x) => (passes.value = x)} />
+      <Segmented label="Tokens that settle first" showLabel value={settle.value} onChange={(value) => (settle.value = value)} options={[['halton', 'Spread out'], ['confidence', 'The surest']]} />
+      <div class="boxes"><NumberBox label="Seed" {...range('draw')} onChange={(x) => (draw.value = x)} /></div>
+    </Section>
+  );
+}
+
+function Prompt({ value, words = [], onInput }) {
+  const id = useId();
+  const inUse = new Set(partsOf(value));
+  return (
+    <>
+      <div class="box">
+        <label for={id}>Prompt</label>
+        <input id={id} type="text" value={value} maxLength={400} autocomplete="off" spellcheck={false} enterkeyhint="go" placeholder={words.slice(0, 3).join(', ') || 'anything'}
+          onInput={(event) => onInput(event.currentTarget.value)} />
+      </div>
+      {words.length > 0 && (
+        <div class="words" role="group" aria-label="Words that the model knows">
+          {words.map((word) => <button key={word} type="button" aria-pressed={inUse.has(word)} onClick={() => onInput(toggleWord(value, word))}>{word}</button>)}
+        </div>
+      )}
+    </>
+  );
+}
+
+/** The page's address has every setting, but takes a moment to follow them. */
+async function copyLink() {
+  try {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await navigator.clipboard.writeText(location.href);
+    notify('Copied: the link shows the same pictures.');
+  } catch (error) {
+    report(error, 'Not copied');
+  }
+}
