@@ -24,7 +24,7 @@ export function GenerateChosen() {
       {sample ? (
         <>
           <Figures rows={[
-            ['Seed', String(sample.seed), 'The same seed and settings make the same picture'],
+            ['Seed', origin.value ? '–' : String(sample.seed), origin.value ? 'A variation is made by chance' : 'The same seed and settings make the same picture'],
             ['Size', `${sample.image.width}×${sample.image.height}`, 'Pixels'],
             ['Tokens', `${sample.tokens.width}×${sample.tokens.height}`, 'Columns and rows'],
           ]} />

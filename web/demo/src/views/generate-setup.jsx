@@ -1,7 +1,7 @@
 /* What to make up, with the words that the model knows; and how it is sampled. */
 import { useId } from 'preact/hooks';
 import { partsOf, toggleWord } from '../lib/words.js';
-import { choosePrior, generate, generateOthers, generator, priorId, priors } from '../state/generate.js';
+import { choosePrior, generate, generateOthers, generator, origin, priorId, priors } from '../state/generate.js';
 import { notify, report } from '../state/notice.js';
 import { rangeOf, settings } from '../state/settings.js';
 import { Button, Choice, NumberBox, Section, Segmented, Slider } from '../ui/controls.jsx';
@@ -68,7 +68,7 @@ async function copyLink() {
   try {
     await new Promise((resolve) => setTimeout(resolve, 200));
     await navigator.clipboard.writeText(location.href);
-    notify('Copied: the link shows the same pictures.');
+    notify(origin.value ? 'Copied: the link has the settings, but no variations.' : 'Copied: the link shows the same pictures.');
   } catch (error) {
     report(error, 'Not copied');
   }
