@@ -108,7 +108,7 @@ class Prior(nn.Module):
 
 def complete(given):
     """"prior" of a config with its defaults; raises ValueError on an unknown key or what does not fit together."""
-    unknown = set(given) - set(DEFAULTS) - {"text"}
+    unknown = set(given) - set(DEFAULTS) - {"text", "vocabulary"}  # words that a page suggests: nothing depends on them
     c = dict(DEFAULTS, **given)
     if unknown or c["type"] != "transformer":
         raise ValueError("Config: prior.%s is not known" % (sorted(unknown)[0] if unknown else "type " + c["type"]))
