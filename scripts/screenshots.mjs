@@ -15,6 +15,7 @@ const shots = [
   { file: 'compress.png', viewport: DESKTOP, colorScheme: 'light', hash: '#compress?rule=bpp&bpp=0.2', act: (page) => openSample(page, 2) },
   { file: 'tokens.png', viewport: DESKTOP, colorScheme: 'dark', act: showTokens },
   { file: 'train.png', viewport: DESKTOP, colorScheme: 'light', hash: `#train?preset=vqgan&data=avatars&side=64&codes=512&steps=${TRAINING_STEPS}`, act: showTraining },
+  { file: 'generate.png', viewport: DESKTOP, colorScheme: 'dark', hash: `#generate?prompt=${encodeURIComponent('cartoon face, brown skin, long red hair, glasses, light blue background')}`, act: showSamples },
   { file: 'start.png', viewport: DESKTOP, colorScheme: 'light', act: async () => {} },
   { file: 'phone-compress.png', viewport: PHONE, colorScheme: 'dark', hash: '#compress?rule=bpp&bpp=0.2', act: (page) => openSample(page, 1) },
   { file: 'phone-tokens.png', viewport: PHONE, colorScheme: 'light', act: showTokens },
@@ -35,6 +36,10 @@ async function showTraining(page) {
   await page.locator('.transport').getByRole('button', { name: 'Start' }).click();
   await page.locator('.transport').getByText('Done').waitFor({ timeout: 300_000 });
   await page.locator('.looks canvas').nth(1).waitFor();
+}
+
+async function showSamples(page) {
+  await page.waitForFunction(() => document.querySelector('.sheet canvas') && !document.querySelector('.sheet .raw'), null, { timeout: 120_000 });
 }
 
 async function icons() {

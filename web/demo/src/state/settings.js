@@ -37,7 +37,7 @@ const schema = {
   prompt: text(400),
   label: number(-1, -1, 65535),
   pictures: oneOf('9', '4', '16'),
-  guidance: number(2, 0, 10),
+  guidance: number(1, 0, 10),
   temperature: number(1, 0, 2),
   passes: number(12, 1, 64),
   draw: number(1, 0, 999999),
