@@ -98,7 +98,7 @@ static int process_of(const char *name, const char *base) {
     if (strncmp(name, base, length) != 0 || name[length] != '.') return -1;
     const char *id = name + length + 1;
     const size_t digits = strspn(id, "0123456789");
-    return digits >= 1 && digits <= 9 && strcmp(id + digits, ".tmp") == 0 ? atoi(id) : -1;
+    return digits >= 1 && digits <= 9 && strcmp(id + digits, ".tmp") == 0 ? (int)strtol(id, NULL, 10) : -1;
 }
 
 /* Removes what processes that were killed while they wrote `path` have left beside it. */

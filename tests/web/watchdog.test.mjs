@@ -128,7 +128,7 @@ function client(timer, workerURL) {
       },
     }, 1000, timer);
     assert.equal(await channel.hello, version);
-    return { channel, backend: await channel.call('init', { timeout: 60000, backend: 'simd', threads: 1 }) };
+    return { channel, backend: await channel.call('init', { kind: 'studio', timeout: 60000, backend: 'simd', threads: 1 }) };
   });
   /** Resolves at the next word that this is true of. */
   const word = async (is) => {
