@@ -15,7 +15,7 @@ const shots = [
   { file: 'compress.png', viewport: DESKTOP, colorScheme: 'light', hash: '#compress?rule=bpp&bpp=0.2', act: (page) => openSample(page, 2) },
   { file: 'tokens.png', viewport: DESKTOP, colorScheme: 'dark', act: showTokens },
   { file: 'train.png', viewport: DESKTOP, colorScheme: 'light', hash: `#train?preset=vqgan&data=avatars&side=64&codes=512&steps=${TRAINING_STEPS}`, act: showTraining },
-  { file: 'generate.png', viewport: DESKTOP, colorScheme: 'dark', hash: `#generate?prompt=${encodeURIComponent('cartoon face, brown skin, long red hair, glasses, light blue background')}`, act: showSamples },
+  { file: 'generate.png', viewport: DESKTOP, colorScheme: 'dark', hash: `#generate?temperature=0.8&prompt=${encodeURIComponent('cartoon face, brown skin, long red hair, glasses, light blue background')}`, act: showSamples },
   { file: 'start.png', viewport: DESKTOP, colorScheme: 'light', act: async () => {} },
   { file: 'phone-compress.png', viewport: PHONE, colorScheme: 'dark', hash: '#compress?rule=bpp&bpp=0.2', act: (page) => openSample(page, 1) },
   { file: 'phone-tokens.png', viewport: PHONE, colorScheme: 'light', act: showTokens },

@@ -41,7 +41,7 @@ const schema = {
   temperature: number(1, 0, 2),
   passes: number(12, 1, 64),
   draw: number(1, 0, 999999),
-  settle: oneOf('halton', 'confidence'),
+  settle: oneOf('confidence', 'halton'),
 };
 export const tabs = ['compress', 'tokens', 'generate', 'train'];
 export const tab = signal(tabs[0]);
