@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "engine/checkpoint_writer.h"
 #include "engine/model_file.h"
 #include "engine/trainer.h"
 
-#define NAME (TS_PARAM_NAME + 8) /* "adam.m." and a parameter's name */
 #define STORES 4
 #define COUNTERS 8 /* skipped, skipped in a row, Adam's steps, steps, batch, images; two are free */
 #define MORE 6     /* tensors besides the stores */
@@ -27,40 +27,15 @@ static void list_stores(const ts_prior_trainer *p, store list[STORES]) {
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
-typedef struct writing {
-    ts_file_tensor_source *list;
-    size_t count;
-    char (*names)[NAME];
-    float *room; /* weights in file order */
-    size_t used;
-} writing;
-
-static void put(writing *w, const char *prefix, const char *name, ts_dtype dtype, int rank, const int *dims,
-                const void *data) {
-    ts_file_tensor_source *s = &w->list[w->count];
-    snprintf(w->names[w->count], NAME, "%s%s", prefix, name);
-    *s = (ts_file_tensor_source){.tensor = {.name = w->names[w->count], .dtype = dtype, .rank = rank, .data = data}};
-    for (int i = 0; i < rank; i++) s->tensor.shape[i] = (uint64_t)dims[i];
-    w->count++;
-}
-
-static void put_stores(writing *w, const ts_prior_trainer *p) {
+static void put_stores(ts_checkpoint_writer *w, const ts_prior_trainer *p) {
     store stores[STORES];
     list_stores(p, stores);
-    for (int s = 0; s < STORES; s++) {
-        for (int i = 0; i < ts_params_count(p->params); i++) {
-            const ts_param *param = ts_params_at(p->params, i);
-            float *out = w->room + w->used;
-            ts_param_write(param, stores[s].values, out);
-            put(w, stores[s].prefix, param->name, TS_F32, param->rank, param->dims, out);
-            w->used += param->count;
-        }
-    }
+    for (int s = 0; s < STORES; s++) ts_checkpoint_put_store(w, stores[s].prefix, p->params, stores[s].values);
 }
 
 /* The tokenizer goes along whole, as the bytes of its model file. */
-static tess_status write_all(const tess_trainer *t, writing *w, const uint8_t *tokenizer, size_t tokenizer_size,
-                             uint8_t **bytes, size_t *size, ts_error *err) {
+static tess_status write_all(const tess_trainer *t, ts_checkpoint_writer *w, const uint8_t *tokenizer,
+                             size_t tokenizer_size, uint8_t **bytes, size_t *size, ts_error *err) {
     const ts_prior_trainer *p = t->prior;
     const ts_prior_train_config *c = &t->config.train.prior;
     int64_t step = p->step;
@@ -68,15 +43,14 @@ static tess_status write_all(const tess_trainer *t, writing *w, const uint8_t *t
     uint64_t rng[2] = {p->rng.state, p->rng.stream};
     float progress = (float)((double)p->step / c->steps), lr = c->lr;
     if (tokenizer_size > INT32_MAX) return ts_fail(err, TESS_ERR_TOO_LARGE, "The tokenizer is over 2 GiB large.");
-    put(w, "", "state.step", TS_I64, 1, (int[]){1}, &step);
-    put(w, "", "state.counters", TS_I64, 1, (int[]){COUNTERS}, counters);
-    put(w, "", "state.rng", TS_I64, 1, (int[]){2}, rng);
+    ts_checkpoint_put(w, "", "state.step", TS_I64, 1, (int[]){1}, &step);
+    ts_checkpoint_put(w, "", "state.counters", TS_I64, 1, (int[]){COUNTERS}, counters);
+    ts_checkpoint_put(w, "", "state.rng", TS_I64, 1, (int[]){2}, rng);
     put_stores(w, p);
-    put(w, "", "state.progress", TS_F32, 1, (int[]){1}, &progress);
-    put(w, "", "state.lr", TS_F32, 1, (int[]){1}, &lr);
-    if (tokenizer) put(w, "", "state.tokenizer", TS_U8, 1, (int[]){(int)tokenizer_size}, tokenizer);
-    const ts_metadata metadata[] = {{"format", "pt"}, {"tesserae", t->json}};
-    return ts_safetensors_write(bytes, size, w->list, w->count, metadata, 2, err);
+    ts_checkpoint_put(w, "", "state.progress", TS_F32, 1, (int[]){1}, &progress);
+    ts_checkpoint_put(w, "", "state.lr", TS_F32, 1, (int[]){1}, &lr);
+    if (tokenizer) ts_checkpoint_put(w, "", "state.tokenizer", TS_U8, 1, (int[]){(int)tokenizer_size}, tokenizer);
+    return ts_checkpoint_write(w, t->json, bytes, size, err);
 }
 
 tess_status ts_prior_trainer_checkpoint(tess_trainer *t, uint8_t **bytes, size_t *size) {
@@ -88,13 +62,10 @@ tess_status ts_prior_trainer_checkpoint(tess_trainer *t, uint8_t **bytes, size_t
     tess_status status = TESS_OK;
     if (p->tokenizer) status = tess_model_save(p->tokenizer, -1, &tokenizer, &tokenizer_size);
     if (status < 0) return ts_fail(&t->error, status, "%s", tess_model_message(p->tokenizer));
-    writing w = {
-        .list = ts_calloc(most, sizeof *w.list), .names = ts_calloc(most, NAME), .room = ts_alloc_floats(floats)};
-    status = w.list && w.names && w.room ? TESS_OK : ts_fail_memory(&t->error, floats * sizeof(float));
+    ts_checkpoint_writer w;
+    status = ts_checkpoint_writer_init(&w, most, floats, &t->error);
     if (status >= 0) status = write_all(t, &w, tokenizer, tokenizer_size, bytes, size, &t->error);
-    ts_free(w.list);
-    ts_free(w.names);
-    ts_free(w.room);
+    ts_checkpoint_writer_free(&w);
     return status;
 }
 
@@ -128,7 +99,7 @@ static tess_status read_stores(tess_trainer *t, const ts_safetensors *file) {
     for (int s = 0; s < STORES; s++) {
         for (int i = 0; i < ts_params_count(params) && status >= 0; i++) {
             const ts_param *param = ts_params_at(params, i);
-            char name[NAME];
+            char name[TS_CHECKPOINT_NAME];
             snprintf(name, sizeof name, "%s%s", stores[s].prefix, param->name);
             status = ts_model_file_read_floats(file, name, param->rank, param->dims, true, room, &t->error);
             if (status >= 0) ts_param_read(param, stores[s].values, room);

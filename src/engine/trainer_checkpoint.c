@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "engine/checkpoint_writer.h"
 #include "engine/trainer.h"
 #include "nets/autoencoder.h"
 
-#define NAME (TS_PARAM_NAME + 8) /* "adam.m." and a parameter's name */
 #define LIVE 13
 #define COUNTERS 8
 #define STORES 7
@@ -50,50 +50,26 @@ static int list_stores(const tess_trainer *t, store list[STORES]) {
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
-typedef struct writing {
-    ts_file_tensor_source *list;
-    size_t count;
-    char (*names)[NAME];
-    float *room; /* weights in file order */
-    size_t used;
-} writing;
-
-static void put(writing *w, const char *prefix, const char *name, ts_dtype dtype, int rank, const int *dims,
-                const void *data) {
-    ts_file_tensor_source *s = &w->list[w->count];
-    snprintf(w->names[w->count], NAME, "%s%s", prefix, name);
-    *s = (ts_file_tensor_source){.tensor = {.name = w->names[w->count], .dtype = dtype, .rank = rank, .data = data}};
-    for (int i = 0; i < rank; i++) s->tensor.shape[i] = (uint64_t)dims[i];
-    w->count++;
-}
-
-static void put_weights(writing *w, const tess_trainer *t) {
+static void put_weights(ts_checkpoint_writer *w, const tess_trainer *t) {
     store stores[STORES];
     const int count = list_stores(t, stores);
-    for (int s = 0; s < count; s++) {
-        for (int i = 0; i < ts_params_count(stores[s].params); i++) {
-            const ts_param *p = ts_params_at(stores[s].params, i);
-            float *out = w->room + w->used;
-            ts_param_write(p, stores[s].values, out);
-            put(w, stores[s].prefix, p->name, TS_F32, p->rank, p->dims, out);
-            w->used += p->count;
-        }
-    }
+    for (int s = 0; s < count; s++) ts_checkpoint_put_store(w, stores[s].prefix, stores[s].params, stores[s].values);
 }
 
-static void put_quantizer(writing *w, const tess_trainer *t) {
+static void put_quantizer(ts_checkpoint_writer *w, const tess_trainer *t) {
     const ts_quantizer_config *q = &t->config.quantizer;
     const int dims[3] = {q->levels, q->size, q->dim};
     if (q->type == TS_QUANTIZER_NONE) return;
     if (t->codebook < 0 && q->type == TS_QUANTIZER_VQ) {
-        put(w, "", "quantizer.codebook", TS_F32, 3, dims, ts_quantizer_codebook(t->quantizer));
+        ts_checkpoint_put(w, "", "quantizer.codebook", TS_F32, 3, dims, ts_quantizer_codebook(t->quantizer));
     }
-    put(w, "", "quantizer.bits", TS_F32, 2, dims, ts_quantizer_bits(t->quantizer));
-    put(w, "", "quantizer.count", TS_F32, 2, dims, ts_learner_count(t->learner));
-    if (q->type == TS_QUANTIZER_VQ) put(w, "", "quantizer.sum", TS_F32, 3, dims, ts_learner_sum(t->learner));
+    ts_checkpoint_put(w, "", "quantizer.bits", TS_F32, 2, dims, ts_quantizer_bits(t->quantizer));
+    ts_checkpoint_put(w, "", "quantizer.count", TS_F32, 2, dims, ts_learner_count(t->learner));
+    if (q->type == TS_QUANTIZER_VQ)
+        ts_checkpoint_put(w, "", "quantizer.sum", TS_F32, 3, dims, ts_learner_sum(t->learner));
 }
 
-static tess_status write_all(tess_trainer *t, writing *w, uint8_t **bytes, size_t *size) {
+static tess_status write_all(tess_trainer *t, ts_checkpoint_writer *w, uint8_t **bytes, size_t *size) {
     const int levels = t->config.quantizer.levels;
     const ts_train_config *c = &t->config.train;
     int64_t step = t->step;
@@ -103,28 +79,31 @@ static tess_status write_all(tess_trainer *t, writing *w, uint8_t **bytes, size_
     uint64_t rng[4] = {t->data_rng.state, t->data_rng.stream, t->step_rng.state, t->step_rng.stream};
     float adversary[AVERAGES] = {0}, live[LIVE], progress = (float)((double)t->step / t->config.train.steps);
     live_values(t, live, LIVE, false);
-    put(w, "", "state.step", TS_I64, 1, (int[]){1}, &step);
-    put(w, "", "state.counters", TS_I64, 1, (int[]){COUNTERS}, counters);
-    put(w, "", "state.rng", TS_I64, 1, (int[]){4}, rng);
+    ts_checkpoint_put(w, "", "state.step", TS_I64, 1, (int[]){1}, &step);
+    ts_checkpoint_put(w, "", "state.counters", TS_I64, 1, (int[]){COUNTERS}, counters);
+    ts_checkpoint_put(w, "", "state.rng", TS_I64, 1, (int[]){4}, rng);
     put_weights(w, t);
     put_quantizer(w, t);
     if (t->adversary) {
         const ts_adversary_averages *a = &t->adversary->averages;
         adversary[0] = a->real, adversary[1] = a->fake, adversary[2] = a->accuracy;
-        put(w, "", "state.adversary", TS_F32, 1, (int[]){AVERAGES}, adversary);
-        put(w, "", "state.adversary_steps", TS_I64, 1, (int[]){4}, adversary_steps);
+        ts_checkpoint_put(w, "", "state.adversary", TS_F32, 1, (int[]){AVERAGES}, adversary);
+        ts_checkpoint_put(w, "", "state.adversary_steps", TS_I64, 1, (int[]){4}, adversary_steps);
     }
-    put(w, "", "state.live", TS_F32, 1, (int[]){LIVE}, live);
-    put(w, "", "state.progress", TS_F32, 1, (int[]){1}, &progress);
-    if (levels > 0) put(w, "", "state.filled", TS_I32, 2, (int[]){levels, 2}, ts_learner_filled(t->learner));
-    if (levels > 0) put(w, "", "state.window", TS_U8, 3, (int[]){levels, TS_WINDOW, 2}, ts_learner_window(t->learner));
+    ts_checkpoint_put(w, "", "state.live", TS_F32, 1, (int[]){LIVE}, live);
+    ts_checkpoint_put(w, "", "state.progress", TS_F32, 1, (int[]){1}, &progress);
+    if (levels > 0)
+        ts_checkpoint_put(w, "", "state.filled", TS_I32, 2, (int[]){levels, 2}, ts_learner_filled(t->learner));
+    if (levels > 0)
+        ts_checkpoint_put(w, "", "state.window", TS_U8, 3, (int[]){levels, TS_WINDOW, 2},
+                          ts_learner_window(t->learner));
     for (int l = 0; l < levels; l++) {
         char level[12];
         snprintf(level, sizeof level, "%d", l);
-        if (t->tables[l]) put(w, "entropy.", level, TS_U8, 1, (int[]){(int)t->table_bytes[l]}, t->tables[l]);
+        if (t->tables[l])
+            ts_checkpoint_put(w, "entropy.", level, TS_U8, 1, (int[]){(int)t->table_bytes[l]}, t->tables[l]);
     }
-    const ts_metadata metadata[] = {{"format", "pt"}, {"tesserae", t->json}};
-    return ts_safetensors_write(bytes, size, w->list, w->count, metadata, 2, &t->error);
+    return ts_checkpoint_write(w, t->json, bytes, size, &t->error);
 }
 
 static tess_status write_checkpoint(tess_trainer *t, uint8_t **bytes, size_t *size) {
@@ -134,13 +113,10 @@ static tess_status write_checkpoint(tess_trainer *t, uint8_t **bytes, size_t *si
         most += (size_t)ts_params_count(stores[s].params);
         floats += ts_params_floats(stores[s].params);
     }
-    writing w = {
-        .list = ts_calloc(most, sizeof *w.list), .names = ts_calloc(most, NAME), .room = ts_alloc_floats(floats)};
-    tess_status status = w.list && w.names && w.room ? TESS_OK : ts_fail_memory(&t->error, floats * sizeof(float));
+    ts_checkpoint_writer w;
+    tess_status status = ts_checkpoint_writer_init(&w, most, floats, &t->error);
     if (status >= 0) status = write_all(t, &w, bytes, size);
-    ts_free(w.list);
-    ts_free(w.names);
-    ts_free(w.room);
+    ts_checkpoint_writer_free(&w);
     return status;
 }
 
@@ -168,7 +144,7 @@ static tess_status read_store(tess_trainer *t, const store *s, const ts_safetens
     if (!room) return ts_fail_memory(&t->error, ts_params_largest(s->params) * sizeof *room);
     for (int i = 0; i < ts_params_count(s->params) && status >= 0; i++) {
         const ts_param *p = ts_params_at(s->params, i);
-        char name[NAME];
+        char name[TS_CHECKPOINT_NAME];
         snprintf(name, sizeof name, "%s%s", s->prefix, p->name);
         status = ts_model_file_read_floats(file, name, p->rank, p->dims, true, room, &t->error);
         if (status >= 0) ts_param_read(p, s->values, room);
