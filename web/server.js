@@ -65,16 +65,25 @@ export function serve({ post, readBytes, urls, cores, spawn }) {
     ),
   };
 
-  /** Runs a generator to its end, reporting at the end of every slice and whenever there is more than plain progress.
+  /** Runs a generator to its end, reporting at its end and each slice's, and whenever there is more than plain progress.
    * @param {number} id @param {{cancelled: boolean}} job @param {Generator<any, any>} steps */
   async function drive(id, job, steps) {
     let slice = performance.now();
+    /** What the last step said, while nobody has heard it. @type {any} */
+    let last;
     for (;;) {
       const { done, value } = steps.next();
-      if (done) return value;
+      if (done) {
+        if (last) post({ id, progress: last });
+        return value;
+      }
       const pause = performance.now() - slice > SLICE_MS;
       const moved = value?.tile?.pixels.data.buffer ?? value?.sample?.tokens.data.buffer;
-      if (value && (pause || value.status !== 'work' || moved)) post({ id, progress: value }, moved ? [moved] : []);
+      if (value) last = value;
+      if (value && (pause || value.status !== 'work' || moved)) {
+        post({ id, progress: value }, moved ? [moved] : []);
+        last = undefined;
+      }
       if (!pause) continue;
       await nextTurn();
       if (job.cancelled) {
