@@ -5,7 +5,7 @@
 # A function of include/tesserae.h is named tess_NOUN or tess_NOUN_VERB. A new NOUN goes into one of these two lists; one
 # that stands in neither ends the configuration.
 set(ts_codec_nouns version backend status alloc free model encoder decoder file compare)
-set(ts_studio_nouns trainer lpips sampler) # besides those above
+set(ts_studio_nouns trainer lpips sampler model_add) # besides those above
 
 # What stands before the name of the build in a core's file name.
 set(ts_codec_prefix "")
@@ -23,9 +23,10 @@ function(ts_exports codec studio)
   set(codec_names ${names})
   list(JOIN ts_codec_nouns "|" nouns)
   list(FILTER codec_names INCLUDE REGEX "^tess_(${nouns})(_|$)")
+  list(JOIN ts_studio_nouns "|" nouns)
+  list(FILTER codec_names EXCLUDE REGEX "^tess_(${nouns})(_|$)")
   set(others ${names})
   list(REMOVE_ITEM others ${codec_names})
-  list(JOIN ts_studio_nouns "|" nouns)
   list(FILTER others EXCLUDE REGEX "^tess_(${nouns})(_|$)")
   if(others)
     message(FATAL_ERROR "${others}: put the noun into ts_codec_nouns or ts_studio_nouns in cmake/exports.cmake")

@@ -57,10 +57,16 @@ const char *tess_model_message(const tess_model *model);
 tess_status tess_model_load(tess_model *model, const void *bytes, size_t size);
 /* The same from two files, for nets whose encoder and decoder are kept apart (TAESD), in either order. `more` NULL: one. */
 tess_status tess_model_load_pair(tess_model *model, const void *bytes, size_t size, const void *more, size_t more_size);
+/* Adds a part to a loaded model: a prior or an upscaler, in a safetensors file of its own that was made for this model
+ * (docs/FORMAT.md, 6.9). The bytes are copied. The model's fingerprint stays; a part of the kind that was added before is
+ * replaced; tess_model_save leaves parts out. Not while a sampler or an upscaler of the model is there. Errors: MODEL (made
+ * for another model, or the model's own file holds such a part), FORMAT, MEMORY; then the model is as it was. */
+tess_status tess_model_add(tess_model *model, const void *bytes, size_t size);
 /* JSON: name, hash (16 hex digits), reads (the same, of models whose .tess files this one decodes too), params, bytes, factor, levels, codebook {size, dim}, macsPerPixel
  * {encoder, decoder}, tasks, licence, trainedOn. tasks: "compress" (not for a model with quantizer type none, which has
- * 0 levels of 0 codes), "reconstruct", "generate" (with a prior). A model with a prior also has prior {type, params, grid
- * [rows, columns], text (are there words?), classes}. */
+ * 0 levels of 0 codes), "reconstruct", "generate" (with a prior), "upscale" (with an upscaler). A model with a prior also has
+ * prior {type, params, grid [rows, columns], text (are there words?), classes}, one with an upscaler has upscaler {params,
+ * factors}. */
 const char *tess_model_info(const tess_model *model);
 /* Writes the model file into memory owned by the handle; half: 1 stores weights as f16, 0 as f32, -1 as loaded (nets and
  * prior each). */

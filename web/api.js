@@ -48,7 +48,7 @@ export function createApi(platform) {
     checkOptions('createCodec', options, LOAD);
     const { workerURL, wasmURL, wasmModule, fetch: get, timeout, silence, threads, backend } = options;
     const { model = 'photo' } = options;
-    const codec = await Codec.create(platform, options, bytesOf(model, options)).catch(faultOf(model));
+    const codec = await Codec.create(platform, { ...options, model }, bytesOf(model, options)).catch(faultOf(model));
     places = defined({ workerURL, wasmURL, wasmModule, fetch: get, timeout, silence, threads, backend });
     return codec;
   }
@@ -120,13 +120,14 @@ export function createApi(platform) {
    * @param {Uint8Array<ArrayBuffer>} bytes
    * @param {AbortSignal} [signal]
    * @param {Uint8Array<ArrayBuffer>} [more] a pair's other half
+   * @param {any} [source] where it came from
    */
-  const makeModel = async (bytes, signal, more) => {
+  const makeModel = async (bytes, signal, more, source) => {
     const convert = Boolean(more) || isForeign(bytes);
     const own = convert ? new Client(() => platform.startWorker(places)) : undefined;
     const asked = (own ?? worker('codec')).call('inspect', { bytes, more, convert }, { signal });
     const { info, file } = await asked.finally(() => own?.dispose());
-    return new Model(info, file ?? bytes);
+    return new Model(info, file ?? bytes, source);
   };
 
   /** @type {Types['loadModel']} */
@@ -134,7 +135,7 @@ export function createApi(platform) {
     checkOptions('loadModel', options, ['cache', 'fetch', 'onProgress', 'signal', 'timeout']);
     if (source instanceof Model) return source;
     const [bytes, more] = await Promise.all([source].flat().map((one) => bytesOf(one, options)));
-    return makeModel(bytes, options.signal, more).catch(faultOf(source));
+    return makeModel(bytes, options.signal, more, source).catch(faultOf(source));
   }
 
   /** @type {Types['createTrainer']} */

@@ -4,8 +4,10 @@ import { Client } from './client.js';
 import { abortError, TesseraeError, throwIfAborted } from './errors.js';
 import { readInfo, rememberModel } from './format.js';
 import { Generation } from './generation.js';
+import { countParts } from './model.js';
 import { checkOptions } from './options.js';
-import { toBytes, toImageData } from './pixels.js';
+import { Parts } from './part.js';
+import { copyOf, toBytes, toImageData } from './pixels.js';
 import { Pool } from './pool.js';
 import { fromCore, tokenGrid } from './tokens.js';
 import { BUILDS } from './wasm.js';
@@ -21,9 +23,6 @@ import { BUILDS } from './wasm.js';
  * }} Platform
  */
 
-/** How much of a model is copied at a time. */
-const COPY_BYTES = 1 << 21;
-
 const TASK = ['signal', 'onProgress', 'transfer'];
 const ENCODE = [...TASK, 'quality', 'bpp', 'targetSize', 'effort', 'alpha', 'measure', 'model'];
 const TOKENIZE = [...TASK, 'quality', 'effort'];
@@ -36,16 +35,6 @@ const DECODE = [...TASK, 'region', 'levels', 'strict', 'onTile', 'model'];
 export function sendable({ data, width, height, channels, own }, give = false) {
   const part = data.byteLength < data.buffer.byteLength || !(data.buffer instanceof ArrayBuffer);
   return { pixels: { data: part ? data.slice() : data, width, height, channels }, transfer: part || own || give };
-}
-
-/** A model's bytes, to be given away. In parts: copied at once, as a clone is, megabytes hold up the page. @param {Uint8Array} bytes */
-async function copyOf(bytes) {
-  const copy = new Uint8Array(bytes.length);
-  for (let at = 0; at < bytes.length; at += COPY_BYTES) {
-    if (at) await new Promise((resolve) => setTimeout(resolve));
-    copy.set(bytes.subarray(at, at + COPY_BYTES), at);
-  }
-  return copy;
 }
 
 /** @typedef {import('./types').EncodeResult} ResultShape */
@@ -75,6 +64,7 @@ class EncodeResult {
 export class Codec {
   /** @type {Pool} */ #pool;
   /** @type {Client} */ #studio;
+  /** @type {Parts} */ #parts;
   /** @type {Platform} */ #platform;
   /** @type {typeof fetch | undefined} */ #fetch;
 
@@ -82,17 +72,19 @@ export class Codec {
    * @param {Platform} platform
    * @param {Client[]} clients
    * @param {Client} studio one more, started when something is generated
-   * @param {typeof fetch | undefined} get
+   * @param {import('./types').LoadOptions} options
    * @param {import('./types').Backend} backend
    * @param {{info: import('./types').ModelInfo, codebooks: Float32Array[]}} made
    */
-  constructor(platform, clients, studio, get, backend, { info, codebooks }) {
+  constructor(platform, clients, studio, options, backend, { info, codebooks }) {
     this.#platform = platform;
     this.#pool = new Pool(clients, info.factor);
     this.#studio = studio;
-    this.#fetch = get;
+    this.#parts = new Parts(studio, info, options, platform.readFile);
+    this.#fetch = options.fetch;
     this.backend = backend;
     this.model = info;
+    countParts(info, options.model);
     rememberModel(info);
     this.codebook = new Codebook(codebooks, info.codebook, (tokens, options) =>
       this.#call('detokenize', { tokens: this.#sized(tokens), options: {} }, options),
@@ -127,7 +119,7 @@ export class Codec {
     try {
       const [{ backend, made }] = await Promise.race([Promise.all(clients.map((client) => client.ready())), aborted]);
       onProgress?.({ status: 'ready', backend });
-      return new Codec(platform, clients, studio, options.fetch, backend, made);
+      return new Codec(platform, clients, studio, options, backend, made);
     } catch (error) {
       stop();
       throw error;

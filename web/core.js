@@ -56,15 +56,29 @@ export class Core extends Memory {
       this.drop('model');
       throw error;
     }
-    const info = JSON.parse(this.text(this.ask('model', 'info')));
+    const info = this.info(bytes);
     this.codes = info.codebook.size;
-    if (info.prior) info.prior.vocabulary = vocabularyOf(bytes);
     const codebooks = Array.from({ length: info.levels }, (_, level) => {
       const at = this.ask('model', 'codebook', level, this.out, this.out + 4);
       const [size, dim] = this.ints(2);
       return at ? this.copy(Float32Array, at, size * dim) : new Float32Array(info.codebook.size * info.codebook.dim);
     });
     return { info, codebooks };
+  }
+
+  /** Adds a part to the loaded model, in place of the one of that kind that was added before. @param {Uint8Array} bytes */
+  add(bytes) {
+    if (!this.handles.model) throw new TesseraeError('ERR_STATE', 'No model is loaded; call createCodec first.');
+    this.drop('sampler');
+    this.lend(bytes, (at, size) => this.must('model', 'add', at, size));
+    return this.info(bytes);
+  }
+
+  /** What the loaded model is. @param {Uint8Array} bytes of the file that has its prior, if any */
+  info(bytes) {
+    const info = JSON.parse(this.text(this.ask('model', 'info')));
+    if (info.prior) info.prior.vocabulary = vocabularyOf(bytes);
+    return info;
   }
 
   /**

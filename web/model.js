@@ -19,6 +19,23 @@ export const bundled = () => ({
   avatars: new URL('../models/avatars.safetensors', import.meta.url),
 });
 
+/** Parts of the bundled models: files of their own, fetched when a call first needs them. @returns {Record<string, URL>} */
+export const bundledParts = () => ({
+  'photo.upscaler': new URL('../models/photo.upscaler.safetensors', import.meta.url),
+});
+
+/** What a model can do with each of its parts. @type {Record<string, import('./types').ModelInfo['tasks'][number]>} */
+const TASKS = { upscaler: 'upscale' };
+
+/** Counts the parts beside a bundled model among what it can do.
+ * @param {import('./types').ModelInfo} info @param {import('./types').ModelInput | undefined} source */
+export function countParts(info, source) {
+  const from = source instanceof Model ? source.source : source;
+  const more = Object.keys(TASKS).filter((part) => `${from}.${part}` in bundledParts()).map((part) => TASKS[part]);
+  info.tasks = [...new Set([...info.tasks, ...more])];
+}
+
+/** @typedef {{url: string, shipped: boolean}} Address */
 /** @typedef {import('./types').Model} ModelShape */
 
 /** @implements {ModelShape} */
@@ -26,9 +43,11 @@ export class Model {
   /** @type {Bytes | undefined} */
   #bytes;
 
-  /** @param {import('./types').ModelInfo} info @param {Bytes} bytes */
-  constructor(info, bytes) {
+  /** @param {import('./types').ModelInfo} info @param {Bytes} bytes @param {any} [source] where it came from */
+  constructor(info, bytes, source) {
     this.info = info;
+    this.source = source;
+    countParts(info, source);
     rememberModel(info);
     this.#bytes = bytes;
   }
@@ -51,7 +70,7 @@ export class Model {
   }
 }
 
-/** The address of a model named by a string: a bundled name, or else a URL or path. @param {string | URL} source */
+/** The address of a model named by a string: a bundled name, or else a URL or path. @param {string | URL} source @returns {Address} */
 function addressOf(source) {
   const names = typeof source === 'string' && /^[\w-]+$/.test(source) ? bundled() : undefined;
   if (!names)
@@ -69,8 +88,23 @@ function addressOf(source) {
 }
 
 /**
+ * Where a model's part would be: beside it, NAME.PART.safetensors; undefined where the model is not known to be anywhere.
+ * @param {import('./types').ModelInput | undefined} source of the model @param {string} part @returns {Address | undefined}
+ */
+export function partAddress(source, part) {
+  if (source instanceof Model) return partAddress(source.source, part);
+  if (typeof source !== 'string' && !(source instanceof URL)) return undefined;
+  const { url, shipped } = addressOf(source);
+  if (shipped) return { url: bundledParts()[`${source}.${part}`]?.href ?? besideOf(url, part), shipped };
+  return /^(blob|data):/.test(url) ? undefined : { url: besideOf(url, part), shipped };
+}
+
+/** @param {string} url @param {string} part */
+const besideOf = (url, part) => url.replace(/(\.safetensors)?(?=$|[?#])/, `.${part}.safetensors`);
+
+/**
  * A bundled model may change with the package, at the same address.
- * @param {{url: string, shipped: boolean}} address
+ * @param {Address} address
  */
 const cacheKey = ({ url, shipped }) => (shipped ? `${url}?v=${version}` : url);
 
@@ -85,7 +119,16 @@ export async function modelBytes(source, options, readFile) {
   if (source instanceof Model) return source.bytes;
   if (typeof source !== 'string' && !(source instanceof URL))
     return checkModel(await toBytes(/** @type {any} */ (source), 'a model: its name, path or URL, or bytes'));
-  const address = addressOf(source);
+  return fileOf(addressOf(source), options, readFile);
+}
+
+/**
+ * The bytes of the file at an address.
+ * @param {Address} address @param {ModelOptions} options
+ * @param {((url: string) => Promise<Bytes>) | undefined} readFile
+ * @returns {Promise<Bytes>}
+ */
+export async function fileOf(address, options, readFile) {
   const remote = /^(https?|blob|data):/.test(address.url);
   if (readFile && !remote) return checkModel(await readFile(address.url), address.url);
   return cachedDownload(address, options);
@@ -124,7 +167,7 @@ export function faultOf(source) {
   };
 }
 
-/** @param {{url: string, shipped: boolean}} address @param {ModelOptions} options @returns {Promise<Bytes>} */
+/** @param {Address} address @param {ModelOptions} options @returns {Promise<Bytes>} */
 async function cachedDownload(address, { cache = CACHE, ...options }) {
   const { url } = address;
   const bucket =
@@ -207,7 +250,7 @@ async function download(url, { fetch: get = fetch, onProgress, signal, timeout =
 }
 
 /** @param {string} url */
-const named = (url) => Object.entries(bundled()).find(([, at]) => url.split('?')[0] === at.href)?.[0] ?? url;
+const named = (url) => Object.entries({ ...bundled(), ...bundledParts() }).find(([, at]) => url.split('?')[0] === at.href)?.[0] ?? url;
 
 /** @param {((url: string) => Promise<Bytes>) | undefined} readFile @returns {typeof import('./types').models} */
 export const modelShelf = (readFile) => ({

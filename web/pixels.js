@@ -78,3 +78,16 @@ export async function featureBytes({ net, heads }) {
   const [trunk, rest] = await Promise.all([net, heads].map((file) => toBytes(file)));
   return { net: trunk, heads: rest };
 }
+
+/** How much of a file is copied at a time. */
+const COPY_BYTES = 1 << 21;
+
+/** A model's bytes, to be given away. In parts: copied at once, as a clone is, megabytes hold up the page. @param {Uint8Array} bytes */
+export async function copyOf(bytes) {
+  const copy = new Uint8Array(bytes.length);
+  for (let at = 0; at < bytes.length; at += COPY_BYTES) {
+    if (at) await new Promise((resolve) => setTimeout(resolve));
+    copy.set(bytes.subarray(at, at + COPY_BYTES), at);
+  }
+  return copy;
+}

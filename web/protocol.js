@@ -43,6 +43,8 @@ export const OPS = {
   init: { sends: none, returns: none },
   /** { bytes } -> { info, codebooks: Float32Array[] }; the core keeps one model, the last one loaded */
   load: { sends: (a) => [a.bytes.buffer], returns: (v) => v.codebooks.map((/** @type {Float32Array} */ c) => c.buffer) },
+  /** { bytes } of a part -> ModelInfo of the loaded model with it */
+  add: { serial: true, sends: (a) => [a.bytes.buffer], returns: none },
   /** { bytes, more?, convert? } -> { info, file? }; keeps nothing */
   inspect: { sends: none, returns: (v) => (v.file ? [v.file.buffer] : []) },
   /** { pixels, transfer, options, measure } -> { bytes, tokens, ms, measures? } */

@@ -131,6 +131,7 @@ export function serve({ post, readBytes, urls, cores, spawn }) {
 /** @type {Record<string, (core: Core, args: any) => any>} */
 const table = {
   load: (core, { bytes }) => core.load(bytes),
+  add: (core, { bytes }) => core.add(bytes),
   inspect: (core, args) => core.inspect(args),
   encode: (core, args) => core.encode(args),
   tokenize: (core, args) => core.tokenize(args),

@@ -233,9 +233,12 @@ export interface ModelInfo {
   params: number; bytes: number;
   codebook: { size: number; dim: number };
   factor: number; levels: number;
-  /** "compress": to tokens and .tess files; a model without a codebook (0 levels) only reconstructs, by its latents. "generate": makes tokens up. */
-  tasks: ('compress' | 'reconstruct' | 'generate')[];
+  /** "compress": to tokens and .tess files; a model without a codebook (0 levels) only reconstructs, by its latents. "generate": makes tokens up.
+   * "upscale": enlarges pictures; the part that does it may be a file beside a bundled model, fetched when it is first needed. */
+  tasks: ('compress' | 'reconstruct' | 'generate' | 'upscale')[];
   prior?: PriorInfo;
+  /** Of a model whose own file has one, and once the part beside it was fetched. */
+  upscaler?: { params: number; factors: (2 | 4)[] };
   licence: string; trainedOn: string;
 }
 /** What makes tokens up: a masked transformer over grids of one size, [rows, columns]. */

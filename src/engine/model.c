@@ -1,15 +1,12 @@
-/* model.c - tess_model: loading with every check, info, codebook, saving. */
-#include <inttypes.h>
+/* model.c - tess_model: loading with every check, codebook, saving. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/json.h"
 #include "engine/engine.h"
 #include "engine/import.h"
 #include "engine/model_file.h"
 #include "nets/autoencoder.h"
-#include "nets/prior.h"
 
 tess_model *tess_model_new(void) {
     tess_model *model = ts_calloc(1, sizeof *model);
@@ -23,11 +20,10 @@ static void unload(tess_model *model) {
     ts_entropy_model_free(model->entropy);
     ts_quantizer_free(model->quantizer);
     ts_params_free(model->params);
-    ts_params_free(model->prior);
     ts_free(model->values);
     ts_free(model->halves);
-    ts_free(model->prior_values);
-    ts_free(model->prior_halves);
+    ts_part_free(&model->prior);
+    ts_part_free(&model->upscaler);
     ts_free(model->json);
     ts_free(model->saved);
     for (int i = 0; i < TS_LEVELS_MAX; i++) ts_free(model->tables[i]);
@@ -68,92 +64,14 @@ static tess_status load_entropy(tess_model *model, const ts_safetensors *file) {
                                 model->table_bytes, &model->error);
 }
 
-/* Reads the tensors of a description into a new store, a split one if the file's weights are F16. */
-static tess_status load_store(const ts_safetensors *file, const ts_params *params, float **values, uint16_t **halves,
-                              ts_error *err) {
-    const bool split = ts_model_file_is_half(file, params);
-    const size_t half_count = split ? ts_params_split(params, TS_PARAM_CONV) : 0;
-    const size_t floats = split ? ts_params_split(params, TS_PARAM_PLAIN) : ts_params_floats(params);
-    *values = ts_calloc(floats + 1, sizeof(float));
-    if (split) *halves = ts_calloc(half_count + 1, sizeof(uint16_t));
-    if (!*values || (split && !*halves))
-        return ts_fail_memory(err, floats * sizeof(float) + half_count * sizeof(uint16_t));
-    return ts_model_file_read_params(file, params, *values, *halves, err);
-}
-
 static tess_status load_nets(tess_model *model, const ts_safetensors *file) {
     ts_error *err = &model->error;
     tess_status status = ts_params_new(&model->params, err);
     if (!status) status = ts_autoencoder_params(&model->config, model->params, err);
-    if (!status) status = load_store(file, model->params, &model->values, &model->halves, err);
+    if (!status) status = ts_model_file_load(file, model->params, &model->values, &model->halves, err);
     if (!status) status = ts_quantizer_new(&model->config.quantizer, &model->quantizer, err);
     if (!status) status = ts_model_file_read_quantizer(file, model->quantizer, &model->config.quantizer, err);
     return status;
-}
-
-static tess_status load_prior(tess_model *model, const ts_safetensors *file) {
-    const ts_prior_config *c = &model->config.prior;
-    if (c->type == TS_PRIOR_NONE) return TESS_OK;
-    tess_status status = ts_params_new(&model->prior, &model->error);
-    if (!status) status = ts_prior_params(c, model->config.quantizer.size, model->prior, &model->error);
-    if (status) return status;
-    return load_store(file, model->prior, &model->prior_values, &model->prior_halves, &model->error);
-}
-
-static void put_fingerprint(ts_json_writer *json, uint64_t hash) {
-    char text[17];
-    snprintf(text, sizeof text, "%016" PRIx64, hash);
-    ts_json_put_text(json, text);
-}
-
-static void put_prior(ts_json_writer *json, const tess_model *model) {
-    const ts_prior_config *c = &model->config.prior;
-    if (!model->prior) return;
-    ts_json_key(json, "prior"), ts_json_open(json, '{');
-    ts_json_key(json, "type"), ts_json_put_text(json, "transformer");
-    ts_json_key(json, "params"), ts_json_put_int(json, (int64_t)ts_params_total(model->prior));
-    ts_json_key(json, "grid"), ts_json_open(json, '[');
-    ts_json_put_int(json, c->rows), ts_json_put_int(json, c->columns);
-    ts_json_close(json, ']');
-    ts_json_key(json, "text"), ts_json_put_bool(json, c->words > 0);
-    ts_json_key(json, "classes"), ts_json_put_int(json, c->classes);
-    ts_json_close(json, '}');
-}
-
-static tess_status write_info(tess_model *model) {
-    const ts_quantizer_config *q = &model->config.quantizer;
-    ts_json_writer json = ts_json_writer_new(&model->info);
-    size_t params = ts_params_total(model->params);
-    if (q->type == TS_QUANTIZER_VQ) params += (size_t)q->levels * (size_t)q->size * (size_t)q->dim;
-    ts_json_open(&json, '{');
-    ts_json_key(&json, "name"), ts_json_put_text(&json, model->config.name);
-    ts_json_key(&json, "hash"), put_fingerprint(&json, model->hash);
-    ts_json_key(&json, "reads"), ts_json_open(&json, '[');
-    for (int i = 0; i < model->config.reads_count; i++) put_fingerprint(&json, model->config.reads[i]);
-    ts_json_close(&json, ']');
-    ts_json_key(&json, "params"), ts_json_put_int(&json, (int64_t)params);
-    ts_json_key(&json, "bytes"), ts_json_put_int(&json, (int64_t)model->file_bytes);
-    ts_json_key(&json, "factor"), ts_json_put_int(&json, ts_config_factor(&model->config));
-    ts_json_key(&json, "levels"), ts_json_put_int(&json, q->levels);
-    ts_json_key(&json, "codebook"), ts_json_open(&json, '{');
-    ts_json_key(&json, "size"), ts_json_put_int(&json, q->size);
-    ts_json_key(&json, "dim"), ts_json_put_int(&json, q->dim);
-    ts_json_close(&json, '}');
-    ts_json_key(&json, "macsPerPixel"), ts_json_open(&json, '{');
-    ts_json_key(&json, "encoder"), ts_json_put_number(&json, ts_config_encoder_macs(&model->config));
-    ts_json_key(&json, "decoder"), ts_json_put_number(&json, ts_config_decoder_macs(&model->config));
-    ts_json_close(&json, '}');
-    ts_json_key(&json, "tasks"), ts_json_open(&json, '[');
-    if (q->type != TS_QUANTIZER_NONE) ts_json_put_text(&json, "compress");
-    ts_json_put_text(&json, "reconstruct");
-    if (model->prior) ts_json_put_text(&json, "generate");
-    ts_json_close(&json, ']');
-    put_prior(&json, model);
-    ts_json_key(&json, "licence"), ts_json_put_text(&json, model->config.licence);
-    ts_json_key(&json, "trainedOn"), ts_json_put_text(&json, model->config.trained_on);
-    ts_json_close(&json, '}');
-    ts_write_u8(&model->info, 0);
-    return model->info.failed ? ts_fail_memory(&model->error, model->info.capacity) : TESS_OK;
 }
 
 static tess_status load(tess_model *model, const ts_safetensors *file, size_t size) {
@@ -170,10 +88,10 @@ static tess_status load(tess_model *model, const ts_safetensors *file, size_t si
     memcpy(model->json, json, length + 1);
     model->file_bytes = size;
     status = load_nets(model, file);
-    if (!status) status = load_prior(model, file);
+    if (!status) status = ts_model_load_parts(model, file);
     if (!status) status = load_entropy(model, file);
     if (!status) status = ts_model_hash(model, &model->hash, err);
-    if (!status) status = write_info(model);
+    if (!status) status = ts_model_write_info(model, &model->info, err);
     return status;
 }
 
@@ -199,8 +117,10 @@ tess_status tess_model_load(tess_model *model, const void *bytes, size_t size) {
     return tess_model_load_pair(model, bytes, size, NULL, 0);
 }
 
-const char *tess_model_info(const tess_model *model) {
-    return model && model->loaded ? (const char *)model->info.data : "{}";
+/* What is saved of a part: nothing if it has a file of its own. */
+static ts_model_weights part_weights(const ts_part *part, int half) {
+    return (ts_model_weights){part->added ? NULL : part->params, ts_part_store(part),
+                              half < 0 ? part->halves != NULL : half};
 }
 
 tess_status tess_model_save(tess_model *model, int half, const uint8_t **bytes, size_t *size) {
@@ -209,17 +129,15 @@ tess_status tess_model_save(tess_model *model, int half, const uint8_t **bytes, 
     if (!model->loaded) return ts_fail(&model->error, TESS_ERR_STATE, "No model is loaded; load one before saving.");
     ts_free(model->saved);
     model->saved = NULL;
-    const ts_model_content content = {.json = model->json,
-                                      .params = model->params,
-                                      .store = ts_model_store(model),
-                                      .quantizer = model->quantizer,
-                                      .tables = (const uint8_t *const *)model->tables,
-                                      .table_bytes = model->table_bytes,
-                                      .prior = model->prior,
-                                      .prior_store = ts_model_prior_store(model),
-                                      .prior_half = half < 0 ? model->prior_halves != NULL : half};
-    const tess_status status = ts_model_file_write(&content, half < 0 ? model->halves != NULL : half, &model->saved,
-                                                   size, &model->error);
+    const ts_model_content content = {
+        .json = model->json,
+        .quantizer = model->quantizer,
+        .tables = (const uint8_t *const *)model->tables,
+        .table_bytes = model->table_bytes,
+        .nets = {model->params, ts_model_store(model), half < 0 ? model->halves != NULL : half},
+        .prior = part_weights(&model->prior, half),
+        .upscaler = part_weights(&model->upscaler, half)};
+    const tess_status status = ts_model_file_write(&content, &model->saved, size, &model->error);
     if (!status) *bytes = model->saved;
     return status;
 }

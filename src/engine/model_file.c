@@ -59,7 +59,8 @@ tess_status ts_model_file_read_floats(const ts_safetensors *file, const char *na
     return TESS_OK;
 }
 
-bool ts_model_file_is_half(const ts_safetensors *file, const ts_params *params) {
+/* Are all convolution weights of `params` F16 in the file? Then a split store holds them exactly. */
+static bool is_half(const ts_safetensors *file, const ts_params *params) {
     for (int i = 0; i < ts_params_count(params); i++) {
         const ts_param *param = ts_params_at(params, i);
         const ts_file_tensor *tensor = param->layout == TS_PARAM_CONV ? ts_safetensors_find(file, param->name) : NULL;
@@ -82,6 +83,18 @@ tess_status ts_model_file_read_params(const ts_safetensors *file, const ts_param
     }
     ts_free(room);
     return status;
+}
+
+tess_status ts_model_file_load(const ts_safetensors *file, const ts_params *params, float **values, uint16_t **halves,
+                               ts_error *err) {
+    const bool split = is_half(file, params);
+    const size_t half_count = split ? ts_params_split(params, TS_PARAM_CONV) : 0;
+    const size_t floats = split ? ts_params_split(params, TS_PARAM_PLAIN) : ts_params_floats(params);
+    *values = ts_calloc(floats + 1, sizeof(float));
+    if (split) *halves = ts_calloc(half_count + 1, sizeof(uint16_t));
+    if (!*values || (split && !*halves))
+        return ts_fail_memory(err, floats * sizeof(float) + half_count * sizeof(uint16_t));
+    return ts_model_file_read_params(file, params, *values, *halves, err);
 }
 
 tess_status ts_model_file_read_quantizer(const ts_safetensors *file, ts_quantizer *quantizer,
@@ -122,18 +135,18 @@ typedef struct listing {
     size_t used;
 } listing;
 
-static void list_params(listing *l, const ts_params *params, ts_store store, int half) {
-    for (int i = 0; params && i < ts_params_count(params); i++) {
-        const ts_param *param = ts_params_at(params, i);
+static void list_weights(listing *l, const ts_model_weights *w) {
+    for (int i = 0; w->params && i < ts_params_count(w->params); i++) {
+        const ts_param *param = ts_params_at(w->params, i);
         float *out = l->room + l->used;
-        ts_param_write_store(param, store, out);
-        l->sources[l->count++] = source(param->name, half ? TS_F16 : TS_F32, param->rank, param->dims, out);
+        ts_param_write_store(param, w->store, out);
+        l->sources[l->count++] = source(param->name, w->half ? TS_F16 : TS_F32, param->rank, param->dims, out);
         l->used += param->count;
     }
 }
 
 /* F32 first, then F16, then bytes: so everything lies aligned. */
-static void list_content(listing *l, const ts_model_content *content, int half, table_name *names) {
+static void list_content(listing *l, const ts_model_content *content, table_name *names) {
     const int levels = ts_quantizer_levels(content->quantizer);
     const int dims[3] = {levels, ts_quantizer_size(content->quantizer), ts_quantizer_dim(content->quantizer)};
     if (levels > 0) {
@@ -141,10 +154,9 @@ static void list_content(listing *l, const ts_model_content *content, int half, 
                                         ts_quantizer_codebook(content->quantizer));
         l->sources[l->count++] = source("quantizer.bits", TS_F32, 2, dims, ts_quantizer_bits(content->quantizer));
     }
-    const bool prior_first = half && !content->prior_half;
-    if (prior_first) list_params(l, content->prior, content->prior_store, 0);
-    list_params(l, content->params, content->store, half);
-    if (!prior_first) list_params(l, content->prior, content->prior_store, content->prior_half);
+    const ts_model_weights *const all[] = {&content->nets, &content->prior, &content->upscaler};
+    for (int i = 0; i < 6; i++)
+        if (all[i % 3]->half == (i >= 3)) list_weights(l, all[i % 3]);
     for (int level = 0; level < levels; level++) {
         if (!content->tables || !content->tables[level]) continue;
         const int length = (int)content->table_bytes[level];
@@ -153,18 +165,19 @@ static void list_content(listing *l, const ts_model_content *content, int half, 
     }
 }
 
-tess_status ts_model_file_write(const ts_model_content *content, int half, uint8_t **bytes, size_t *size,
-                                ts_error *err) {
+tess_status ts_model_file_write(const ts_model_content *content, uint8_t **bytes, size_t *size, ts_error *err) {
     const int levels = ts_quantizer_levels(content->quantizer);
-    const ts_params *prior = content->prior;
-    const size_t most = (size_t)ts_params_count(content->params) + (prior ? (size_t)ts_params_count(prior) : 0) + 2 +
-                        (size_t)levels;
-    const size_t floats = ts_params_floats(content->params) + (prior ? ts_params_floats(prior) : 0);
+    const ts_params *const all[] = {content->nets.params, content->prior.params, content->upscaler.params};
+    size_t most = 2 + (size_t)levels, floats = 0;
+    for (int i = 0; i < 3; i++) {
+        most += all[i] ? (size_t)ts_params_count(all[i]) : 0;
+        floats += all[i] ? ts_params_floats(all[i]) : 0;
+    }
     listing list = {.sources = ts_calloc(most, sizeof *list.sources), .room = ts_alloc_floats(floats + 1)};
     table_name *names = ts_calloc((size_t)levels, sizeof *names);
     tess_status status = list.sources && names && list.room ? TESS_OK : ts_fail_memory(err, floats * sizeof(float));
     if (!status) {
-        list_content(&list, content, half, names);
+        list_content(&list, content, names);
         const ts_metadata metadata[] = {{"format", "pt"}, {"tesserae", content->json}};
         status = ts_safetensors_write(bytes, size, list.sources, list.count, metadata, 2, err);
     }

@@ -9,27 +9,29 @@
 
 #include <stdbool.h>
 
+typedef struct ts_model_weights {
+    const ts_params *params; /* NULL: none */
+    ts_store store;
+    bool half; /* written as F16, else as F32 */
+} ts_model_weights;
+
 /* What goes into a model file; everything is borrowed. */
 typedef struct ts_model_content {
-    const char *json;        /* the config, terminated: __metadata__.tesserae */
-    const ts_params *params; /* encoder.* and decoder.* */
-    ts_store store;
-    ts_quantizer *quantizer;      /* codebook and bits (VQ only) */
-    const uint8_t *const *tables; /* [levels], each entropy.{level} or NULL; or NULL */
-    const size_t *table_bytes;    /* [levels] */
-    const ts_params *prior;       /* prior.*, or NULL */
-    ts_store prior_store;
-    int prior_half;
+    const char *json;                       /* the config, terminated: __metadata__.tesserae */
+    ts_quantizer *quantizer;                /* codebook and bits (VQ only) */
+    const uint8_t *const *tables;           /* [levels], each entropy.{level} or NULL; or NULL */
+    const size_t *table_bytes;              /* [levels] */
+    ts_model_weights nets, prior, upscaler; /* encoder.* and decoder.*, prior.*, upscaler.* */
 } ts_model_content;
 
-/* Writes the file: the nets' weights as F32 or (half) F16, the prior's by prior_half, codebook and bits always F32.
- * *bytes is the caller's (ts_free).
- * Errors: MEMORY, TOO_LARGE. */
-tess_status ts_model_file_write(const ts_model_content *content, int half, uint8_t **bytes, size_t *size,
-                                ts_error *err);
+/* Writes the file; codebook and bits are always F32. *bytes is the caller's (ts_free). Errors: MEMORY, TOO_LARGE. */
+tess_status ts_model_file_write(const ts_model_content *content, uint8_t **bytes, size_t *size, ts_error *err);
 
-/* Are all convolution weights of `params` F16 in the file? Then a split store holds them exactly. */
-bool ts_model_file_is_half(const ts_safetensors *file, const ts_params *params);
+/* Reads every entry of `params` from tensors of those names (F32, F16 or BF16) into a new store, which is the caller's
+ * also after an error: a split one, with *halves, if the file's convolution weights are all F16.
+ * Errors: MODEL (missing, wrong type or shape, not finite: the sentence names the tensor), MEMORY. */
+tess_status ts_model_file_load(const ts_safetensors *file, const ts_params *params, float **values, uint16_t **halves,
+                               ts_error *err);
 
 /* Reads every entry of `params` from tensors of those names (F32, F16 or BF16) into the store `values`, or with `halves`
  * (else NULL) into the split store of both.

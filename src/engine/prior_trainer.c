@@ -107,7 +107,7 @@ static tess_status take_prior(tess_trainer *t, const tess_model *model) {
     float *room = ts_alloc_floats(ts_params_largest(p->params));
     if (!room) return ts_fail_memory(&t->error, ts_params_largest(p->params) * sizeof *room);
     for (int i = 0; i < ts_params_count(p->params); i++) {
-        ts_param_write_store(ts_params_at(model->prior, i), ts_model_prior_store(model), room);
+        ts_param_write_store(ts_params_at(model->prior.params, i), ts_part_store(&model->prior), room);
         ts_param_read(ts_params_at(p->params, i), p->values, room);
     }
     ts_free(room);
@@ -126,7 +126,7 @@ tess_status ts_prior_trainer_init(tess_trainer *t, const void *model, size_t siz
     tess_status status = p->tokenizer ? tess_model_load(p->tokenizer, model, size) : ts_fail_memory(&t->error, size);
     if (p->tokenizer && status < 0) t->error = p->tokenizer->error;
     if (status >= 0) status = ts_prior_trainer_check(t);
-    if (status >= 0 && p->tokenizer->prior && same_prior(&p->tokenizer->config.prior, &t->config.prior))
+    if (status >= 0 && p->tokenizer->prior.params && same_prior(&p->tokenizer->config.prior, &t->config.prior))
         status = take_prior(t, p->tokenizer);
     if (status >= 0) status = ts_seal_reads(t, p->tokenizer->config.reads, p->tokenizer->config.reads_count);
     if (status >= 0) return TESS_OK;

@@ -76,15 +76,12 @@ tess_status ts_prior_trainer_model(tess_trainer *t, int half, uint8_t **bytes, s
         return ts_fail(&t->error, TESS_ERR_STATE,
                        "A prior belongs to a model: give the trainer that model (init) first.");
     const ts_model_content content = {.json = t->json,
-                                      .params = m->params,
-                                      .store = ts_model_store(m),
                                       .quantizer = m->quantizer,
                                       .tables = (const uint8_t *const *)m->tables,
                                       .table_bytes = m->table_bytes,
-                                      .prior = p->params,
-                                      .prior_store = {.values = p->ema},
-                                      .prior_half = half};
-    return ts_model_file_write(&content, m->halves != NULL, bytes, size, &t->error);
+                                      .nets = {m->params, ts_model_store(m), m->halves != NULL},
+                                      .prior = {p->params, {.values = p->ema}, half != 0}};
+    return ts_model_file_write(&content, bytes, size, &t->error);
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */

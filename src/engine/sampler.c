@@ -113,7 +113,7 @@ tess_status tess_sampler_prompt(tess_sampler *sampler, const char *utf8, size_t 
         return TESS_OK;
     }
     if (!utf8) return ts_fail(&sampler->error, TESS_ERR_INPUT, "There is no text of the prompt.");
-    if (!sampler->model->prior) return no_prior(sampler);
+    if (!sampler->model->prior.params) return no_prior(sampler);
     if (!c->words)
         return ts_fail(&sampler->error, TESS_ERR_INPUT, "The prior of %.60s knows no words: leave the prompt empty%s.",
                        sampler->model->config.name, c->classes ? ", and choose a class" : "");
@@ -147,7 +147,7 @@ uint16_t *tess_sampler_begin(tess_sampler *sampler, int height, int width, uint8
     drop_job(sampler);
     ts_clear(&sampler->error);
     const ts_prior_config *c = &sampler->model->config.prior;
-    if (!sampler->model->prior) {
+    if (!sampler->model->prior.params) {
         no_prior(sampler);
         return NULL;
     }

@@ -21,7 +21,8 @@ static int pictures(const tess_sampler *s) {
 static tess_status build(tess_sampler *s) {
     const ts_config *c = &s->model->config;
     tess_status status = TESS_OK;
-    if (!s->weights) status = ts_weights_over(s->model->prior, ts_model_prior_store(s->model), &s->weights, &s->error);
+    if (!s->weights)
+        status = ts_weights_over(s->model->prior.params, ts_part_store(&s->model->prior), &s->weights, &s->error);
     if (status >= 0) status = ts_graph_new(TS_GRAPH_INFERENCE, &s->graph, &s->error);
     if (status < 0) return status;
     s->pictures = pictures(s);

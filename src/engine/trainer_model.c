@@ -123,12 +123,11 @@ static tess_status write_model(tess_trainer *t, int half, uint8_t *const *tables
         status = ts_autoencoder_params(&t->config, nets, &t->error); /* the same offsets, without the codebook */
     if (status >= 0) {
         ts_model_content content = {.json = t->json,
-                                    .params = nets,
-                                    .store = {.values = t->ema},
                                     .quantizer = t->view.quantizer,
                                     .tables = (const uint8_t *const *)tables,
-                                    .table_bytes = bytes};
-        status = ts_model_file_write(&content, half, made, size, &t->error);
+                                    .table_bytes = bytes,
+                                    .nets = {nets, {.values = t->ema}, half != 0}};
+        status = ts_model_file_write(&content, made, size, &t->error);
     }
     ts_params_free(nets);
     return status;

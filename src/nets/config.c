@@ -6,6 +6,7 @@
 #include "nets/config_prior.h"
 #include "nets/config_read.h"
 #include "nets/config_train.h"
+#include "nets/config_upscaler.h"
 #include "nets/discriminator.h"
 #include "nets/layers.h"
 
@@ -64,26 +65,12 @@ static void read_quantizer(const ts_json *doc, int object, ts_quantizer_config *
     ts_section_close(&s);
 }
 
-/* 16 hexadecimal digits. */
-static bool read_fingerprint(const ts_json *doc, int value, uint64_t *out) {
-    static const char digits[] = "0123456789abcdef";
-    char text[17];
-    *out = 0;
-    if (!ts_json_string(doc, value, text, sizeof text) || strlen(text) != 16) return false;
-    for (const char *c = text; *c; c++) {
-        const char *digit = strchr(digits, *c);
-        if (!digit) return false;
-        *out = *out << 4 | (uint64_t)(digit - digits);
-    }
-    return true;
-}
-
 static void read_reads(ts_section *s, ts_config *c) {
     const int list = ts_section_get(s, "reads");
     if (list == TS_JSON_NONE) return;
     bool good = ts_json_typeof(s->doc, list) == TS_JSON_ARRAY && ts_json_length(s->doc, list) <= TS_READS_MAX;
     for (int it = ts_json_first(s->doc, list); good && it != TS_JSON_NONE; it = ts_json_next(s->doc, list, it)) {
-        good = read_fingerprint(s->doc, it, &c->reads[c->reads_count]);
+        good = ts_section_fingerprint(s->doc, it, &c->reads[c->reads_count]);
         c->reads_count += good;
     }
     if (!good) ts_section_fail(s, "reads", "must be a list of at most 32 fingerprints, 16 hexadecimal digits each");
@@ -122,12 +109,12 @@ static tess_status check_fit(const ts_config *c, ts_error *err) {
 
 static tess_status parse_root(const ts_json *doc, ts_config *c, ts_error *err) {
     tess_status status = TESS_OK;
-    int format = 0, count = 2;
+    int count = 2;
     ts_section s = ts_section_open(doc, 0, "", false, &status, err);
-    ts_section_int(&s, "format", 1, 1 << 30, true, &format);
-    if (status >= 0 && format != 1) {
-        return ts_fail(err, TESS_ERR_VERSION, "Config: format %d is newer than this library reads (1).", format);
-    }
+    ts_section_format(&s);
+    if (ts_section_get(&s, "part_of") != TS_JSON_NONE)
+        ts_section_fail(&s, "part_of", "makes this a part of another model: load that one, then add this to it");
+    if (status < 0) return status;
     c->range[0] = -1;
     c->range[1] = 1;
     ts_section_string(&s, "name", c->name, sizeof c->name);
@@ -136,7 +123,7 @@ static tess_status parse_root(const ts_json *doc, ts_config *c, ts_error *err) {
     ts_section_floats(&s, "range", 2, 2, -1000, 1000, c->range, &count);
     int encoder = ts_section_get(&s, "encoder"), decoder = ts_section_get(&s, "decoder");
     int quantizer = ts_section_get(&s, "quantizer"), train = ts_section_get(&s, "train");
-    int prior = ts_section_get(&s, "prior");
+    int prior = ts_section_get(&s, "prior"), upscaler = ts_section_get(&s, "upscaler");
     read_reads(&s, c);
     ts_section_get(&s, "notes"); /* free text or objects for people: recipe, metrics, provenance */
     ts_section_close(&s);
@@ -148,6 +135,7 @@ static tess_status parse_root(const ts_json *doc, ts_config *c, ts_error *err) {
     status = ts_layers_parse(doc, decoder, "decoder", c->quantizer.dim, c->decoder, &c->decoder_count, err);
     if (status < 0) return status;
     ts_config_read_prior(doc, prior, &c->quantizer, &c->prior, &status, err);
+    ts_config_read_upscaler(doc, upscaler, ts_config_factor(c), &c->upscaler, &status, err);
     ts_config_read_train(doc, train, &c->quantizer, &c->train, &status, err);
     if (status < 0) return status;
     return check_fit(c, err);

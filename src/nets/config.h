@@ -127,6 +127,19 @@ typedef struct ts_prior_config {
     int classes;        /* 0: none */
 } ts_prior_config;
 
+/* Of nets/upscaler.h: the net for one factor. */
+typedef struct ts_upscaler_net {
+    int width,
+        blocks;    /* channels and residual blocks at a quarter of the large picture; width 0: there is no such net */
+    int mid, tail; /* the same at an eighth */
+} ts_upscaler_net;
+
+typedef struct ts_upscaler_config {
+    ts_upscaler_net by2, by4;
+} ts_upscaler_config;
+
+static inline bool ts_upscaler_any(const ts_upscaler_config *u) { return u->by2.width > 0 || u->by4.width > 0; }
+
 typedef struct ts_prior_train_config {
     bool on; /* "train.prior" is there: training is the prior's */
     int batch, steps, warmup;
@@ -159,6 +172,7 @@ typedef struct ts_config {
     int encoder_count, decoder_count;
     ts_quantizer_config quantizer;
     ts_prior_config prior;
+    ts_upscaler_config upscaler;
     ts_train_config train;
 } ts_config;
 

@@ -108,6 +108,27 @@ void ts_section_floats(ts_section *s, const char *key, int min_count, int max_co
     ts_section_fail(s, key, sentence);
 }
 
+void ts_section_format(ts_section *s) {
+    int format = 0;
+    ts_section_int(s, "format", 1, 1 << 30, true, &format);
+    if (*s->status >= 0 && format != 1)
+        *s->status = ts_fail(s->err, TESS_ERR_VERSION, "Config: format %d is newer than this library reads (1).",
+                             format);
+}
+
+bool ts_section_fingerprint(const ts_json *doc, int value, uint64_t *out) {
+    static const char digits[] = "0123456789abcdef";
+    char text[17];
+    *out = 0;
+    if (!ts_json_string(doc, value, text, sizeof text) || strlen(text) != 16) return false;
+    for (const char *c = text; *c; c++) {
+        const char *digit = strchr(digits, *c);
+        if (!digit) return false;
+        *out = *out << 4 | (uint64_t)(digit - digits);
+    }
+    return true;
+}
+
 void ts_section_close(ts_section *s) {
     char key[40];
     if (*s->status < 0) return;

@@ -32,6 +32,10 @@ void ts_section_choice(ts_section *s, const char *key, const char *const *names,
 /* An array of low..high numbers; *count stays when missing. */
 void ts_section_floats(ts_section *s, const char *key, int min_count, int max_count, double low, double high,
                        float *out, int *count);
+/* The member "format", which must be there and be 1; else INPUT or VERSION. */
+void ts_section_format(ts_section *s);
+/* Reads 16 hexadecimal digits; false: the value is something else. */
+bool ts_section_fingerprint(const ts_json *doc, int value, uint64_t *out);
 /* Ends: a member that nobody asked for is an error that names it. */
 void ts_section_close(ts_section *s);
 /* Records "path.key: sentence". */

@@ -28,8 +28,8 @@ export default defineConfig({
       registerType: 'prompt',
       workbox: {
         globPatterns: ['**/*.{html,js,css,wasm,safetensors,svg,png,jpg,jpeg,webp}'],
-        globIgnores: ['**/inline-*.js', '**/lpips-*', '**/avatars-*.safetensors'], // the core as text, for sandboxes: this page has the .wasm files
-        runtimeCaching: [{ urlPattern: /\/assets\/(lpips-[^/]*|avatars-[^/]*\.safetensors)$/, handler: 'CacheFirst', options: { cacheName: 'on-demand' } }], // fetched when it is asked for
+        globIgnores: ['**/inline-*.js', '**/lpips-*', '**/avatars-*.safetensors', '**/*.{upscaler,prior}-*.safetensors'], // the core as text, for sandboxes: this page has the .wasm files
+        runtimeCaching: [{ urlPattern: /\/assets\/(lpips-[^/]*|(avatars|[^/]*\.(upscaler|prior))-[^/]*\.safetensors)$/, handler: 'CacheFirst', options: { cacheName: 'on-demand' } }], // fetched when it is asked for
         maximumFileSizeToCacheInBytes: 16 * 2 ** 20,
         cleanupOutdatedCaches: true,
       },
