@@ -163,6 +163,25 @@ const uint16_t *tess_sampler_tokens(const tess_sampler *sampler, int *levels, in
 /* [height][width]: 1 where the token is settled. NULL before the first step. */
 const uint8_t *tess_sampler_known(const tess_sampler *sampler);
 
+/* ---- upscaler: a small picture -> a large one ---------------------------------------------------------------- */
+typedef struct tess_upscaler tess_upscaler;
+
+/* The model must be loaded and outlive the upscaler; jobs need one with an upscaler (info: "upscaler"), from its own file or
+ * added as a part. */
+tess_upscaler *tess_upscaler_new(const tess_model *model);
+void tess_upscaler_free(tess_upscaler *upscaler);
+const char *tess_upscaler_message(const tess_upscaler *upscaler);
+/* Options: "factor" 2 or 4 (4), "sharpness" 0..1 (1): 0 the smooth answer of least error, 1 the sharp one that the decoder
+ * draws, between them their mixture; "threads" >= 1; "tile" as for decoders. */
+tess_status tess_upscaler_set(tess_upscaler *upscaler, const char *option, double value);
+/* Starts a job: returns where to write width*height*channels bytes of pixels, or NULL (see message). */
+uint8_t *tess_upscaler_begin(tess_upscaler *upscaler, int width, int height, int channels);
+/* MORE, DONE or an error, which ends the job: MODEL (no upscaler, or none for the factor), TOO_LARGE, MEMORY. */
+tess_status tess_upscaler_step(tess_upscaler *upscaler);
+double tess_upscaler_progress(const tess_upscaler *upscaler); /* 0..1 */
+/* After DONE: the large picture, channels 4 if the small one had alpha (which is enlarged bicubically), else 3. */
+const uint8_t *tess_upscaler_pixels(const tess_upscaler *upscaler, int *width, int *height, int *channels);
+
 /* ---- trainer ----------------------------------------------------------------------------------------------- */
 typedef struct tess_trainer tess_trainer;
 

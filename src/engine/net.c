@@ -4,11 +4,28 @@
 #include "base/parallel.h"
 #include "nets/autoencoder.h"
 
+static void build_encoder(ts_net *net) {
+    net->out = ts_autoencoder_encoder(net->graph, net->config, net->weights, net->in);
+}
+
+static void build_decoder(ts_net *net) {
+    net->out = ts_autoencoder_decoder(net->graph, net->config, net->weights, net->in);
+}
+
 tess_status ts_net_init(ts_net *net, const tess_model *model, bool encoder, ts_error *err) {
-    *net = (ts_net){.config = &model->config, .encoder = encoder, .in = TS_NONE, .out = TS_NONE};
+    const ts_config *c = &model->config;
+    const ts_net_kind kind = encoder
+                                 ? (ts_net_kind){ts_config_factor(c), 3, ts_config_encoder_radius(c), build_encoder,
+                                                 NULL}
+                                 : (ts_net_kind){1, c->quantizer.dim, ts_config_decoder_radius(c), build_decoder, NULL};
+    return ts_net_init_kind(net, model, kind, model->params, ts_model_store(model), err);
+}
+
+tess_status ts_net_init_kind(ts_net *net, const tess_model *model, ts_net_kind kind, const ts_params *params,
+                             ts_store store, ts_error *err) {
+    *net = (ts_net){.config = &model->config, .kind = kind, .in = TS_NONE, .out = TS_NONE, .more = TS_NONE};
     net->factor = ts_config_factor(net->config);
-    net->halo = encoder ? ts_config_encoder_radius(net->config) : ts_config_decoder_radius(net->config);
-    return ts_weights_over(model->params, ts_model_store(model), &net->weights, err);
+    return ts_weights_over(params, store, &net->weights, err);
 }
 
 static void drop_graph(ts_net *net) {
@@ -28,12 +45,12 @@ static tess_status build_graph(ts_net *net, int height, int width, ts_error *err
     const tess_status status = ts_graph_new(TS_GRAPH_INFERENCE, &net->graph, err);
     if (status) return status;
     ts_graph *g = net->graph;
-    const int scale = net->encoder ? net->factor : 1;
-    const int channels = net->encoder ? 3 : net->config->quantizer.dim;
-    net->in = ts_graph_input(g, (ts_shape){1, height * scale, width * scale, channels}, false);
-    net->out = net->encoder ? ts_autoencoder_encoder(g, net->config, net->weights, net->in)
-                            : ts_autoencoder_decoder(g, net->config, net->weights, net->in);
+    const int scale = net->kind.scale;
+    net->in = ts_graph_input(g, (ts_shape){1, height * scale, width * scale, net->kind.channels}, false);
+    net->out = net->more = TS_NONE;
+    net->kind.build(net);
     ts_graph_output(g, net->out);
+    if (net->more != TS_NONE) ts_graph_output(g, net->more);
     net->height = height;
     net->width = width;
     net->next = 0;
@@ -47,7 +64,7 @@ static int least(int a, int b) { return a < b ? a : b; }
 static int cut(int extent, int parts, int index) { return (int)((int64_t)extent * index / parts); }
 
 static int window_extent(const ts_net *net, int side, int grid) {
-    return net->halo >= TS_RADIUS_WHOLE ? grid : least(grid, side + 2 * net->halo);
+    return net->kind.halo >= TS_RADIUS_WHOLE ? grid : least(grid, side + 2 * net->kind.halo);
 }
 
 /* The largest side whose windows keep every tensor within TS_NET_TENSOR. */
@@ -111,7 +128,7 @@ tess_status ts_net_tile(ts_net *net, int grid_width, int grid_height, ts_span ar
     if (net->threads != threads) drop_graph(net);
     net->threads = threads;
     tess_status status = TESS_OK;
-    if (net->halo >= TS_RADIUS_WHOLE) {
+    if (net->kind.halo >= TS_RADIUS_WHOLE) {
         side = TS_MAX_SIDE;
         status = check_whole(net, err);
     } else if (side == 0) {
@@ -143,8 +160,8 @@ static void widen(int begin, int extent, int halo, int grid, int *from, int *cou
 ts_span ts_net_window(const ts_net *net, int tile) {
     const ts_span core = ts_net_core(net, tile);
     ts_span window;
-    widen(core.x, core.width, net->halo, net->grid_width, &window.x, &window.width);
-    widen(core.y, core.height, net->halo, net->grid_height, &window.y, &window.height);
+    widen(core.x, core.width, net->kind.halo, net->grid_width, &window.x, &window.width);
+    widen(core.y, core.height, net->kind.halo, net->grid_height, &window.y, &window.height);
     return window;
 }
 
@@ -160,6 +177,8 @@ tess_status ts_net_prepare(ts_net *net, ts_span window, ts_error *err) {
 float *ts_net_input(ts_net *net) { return ts_graph_data(net->graph, net->in); }
 
 const float *ts_net_output(ts_net *net) { return ts_graph_data(net->graph, net->out); }
+
+const float *ts_net_more(ts_net *net) { return ts_graph_data(net->graph, net->more); }
 
 bool ts_net_run(ts_net *net, ts_pool *pool) {
     const uint64_t macs = TS_NET_MACS * (uint64_t)ts_pool_threads(pool);

@@ -1,4 +1,4 @@
-/* net.h - one half of the autoencoder run over a picture in windows that fit in memory.
+/* net.h - a net, such as a half of the autoencoder, run over a picture in windows that fit in memory.
  *
  * A window is a tile plus the receptive field around it, clipped at the picture's borders. A picture's tiles follow from
  * its size and the model alone, never from the region that is wanted, from threads or from memory: fast convolutions
@@ -15,24 +15,38 @@ typedef struct ts_span {
     int x, y, width, height;
 } ts_span;
 
-typedef struct ts_net {
+typedef struct ts_net ts_net;
+
+/* What a net is, besides its weights. */
+typedef struct ts_net_kind {
+    int scale, channels; /* of its input: places along a side of a latent, and their channels */
+    int halo;            /* in latents; TS_RADIUS_WHOLE if the net looks across the picture */
+    /* Appends the net to net->graph: from net->in to net->out, and to net->more if it gives two tensors. */
+    void (*build)(ts_net *net);
+    const void *context; /* of build; borrowed */
+} ts_net_kind;
+
+struct ts_net {
     const ts_config *config;
-    bool encoder;
-    int factor, halo; /* halo in latents; TS_RADIUS_WHOLE if the net looks across the picture */
+    ts_net_kind kind;
+    int factor; /* pixels along a side of a latent */
     ts_weights *weights;
     ts_graph *graph; /* for windows of the size below */
     int width, height, threads;
-    ts_tensor in, out;
+    ts_tensor in, out, more;
     int next;      /* node of the graph to go on from */
     uint64_t done; /* multiply-adds of the running window, about */
     /* tiles of the current picture: columns x rows, of which `wanted` (in tiles) are run */
     int grid_width, grid_height;
     int columns, rows;
     ts_span wanted;
-} ts_net;
+};
 
-/* An empty net; it borrows the model. Free with ts_net_free whatever this returned. */
+/* An encoder or a decoder; it borrows the model. Free with ts_net_free whatever this returned. */
 tess_status ts_net_init(ts_net *net, const tess_model *model, bool encoder, ts_error *err);
+/* The same for a net of another kind, over parameters of its own. */
+tess_status ts_net_init_kind(ts_net *net, const tess_model *model, ts_net_kind kind, const ts_params *params,
+                             ts_store store, ts_error *err);
 void ts_net_free(ts_net *net);
 
 /* Cuts a grid into tiles of at most side x side latents and takes those that `area` touches; side 0: the largest of a
@@ -48,6 +62,7 @@ ts_span ts_net_window(const ts_net *net, int tile); /* what it looks at */
 tess_status ts_net_prepare(ts_net *net, ts_span window, ts_error *err);
 float *ts_net_input(ts_net *net);
 const float *ts_net_output(ts_net *net);
+const float *ts_net_more(ts_net *net); /* the second output, if there is one */
 /* Does some tens of milliseconds of work; true when the output is complete. The next call starts anew. */
 bool ts_net_run(ts_net *net, ts_pool *pool);
 /* How much of the running window is done: 0 before its input is wanted, below 1. */
