@@ -16,8 +16,11 @@ bool picture_read(const char *path, int channels, ts_image *image, char fault[FA
 bool picture_write(const char *path, const ts_image *image, char fault[FAULT_SIZE]);
 
 /* Loads a model from `path`, or if that is NULL from $TESSERAE_MODEL, or models/photo.safetensors beside the program.
- * NULL after a
- * fault. Free with tess_model_free. */
+ * NULL after a fault. Free with tess_model_free. */
 tess_model *model_read(const char *path, const char *program, char fault[FAULT_SIZE]);
+/* Adds a part, "upscaler" or "prior", to a model that model_read gave for the same path and program: the file `from`, or if
+ * that is NULL, NAME.PART.safetensors beside the model; a model whose own file holds the part keeps that. */
+bool part_read(tess_model *model, const char *part, const char *from, const char *path, const char *program,
+               char fault[FAULT_SIZE]);
 
 #endif
