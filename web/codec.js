@@ -28,6 +28,7 @@ const ENCODE = [...TASK, 'quality', 'bpp', 'targetSize', 'effort', 'alpha', 'mea
 const TOKENIZE = [...TASK, 'quality', 'effort'];
 const TOKENS = [...TASK, 'levels', 'strict'];
 const RENDER = [...TASK, 'region', 'onTile'];
+const UPSCALE = [...TASK, 'factor', 'sharpness', 'part'];
 const DECODE = [...TASK, 'region', 'levels', 'strict', 'onTile', 'model'];
 
 /** Pixels ready to be sent: moved if they are ours or given away, and never with the rest of a larger buffer.
@@ -209,6 +210,18 @@ export class Codec {
       sample: (args, call) => this.#studio.call('sample', args, call),
       paint: (tokens, { signal }) => this.detokenize(tokens, { signal }),
     });
+  }
+
+  /** @param {import('./types').ImageInput} image @param {import('./types').UpscaleOptions} [options] */
+  async upscale(image, options = {}) {
+    checkOptions('upscale', options, UPSCALE);
+    const { factor = 4, sharpness = 1, part } = options;
+    if (factor !== 2 && factor !== 4) throw new TesseraeError('ERR_OPTION', `factor is ${factor}; it must be 2 or 4.`);
+    if (!(sharpness >= 0 && sharpness <= 1))
+      throw new TesseraeError('ERR_OPTION', `sharpness is ${sharpness}; it must be a number from 0 (smooth) to 1 (sharp).`);
+    const pixels = await this.#read(image, options);
+    const args = { ...sendable(pixels, options.transfer), options: { factor, sharpness } };
+    return toImageData(await this.#parts.call('upscaler', part, 'upscale', args, callOptions(options)));
   }
 
   /** @param {'decode' | 'detokenize' | 'decodeLatents'} op @param {any} input @param {import('./types').DecodeOptions} options */

@@ -70,6 +70,7 @@ export class Core extends Memory {
   add(bytes) {
     if (!this.handles.model) throw new TesseraeError('ERR_STATE', 'No model is loaded; call createCodec first.');
     this.drop('sampler');
+    this.drop('upscaler');
     this.lend(bytes, (at, size) => this.must('model', 'add', at, size));
     return this.info(bytes);
   }
@@ -102,12 +103,13 @@ export class Core extends Memory {
     this.drop('encoder');
     this.drop('decoder');
     this.drop('sampler');
+    this.drop('upscaler');
     this.drop('model');
   }
 
   /**
    * Options stay with a handle, and so does its memory: every job gets a new one.
-   * @param {'encoder' | 'decoder' | 'sampler'} kind
+   * @param {'encoder' | 'decoder' | 'sampler' | 'upscaler'} kind
    */
   begin(kind) {
     if (!this.handles.model) throw new TesseraeError('ERR_STATE', 'No model is loaded; call createCodec first.');
@@ -382,7 +384,7 @@ export class Core extends Memory {
 }
 
 /** @param {Uint8Array | Uint8ClampedArray} data RGBA */
-function isOpaque(data) {
+export function isOpaque(data) {
   for (let i = 3; i < data.length; i += 4) if (data[i] !== 255) return false;
   return true;
 }

@@ -35,6 +35,8 @@ const KINDS = {
   topK: number,
   topP: number,
   guidance: number,
+  factor: number,
+  sharpness: number,
   prompt: text,
   measure: flag,
   strict: flag,

@@ -69,6 +69,8 @@ export const OPS = {
   },
   /** { count, seed, prompt, options, grid, given? } -> undefined; progress holds { sample }: a GenerateStep without preview */
   sample: { serial: true, sends: none, returns: none },
+  /** { pixels, transfer, options } -> Pixels */
+  upscale: { serial: true, sends: pixels, returns: (v) => [v.data.buffer] },
   /** { encode, width, height } -> { tile, window }[] */
   tiles: { sends: none, returns: none },
   /** { a, b, features? } Pixels of one size -> { mse, psnr, ssim, msSsim, lpips? } */

@@ -8,6 +8,7 @@ import { TesseraeError, toWire } from './errors.js';
 import { OPS } from './protocol.js';
 import { sample } from './sampler-core.js';
 import * as trainer from './trainer-core.js';
+import { upscale } from './upscaler-core.js';
 import { checkStudio, hasRelaxed, modules, whyAlone } from './wasm.js';
 
 const SLICE_MS = 30;
@@ -142,6 +143,7 @@ const table = {
   decodeLatents: (core, args) => core.decodeLatents(args),
   encodeGrid: (core, args) => core.encodeGrid(args),
   sample: (core, args) => sample(core, args),
+  upscale: (core, args) => upscale(core, args),
   tiles: (core, args) => core.tiles(args),
   compare: (core, args) => core.compare(args),
   'trainer.create': (core, args) => trainer.createTrainer(core, args),

@@ -24,7 +24,7 @@ export type Progress =
   | { status: 'download'; file: string; loaded: number; total: number | undefined }
   | { status: 'download-total'; loaded: number; total: number | undefined; files: Record<string, { loaded: number; total?: number }> }
   | { status: 'ready'; backend: Backend }
-  | { status: 'work'; stage: 'encode' | 'decode' | 'sample'; done: number; total: number };
+  | { status: 'work'; stage: 'encode' | 'decode' | 'sample' | 'upscale'; done: number; total: number };
 export interface Backend {
   where: 'worker' | 'blob-worker' | 'inline-worker' | 'same-thread' | 'node-worker' | 'node';
   /** Which WebAssembly build runs. */
@@ -51,7 +51,7 @@ export interface LoadOptions extends TaskOptions {
   backend?: 'auto' | BuildName;
   /** Overrides for odd bundlers, CSPs and CDNs. */
   workerURL?: string | URL;
-  /** The core to run: tesserae-*.wasm (the codec) or tesserae-studio-*.wasm (everything; a trainer, LPIPS and generate need it). */
+  /** The core to run: tesserae-*.wasm (the codec) or tesserae-studio-*.wasm (everything; a trainer, LPIPS, generate and upscale need it). */
   wasmURL?: string | URL;
   wasmModule?: WebAssembly.Module;
   fetch?: typeof fetch;
@@ -86,6 +86,11 @@ export interface Codec extends AsyncDisposable {
    * `await codec.generate({ prompt })` gives the pictures. Needs a model whose `tasks` have "generate".
    */
   generate(options?: GenerateOptions): Generation;
+  /**
+   * A picture two or four times as large. Needs a model whose `tasks` have "upscale"; its upscaler may be a file beside the
+   * model (NAME.upscaler.safetensors), which the first call fetches, or be given as `part`.
+   */
+  upscale(image: ImageInput, options?: UpscaleOptions): Promise<ImageData>;
   readonly codebook: Codebook;
   /** Frees WASM memory and ends the workers. Pending calls reject with AbortError. */
   dispose(): Promise<void>;
@@ -131,6 +136,14 @@ export interface DecodeOptions extends RenderOptions {
   strict?: boolean;
 }
 
+export interface UpscaleOptions extends TaskOptions {
+  /** How many times as large along each side. Default 4. */
+  factor?: 2 | 4;
+  /** 0: smooth, the answer of least error. 1 (default): sharp, with details that may have been there; it says what the small picture says. Between: their mixture. */
+  sharpness?: number;
+  /** The model's upscaler, if it is neither in the model's file nor beside it: a URL, a path (Node) or bytes. */
+  part?: ModelInput;
+}
 export interface GenerateOptions extends Pick<TaskOptions, 'signal' | 'onProgress'> {
   /** What the picture is to show, in words, for a prior with text (`model.prior.text`). Default: nothing in particular. */
   prompt?: string;

@@ -82,7 +82,7 @@ export function checkStudio(module, url) {
   if (WebAssembly.Module.exports(module).some(({ name }) => name === 'tess_trainer_new')) return;
   throw new TesseraeError(
     'ERR_LOAD',
-    'This is the codec core; training, generating and LPIPS need the studio core, which does everything. Give tesserae-studio-*.wasm as wasmURL or wasmModule.',
+    'This is the codec core; training, generating, upscaling and LPIPS need the studio core, which does everything. Give tesserae-studio-*.wasm as wasmURL or wasmModule.',
     { url },
   );
 }

@@ -123,6 +123,11 @@ tess_status ts_trainer_load_config(tess_trainer *t, const char *json, size_t siz
             &t->error, TESS_ERR_INPUT,
             "Config: there is a prior, but no train.prior. Add that to train the prior of a model, or take the "
             "prior out to train the model.");
+    if (ts_upscaler_any(&config.upscaler))
+        return ts_fail(
+            &t->error, TESS_ERR_INPUT,
+            "Config: an upscaler is not trained here; take it out, and train it for the model that comes out "
+            "(tools/train_upscaler.py).");
     ts_trainer_unload(t);
     t->config = config;
     if (config.train.prior.on) {

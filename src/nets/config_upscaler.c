@@ -28,7 +28,7 @@ void ts_config_read_upscaler(const ts_json *doc, int object, int factor, ts_upsc
     ts_section s = ts_section_open(doc, object, "upscaler", false, status, err);
     read_net(doc, ts_section_get(&s, "2"), "upscaler.2", &u->by2, status, err);
     read_net(doc, ts_section_get(&s, "4"), "upscaler.4", &u->by4, status, err);
+    ts_section_close(&s);
     if (!ts_upscaler_any(u)) ts_section_fail(&s, "", "must describe a net for a factor: \"2\", \"4\" or both");
     if (factor != MODEL_FACTOR) ts_section_fail(&s, "", "needs a model of 8 x 8 pixels to a latent");
-    ts_section_close(&s);
 }

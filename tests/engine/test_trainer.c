@@ -1,5 +1,6 @@
 /* The trainer: it learns, resumes bit-exactly, survives bad steps, and its model file loads. */
 #include "test.h"
+#include "tiny.h"
 
 #include <stdlib.h>
 
@@ -247,6 +248,8 @@ static void test_misuse(void) {
     CHECK_INT(tess_trainer_checkpoint(t, &bytes, &size), TESS_ERR_STATE);
     CHECK_INT(tess_trainer_set(t, "lr", 1), TESS_ERR_STATE);
     CHECK_INT(tess_trainer_config(t, "{", 1), TESS_ERR_INPUT);
+    CHECK_INT(tess_trainer_config(t, TINY_WHOLE_CONFIG, strlen(TINY_WHOLE_CONFIG)), TESS_ERR_INPUT);
+    CHECK(strstr(tess_trainer_message(t), "upscaler is not trained here"));
     CHECK_INT(tess_trainer_config(t, training_configs[0], strlen(training_configs[0])), TESS_OK);
     CHECK_INT(tess_trainer_step(t), TESS_ERR_STATE);
     CHECK(tess_trainer_add_image(t, 0, 0, 5, 3) == NULL);

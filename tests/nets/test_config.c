@@ -1,7 +1,7 @@
 /* The JSON config: what it reads, what it refuses, and that a refusal names the key. */
 #include "test.h"
 
-#include "nets/config.h"
+#include "nets/config_part.h"
 
 #define ENCODER                                                                                                        \
     "\"encoder\":[{\"op\":\"unshuffle\",\"factor\":4},{\"op\":\"conv\",\"out\":8,\"kernel\":3},{\"op\":\"res\"},{"     \
@@ -180,6 +180,57 @@ static void test_prior(void) {
     CHECK(p->words == 3 && p->buckets == 64 && t->batch == 2 && t->steps == 9 && t->warmup == 0 && t->seed == 7);
 }
 
+#define WITH_UPSCALER(upscaler) "{\"format\":1," ENCODER "," DECODER "," VQ ",\"upscaler\":" upscaler "}"
+
+static void test_upscaler(void) {
+    ts_config c;
+    CHECK_INT(parse("{\"format\":1," ENCODER "," DECODER "," VQ "}", &c), TESS_OK);
+    CHECK(!ts_upscaler_any(&c.upscaler));
+    CHECK_INT(parse(WITH_UPSCALER("{\"4\":{},\"2\":{\"width\":32,\"blocks\":0,\"tail\":[16,0]}}"), &c), TESS_OK);
+    const ts_upscaler_net *a = &c.upscaler.by2, *b = &c.upscaler.by4;
+    CHECK(a->width == 32 && a->blocks == 0 && a->mid == 16 && a->tail == 0);
+    CHECK(b->width == 64 && b->blocks == 6 && b->mid == 128 && b->tail == 3); /* defaults */
+    CHECK_INT(parse(WITH_UPSCALER("{\"2\":{}}"), &c), TESS_OK);
+    CHECK(a->width == 64 && b->width == 0);
+}
+
+static ts_error part_error;
+
+static tess_status parse_part(const char *json, ts_part_config *part) {
+    ts_config c;
+    CHECK_INT(parse("{\"format\":1,\"name\":\"m\"," ENCODER "," DECODER "," VQ "}", &c), TESS_OK);
+    return ts_config_parse_part(json, strlen(json), &c, 0x0123456789abcdef, part, &part_error);
+}
+
+#define PART_OF "{\"format\":1,\"part_of\":\"0123456789abcdef\""
+
+static void test_part(void) {
+    static const struct {
+        const char *json, *says;
+        tess_status status;
+    } refused[] = {
+        {"[", "", TESS_ERR_INPUT},
+        {"{\"format\":1}", "no part of a model", TESS_ERR_MODEL},
+        {"{\"format\":1,\"part_of\":\"0123456789ABCDEF\"}", "part_of must be a fingerprint", TESS_ERR_INPUT},
+        {"{\"format\":1,\"part_of\":\"0123456789abcdee\",\"upscaler\":{}}",
+         "model 0123456789abcdee, not to m, which is 0123456789abcdef", TESS_ERR_MODEL},
+        {PART_OF "}", "neither prior nor upscaler", TESS_ERR_INPUT},
+        {PART_OF ",\"upscaler\":{}}", "upscaler must describe a net", TESS_ERR_INPUT},
+        {PART_OF ",\"upscaler\":{\"3\":{}}}", "upscaler.3 is not a known key", TESS_ERR_INPUT},
+        {PART_OF ",\"upscaler\":{\"4\":{}},\"encoder\":[]}", "encoder is not a known key", TESS_ERR_INPUT},
+        {PART_OF ",\"prior\":{\"grid\":[2,2],\"width\":8,\"layers\":1,\"heads\":1}}", "quantizer of one level",
+         TESS_ERR_INPUT},
+    };
+    ts_part_config part;
+    CHECK_INT(parse_part(PART_OF ",\"upscaler\":{\"4\":{}},\"name\":\"x\",\"notes\":{}}", &part), TESS_OK);
+    CHECK(part.upscaler.by4.width == 64 && part.prior.type == TS_PRIOR_NONE);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        test_row("%s", refused[i].json);
+        CHECK_INT(parse_part(refused[i].json, &part), refused[i].status);
+        if (!CHECK(strstr(part_error.text, refused[i].says))) printf("    %s\n", part_error.text);
+    }
+}
+
 static void test_lfq(void) {
     ts_config c;
     CHECK_INT(parse("{\"format\":1," ENCODER "," DECODER ",\"quantizer\":{\"type\":\"lfq\",\"bits\":4}}", &c), TESS_OK);
@@ -322,6 +373,13 @@ static void test_refusals(void) {
         {WITH_PRIOR("{" SMALL ",\"text\":{},\"classes\":3}"), "prior.classes and text exclude", TESS_ERR_INPUT},
         {WITH_PRIOR("{" SMALL "},\"train\":{\"prior\":{\"drop\":2}}"), "train.prior.drop must be a number",
          TESS_ERR_INPUT},
+        {WITH_UPSCALER("{}"), "upscaler must describe", TESS_ERR_INPUT},
+        {WITH_UPSCALER("{\"4\":{\"width\":7}}"), "upscaler.4.width must be a whole number from 8", TESS_ERR_INPUT},
+        {WITH_UPSCALER("{\"4\":{\"blocks\":65}}"), "upscaler.4.blocks must be", TESS_ERR_INPUT},
+        {WITH_UPSCALER("{\"2\":{\"tail\":[128]}}"), "upscaler.2.tail must be a list of 2", TESS_ERR_INPUT},
+        {WITH_UPSCALER("{\"2\":{\"tail\":[128,1.5]}}"), "upscaler.2.tail must be [channels, blocks]", TESS_ERR_INPUT},
+        {"{\"format\":1,\"part_of\":\"0123456789abcdef\"," ENCODER "," DECODER "," VQ "}", "load that one",
+         TESS_ERR_INPUT},
         {WITH_TRAIN("{\"prior\":{}}"), "train.prior needs a prior", TESS_ERR_INPUT},
         {"{\"format\":1," ENCODER "," DECODER "," VQ ",\"prior\":{" SMALL "}}", "prior needs a quantizer of one level",
          TESS_ERR_INPUT},
@@ -360,6 +418,8 @@ int main(void) {
     RUN(test_blocks);
     RUN(test_adversarial);
     RUN(test_prior);
+    RUN(test_upscaler);
+    RUN(test_part);
     RUN(test_lfq);
     RUN(test_refusals);
     RUN(test_truncated);

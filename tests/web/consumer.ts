@@ -13,6 +13,8 @@ export async function compress(image: ImageInput, signal: AbortSignal): Promise<
   const backend: Backend = codec.backend;
   const nearest: { index: number; distance: number }[] = codec.codebook.level(1).nearest(3);
   for await (const { index, tokens, preview } of codec.generate({ prompt: 'a hat', count: 2, keep: [true], condition: grid })) if (index && tokens.size) await preview();
+  const large: ImageData = await codec.upscale(image, { factor: 2, sharpness: 0.5, part: 'x.safetensors', onProgress: (p) => p.status === 'work' && p.stage === 'upscale' });
+  if (codec.model.tasks.includes('upscale') && codec.model.upscaler?.factors.includes(4)) console.log(large.width);
   const [made]: ImageData[] = await codec.generate({ label: 1, order: 'confidence' });
   const words: string[] | undefined = codec.model.prior?.vocabulary;
   // @ts-expect-error quality is a number
