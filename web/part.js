@@ -42,14 +42,16 @@ export class Parts {
    * @param {string} op @param {any} args @param {CallOptions} [options]
    */
   async call(part, from, op, args, options) {
+    const signal = options?.signal;
     const bytes = from === undefined && this.#own.has(part) ? undefined : await this.#bytes(part, from, options);
     const { channel } = await this.#client.ready();
     const posted = this.#turn.then(async () => {
       if (bytes) await this.#add(channel, part, bytes);
+      throwIfAborted(signal);
       return { answer: channel.call(op, args, options) };
     });
     this.#turn = posted.catch(() => {});
-    return (await posted).answer;
+    return (await unlessAborted(posted, signal)).answer;
   }
 
   /** @param {Channel} channel @param {Part} part @param {Bytes} bytes */
@@ -71,7 +73,7 @@ export class Parts {
       this.#held.set(part, held);
       held.bytes.catch(() => this.#held.get(part) === held && this.#held.delete(part));
     }
-    return Promise.race([held.bytes, whenAborted(signal)]);
+    return unlessAborted(held.bytes, signal);
   }
 
   /** @param {Part} part @param {ModelInput | undefined} from @param {CallOptions['onProgress']} onProgress @returns {Promise<Bytes>} */
@@ -92,6 +94,14 @@ export class Parts {
   }
 }
 
-/** Rejects when the signal says so. @param {AbortSignal} [signal] @returns {Promise<never>} */
-const whenAborted = (signal) =>
-  new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason), { once: true }));
+/** What a promise gives, unless the signal comes first. @template T @param {Promise<T>} promise @param {AbortSignal} [signal] @returns {Promise<T>} */
+function unlessAborted(promise, signal) {
+  if (!signal) return promise;
+  /** @type {() => void} */
+  let stop = () => {};
+  const aborted = new Promise((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', stop));
+}

@@ -112,10 +112,21 @@ describe('the worker', () => {
     assert.deepEqual(calls.map(([, op, size]) => [op, size]), [['add', part.length], ['upscale', undefined], ['add', other.length], ['upscale', undefined]]);
   });
 
-  test('is not asked once the caller has given up', async () => {
-    const { calls, parts } = stage();
+  test('is not asked once the caller has given up, before the part is there or while another takes its turn', async () => {
+    const { calls, client, parts } = stage();
     const reason = new Error('enough');
     await assert.rejects(parts.call('upscaler', part, 'upscale', {}, { signal: AbortSignal.abort(reason) }), reason);
     assert.deepEqual(calls, []);
+    let added;
+    client.channel.call = (op) => (calls.push(op), op === 'add' ? new Promise((resolve) => (added = resolve)) : Promise.resolve(op));
+    const first = parts.call('upscaler', part, 'upscale', {});
+    const stop = new AbortController();
+    const second = parts.call('upscaler', part, 'second', {}, { signal: stop.signal });
+    while (!added) await new Promise((resolve) => setTimeout(resolve));
+    stop.abort(reason);
+    await assert.rejects(second, reason);
+    added({ upscaler: {} });
+    assert.equal(await first, 'upscale');
+    assert.deepEqual(calls, ['add', 'upscale']);
   });
 });
