@@ -36,6 +36,14 @@ const faults = [
         file: 'src/engine/import_vqgan.c', from: 's->lowest_last ? levels - 1 - i : i', to: 'i',
     },
     {
+        what: 'sharp tiles without room for the filters', tests: ['test-engine-upscaler'],
+        file: 'src/engine/upscale_job.c', from: 'return u->options.factor / 2;', to: 'return u->options.factor / 2 - 1;',
+    },
+    {
+        what: 'a part that any model takes', tests: ['test-engine-model_part'],
+        file: 'src/nets/config_part.c', from: 'if (made_for == fingerprint) return TESS_OK;', to: 'return TESS_OK;',
+    },
+    {
         what: 'a second attempt that draws another batch', tests: ['test-engine-trainer_guard'],
         file: 'src/engine/trainer_step.c', from: '        t->data_rng = data_rng;\n', to: '',
     },
