@@ -27,9 +27,9 @@ export default defineConfig({
     VitePWA({
       registerType: 'prompt',
       workbox: {
-        globPatterns: ['**/*.{html,js,css,wasm,safetensors,svg,png,jpg,jpeg,webp}'],
-        globIgnores: ['**/inline-*.js', '**/lpips-*', '**/avatars-*.safetensors', '**/*.{upscaler,prior}-*.safetensors'], // the core as text, for sandboxes: this page has the .wasm files
-        runtimeCaching: [{ urlPattern: /\/assets\/(lpips-[^/]*|(avatars|[^/]*\.(upscaler|prior))-[^/]*\.safetensors)$/, handler: 'CacheFirst', options: { cacheName: 'on-demand' } }], // fetched when it is asked for
+        globPatterns: ['**/*.{html,js,css,wasm,svg,png,jpg,jpeg,webp}', 'assets/photo-*.safetensors'],
+        globIgnores: ['**/inline-*.js'], // the core as text, for sandboxes: this page has the .wasm files
+        runtimeCaching: [{ urlPattern: /\/assets\/[^/]+\.safetensors$/, handler: 'CacheFirst', options: { cacheName: 'on-demand' } }], // other models and parts: kept once they were asked for
         maximumFileSizeToCacheInBytes: 16 * 2 ** 20,
         cleanupOutdatedCaches: true,
       },

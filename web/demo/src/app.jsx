@@ -12,18 +12,21 @@ import { phase } from './state/run.js';
 import { openFiles } from './state/session.js';
 import { tab, tabs } from './state/settings.js';
 import { theme, toggleTheme } from './state/theme.js';
+import { takeFiles } from './state/upscale.js';
 import { Button } from './ui/controls.jsx';
 import { CompressView } from './views/compress.jsx';
 import { GenerateView } from './views/generate.jsx';
 import { TokensView } from './views/tokens.jsx';
 import { TrainView } from './views/train.jsx';
+import { UpscaleView } from './views/upscale.jsx';
 
-const views = { compress: ['Compress', CompressView], tokens: ['Tokens', TokensView], generate: ['Generate', GenerateView], train: ['Train', TrainView] };
+const views = { compress: ['Compress', CompressView], tokens: ['Tokens', TokensView], generate: ['Generate', GenerateView], upscale: ['Upscale', UpscaleView], train: ['Train', TrainView] };
 
-/** Files dropped or pasted: training pictures on the Train tab, else something to open. */
+/** Files dropped or pasted: training pictures on the Train tab, a picture to enlarge on the Upscale tab, else something to open. */
 function take(files) {
   if (!files.length) return;
   if (tab.value === 'train') return chooseOwn(files);
+  if (tab.value === 'upscale') return takeFiles(files);
   if (tab.value === 'generate' && !files.every(isModel)) tab.value = 'compress';
   openFiles(files);
 }

@@ -1,5 +1,6 @@
-/* Canvas work that would hold up the page: reading and shrinking pictures, writing PNG, and coding it as JPEG or WebP at a
- * given size. One request { id, op, ...args } in, one { id, value } or { id, error } out. */
+/* Canvas work that would hold up the page: reading, resizing and mixing pictures, writing PNG, and coding it as JPEG or WebP at
+ * a given size. One request { id, op, ...args } in, one { id, value } or { id, error } out. */
+import { resize } from './resize.js';
 
 /** Blob -> ImageData, upright as its EXIF says; the longer side shrunk to `limit` pixels if given. */
 async function read({ blob, limit = Infinity }) {
@@ -45,6 +46,29 @@ function png({ image }) {
   return canvas.convertToBlob({ type: 'image/png' });
 }
 
+/** Blob -> PNG Blob of the picture at 1/`times` of its size, bicubic. */
+async function reduce({ blob, times }) {
+  const image = await read({ blob });
+  const sides = [image.width, image.height].map((side) => Math.max(1, Math.round(side / times)));
+  return png({ image: resize(image, ...sides) });
+}
+
+/** Blob -> ImageBitmap of the picture at `times` its size, bicubic. */
+async function enlarge({ blob, times }) {
+  const image = await read({ blob });
+  return createImageBitmap(resize(image, times * image.width, times * image.height));
+}
+
+/** ImageData -> { bitmap, raw }: the picture to be drawn, and its RGBA in a Blob, which is passed on at no cost. */
+const hold = async ({ image }) => ({ bitmap: await createImageBitmap(image), raw: new Blob([image.data]) });
+
+/** RGBA in two Blobs -> PNG Blob of a + share (b - a), `share` 0..1. */
+async function mix({ a, b, share, width, height }) {
+  const [image, other] = await Promise.all([a, b].map(async (raw) => new Uint8ClampedArray(await raw.arrayBuffer())));
+  for (let i = 0; i < image.length; i++) image[i] += share * (other[i] - image[i]);
+  return png({ image: new ImageData(image, width, height) });
+}
+
 /**
  * The best JPEG or WebP of at most `bytes` that the browser's own encoder writes, by bisection over its quality; its
  * smallest file if even that is larger. null if the browser does not write the format.
@@ -69,12 +93,15 @@ async function baseline({ blob, type, bytes }) {
 /** Bytes -> Blob: the copy of a large checkpoint takes a while. */
 const blob = ({ bytes }) => new Blob([bytes]);
 
-const ops = { read, shrink, strip, png, baseline, blob };
+const ops = { read, shrink, strip, png, reduce, enlarge, hold, mix, baseline, blob };
+
+/** What of an answer is moved rather than copied. */
+const moved = (value) => [value.data?.buffer, value, value.bitmap].filter((part) => part instanceof ArrayBuffer || part instanceof ImageBitmap);
 
 onmessage = async ({ data: { id, op, ...args } }) => {
   try {
     const value = await ops[op](args);
-    postMessage({ id, value }, value instanceof ImageData ? [value.data.buffer] : []);
+    postMessage({ id, value }, value ? moved(value) : []);
   } catch (error) {
     postMessage({ id, error: error.message });
   }

@@ -34,6 +34,14 @@ export const shrink = (blob, limit, least) => ask('shrink', { blob, limit, least
 export const writeStrip = (images, side) => ask('strip', { images, side });
 /** @returns {Promise<Blob>} */
 export const writePng = (image) => ask('png', { image });
+/** @returns {Promise<Blob>} */
+export const reduce = (blob, times) => ask('reduce', { blob, times });
+/** @returns {Promise<ImageBitmap>} */
+export const enlarge = (blob, times) => ask('enlarge', { blob, times });
+/** Pixels in a form that is drawn, mixed and written without holding up the page; they are given away. @returns {Promise<{ bitmap: ImageBitmap, raw: Blob }>} */
+export const hold = (image) => ask('hold', { image }, [image.data.buffer]);
+/** @returns {Promise<Blob>} */
+export const writeMix = (mix) => ask('mix', mix);
 /** @returns {Promise<Blob | null>} */
 export const codeAtSize = (blob, type, bytes) => ask('baseline', { blob, type, bytes });
 /** Bytes as a Blob; the bytes are given away. @returns {Promise<Blob>} */

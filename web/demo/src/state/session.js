@@ -56,11 +56,17 @@ export async function openFile(file, id = nextId++) {
   }
 }
 
-async function describePicture(blob) {
+/** What a Blob or File holds: { name, pixels }; throws a sentence that names it. */
+export async function readPicture(blob) {
   const name = blob.name || 'pasted picture.png';
   const pixels = await readPixels(blob).catch((cause) => {
     throw new Error(`${name} is not a picture that this browser can read. Try a JPEG, PNG, WebP or AVIF file; names of models end in ${MODEL_ENDINGS.join(' ')}.`, { cause });
   });
+  return { name, pixels };
+}
+
+async function describePicture(blob) {
+  const { name, pixels } = await readPicture(blob);
   const { width, height } = pixels;
   return { name, blob, pixels, url: URL.createObjectURL(blob), width, height, bytes: blob.size, tess: null };
 }

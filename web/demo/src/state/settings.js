@@ -42,8 +42,10 @@ const schema = {
   passes: number(12, 1, 64),
   draw: number(1, 0, 999999),
   settle: oneOf('confidence', 'halton'),
+  factor: oneOf('4', '2'),
+  sharpness: number(1, 0, 1),
 };
-export const tabs = ['compress', 'tokens', 'generate', 'train'];
+export const tabs = ['compress', 'tokens', 'generate', 'upscale', 'train'];
 export const tab = signal(tabs[0]);
 export const settings = Object.fromEntries(Object.entries(schema).map(([name, { start }]) => [name, signal(start)]));
 export const rangeOf = (name) => schema[name];

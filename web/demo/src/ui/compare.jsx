@@ -1,17 +1,16 @@
 /* Two pictures of one size over each other with a divider: drag it, drag anywhere while nothing is zoomed, or use the
  * arrow keys on its handle. Zoom and pan move both. */
 import { useRef, useState } from 'preact/hooks';
-import { Pixels } from './pixels.jsx';
 import { useZoom, zoomKey } from './zoom.js';
 import { ZoomBar } from './zoom-bar.jsx';
 
 const clamp = (x) => Math.min(100, Math.max(0, x));
 
 /**
- * @param {{ width: number, height: number, before: string | null, after: ImageData | null, view: 'slider' | 'difference',
- *   beforeLabel: string, afterLabel: string }} props  before: a URL, after: pixels; either may be missing
+ * @param {{ width: number, height: number, before?: Element | null, after?: Element | null, view?: 'slider' | 'difference',
+ *   beforeLabel: string, afterLabel: string }} props  before, after: elements of class "picture", which are given their size here
  */
-export function Compare({ width, height, before, after, view, beforeLabel, afterLabel }) {
+export function Compare({ width, height, before, after, view = 'slider', beforeLabel, afterLabel }) {
   const box = useRef();
   const zoom = useZoom(box, width, height);
   const [split, setSplit] = useState(50);
@@ -46,20 +45,20 @@ export function Compare({ width, height, before, after, view, beforeLabel, after
   const forget = (event) => pointers.current.delete(event.pointerId);
 
   const sharp = zoom.scale * devicePixelRatio >= 2 ? 'pixelated' : 'auto';
-  const size = { width: `${width}px`, height: `${height}px`, imageRendering: sharp };
+  const size = { '--width': `${width}px`, '--height': `${height}px`, '--rendering': sharp };
   return (
     <div ref={box} class={`compare ${view}${zoom.zoomed ? ' zoomed' : ''}`} tabIndex={0} role="group"
       aria-label={`${beforeLabel} and ${afterLabel}. Plus and minus zoom, 0 fits, arrow keys pan when zoomed.`}
       onKeyDown={(event) => event.target === box.current && zoomKey(event, zoom)} onPointerDown={onPointerDown} onPointerUp={forget} onPointerCancel={forget}>
-      <div class="layers">
+      <div class="layers" style={size}>
         {after && (
           <div class="layer" style={{ clipPath: view === 'difference' && both ? 'none' : `inset(0 0 0 ${cut}%)` }}>
-            <Pixels class="picture" image={after} label={afterLabel} style={size} />
+            {after}
           </div>
         )}
         {before && (
           <div class="layer above" style={{ clipPath: view === 'difference' && both ? 'none' : `inset(0 ${100 - cut}% 0 0)` }}>
-            <img class="picture" src={before} alt={beforeLabel} width={width} height={height} draggable={false} style={size} />
+            {before}
           </div>
         )}
       </div>

@@ -4,12 +4,15 @@ import { saveBlob } from '../lib/files.js';
 import { formatBytes, formatFixed, formatTime, withExtension } from '../lib/format.js';
 import { writePng } from '../lib/pictures.js';
 import { loading, modelId, modelList } from '../state/codec.js';
-import { notify, report } from '../state/notice.js';
+import { report } from '../state/notice.js';
 import { rival, rivalNames } from '../state/rival.js';
 import { cancel, closeSource, job, openFile, running, shelf, shown, source } from '../state/session.js';
 import { rangeOf, settings, tab } from '../state/settings.js';
+import { Command, quoted } from '../ui/command.jsx';
 import { Compare } from '../ui/compare.jsx';
 import { Button, Choice, Figures, Section, Segmented, Slider } from '../ui/controls.jsx';
+import { Pixels } from '../ui/pixels.jsx';
+import { Progress } from '../ui/progress.jsx';
 import { Batch } from './batch.jsx';
 import { choose, Intro } from './intro.jsx';
 
@@ -21,7 +24,7 @@ export function CompressView() {
         {source.value && <Size />}
         <Settings />
         {source.value?.blob && <Look />}
-        {source.value && <Command />}
+        {source.value && <Line />}
       </aside>
     </>
   );
@@ -32,12 +35,13 @@ function Stage() {
   if (!picture) return <section class="stage" aria-label="Picture"><Intro /></section>;
   const sliding = settings.view.value === 'slider'; // a difference is always to the original
   const other = sliding && settings.against.value !== 'original' && rival.value?.url ? rival.value : null;
+  const url = other?.url ?? picture.url, decoded = shown.value?.decoded;
+  const beforeLabel = other ? `${rivalNames[other.kind]}, ${formatBytes(other.bytes)}` : 'Original', afterLabel = picture.tess ? 'Opened file' : 'Tesserae';
   return (
     <section class="stage" aria-label="Picture" aria-busy={running.value} style={{ '--tall': picture.height / picture.width }}>
-      <Compare key={picture.id} width={picture.width} height={picture.height} before={other?.url ?? picture.url} after={shown.value?.decoded ?? null}
-        view={settings.view.value} afterLabel={picture.tess ? 'Opened file' : 'Tesserae'}
-        beforeLabel={other ? `${rivalNames[other.kind]}, ${formatBytes(other.bytes)}` : 'Original'} />
-      <Progress />
+      <Compare key={picture.id} width={picture.width} height={picture.height} view={settings.view.value} beforeLabel={beforeLabel} afterLabel={afterLabel}
+        before={url && <img class="picture" src={url} alt={beforeLabel} draggable={false} />} after={decoded && <Pixels class="picture" image={decoded} label={afterLabel} />} />
+      {job.value && <Work />}
       {shelf.value.length > 1 && <Shelf />}
     </section>
   );
@@ -45,18 +49,9 @@ function Stage() {
 
 const stages = { load: 'Loading', analyse: 'Looking', encode: 'Encoding', entropy: 'Packing', decode: 'Decoding' };
 
-function Progress() {
-  if (!job.value) return null;
+function Work() {
   const { stage, done, total } = job.value;
-  const part = stage === 'load' ? (loading.value ?? 0) : done / total;
-  return (
-    <div class="progress">
-      <div class="bar" role="progressbar" aria-label={stages[stage]} aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(100 * part)}>
-        <i style={{ width: `${100 * part}%` }} />
-      </div>
-      <p class="progress-text"><span>{stages[stage]}</span><Button kind="small" onClick={cancel}>Cancel</Button></p>
-    </div>
-  );
+  return <Progress what={stages[stage]} part={stage === 'load' ? (loading.value ?? 0) : done / total} onCancel={cancel} />;
 }
 
 /** The pictures of a drop of several, to go from one to the next. */
@@ -150,20 +145,12 @@ function rivalText(kind, other) {
   return `${size}: PSNR ${formatFixed(other.psnr)} dB, MS-SSIM ${formatFixed(other.msSsim, 4)}.`;
 }
 
-const quoted = (name) => (/^[\w.,-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`);
-
 /** The same work as a command line. */
-function Command() {
+function Line() {
   const { name, tess } = source.value;
   const { rule, quality, bpp, kilobytes, effort } = settings;
   const aim = { quality: `-q ${quality.value}`, bpp: `--bpp ${bpp.value}`, size: `--size ${Math.round(kilobytes.value * 1000)}` }[rule.value];
-  const line = tess
+  return <Command line={tess
     ? `tesserae decode ${quoted(name)} -o ${quoted(withExtension(name, '.png'))}`
-    : `tesserae encode ${quoted(name)} ${aim} -e ${effort.value} -o ${quoted(withExtension(name, '.tess'))}`;
-  const copy = () => navigator.clipboard.writeText(line).then(() => notify('Copied.'), (error) => report(error, 'Not copied'));
-  return (
-    <Section title="Command line">
-      <div class="command"><code tabIndex={0}>{line}</code><Button kind="quiet" icon="copy" label="Copy the command" onClick={copy} /></div>
-    </Section>
-  );
+    : `tesserae encode ${quoted(name)} ${aim} -e ${effort.value} -o ${quoted(withExtension(name, '.tess'))}`} />;
 }

@@ -4,6 +4,7 @@ import { moveCell } from '../ui/cells.js';
 import { cancel, chosen, fetching, generate, generator, origin, progress, samples } from '../state/generate.js';
 import { Button } from '../ui/controls.jsx';
 import { Pixels } from '../ui/pixels.jsx';
+import { Progress } from '../ui/progress.jsx';
 import { GenerateChosen } from './generate-chosen.jsx';
 import { GeneratePrompt, GenerateSampling } from './generate-setup.jsx';
 
@@ -15,7 +16,7 @@ export function GenerateView() {
     <>
       <section class="stage scroll" aria-label="Made-up pictures" aria-busy={progress.value !== null}>
         {samples.value.length > 0 && generator.value ? <Sheet /> : <Nothing />}
-        <Progress />
+        {progress.value !== null && fetching.value === null && <Progress what="Sampling" part={progress.value} onCancel={cancel} />}
       </section>
       <aside class="panel" aria-label="Generate settings">
         <GeneratePrompt />
@@ -29,17 +30,6 @@ export function GenerateView() {
 function Nothing() {
   if (fetching.value !== null) return <p class="waiting" role="status">The model is on its way{fetching.value > 0 && `: ${Math.round(100 * fetching.value)} %`}.</p>;
   return <p class="waiting"><Button onClick={() => generate()}>Make pictures</Button></p>;
-}
-
-function Progress() {
-  if (progress.value === null || fetching.value !== null) return null;
-  const percent = Math.round(100 * progress.value);
-  return (
-    <div class="progress">
-      <div class="bar" role="progressbar" aria-label="Sampling" aria-valuemin={0} aria-valuemax={100} aria-valuenow={percent}><i style={{ width: `${percent}%` }} /></div>
-      <p class="progress-text"><span>Sampling</span><Button kind="small" onClick={cancel}>Cancel</Button></p>
-    </div>
-  );
 }
 
 /** The samples as buttons in a square: one is chosen at most, arrow keys go from one to the next. */

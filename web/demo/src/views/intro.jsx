@@ -6,17 +6,28 @@ import { openFile, openFiles } from '../state/session.js';
 import { Button } from '../ui/controls.jsx';
 
 export const choose = async () => openFiles(await pickFiles({ accept: OPENABLE, multiple: true }));
-const openSample = (sample) => fetchSample(sample).then((file) => openFile(file), report);
 
+/** Names the app and opens what there is to open. */
 export function Intro() {
+  return (
+    <Start title="Turn a photo into tokens" choose={choose} open={openFile}
+      hint={<>or drop one anywhere, or paste. A <code>.tess</code> file opens too, and so does a model (<code>{MODEL_ENDINGS.join(' ')}</code>).</>}>
+      A small neural codec, running here. It writes a photo as a grid of codebook entries, packs them into a <code>.tess</code> file and paints the photo back.
+    </Start>
+  );
+}
+
+/** A title, a text, and ways to a picture: `choose()` asks for files, `open(file)` takes a sample. */
+export function Start({ title, hint, choose, open, children }) {
+  const openSample = (sample) => fetchSample(sample).then(open, report);
   return (
     <div class="intro">
       <div class="intro-text">
-        <h2>Turn a photo into tokens</h2>
-        <p>A small neural codec, running here. It writes a photo as a grid of codebook entries, packs them into a <code>.tess</code> file and paints the photo back.</p>
+        <h2>{title}</h2>
+        <p>{children}</p>
         <div class="intro-open">
           <Button kind="primary" icon="open" onClick={choose}>Choose a photo</Button>
-          <p class="hint">or drop one anywhere, or paste. A <code>.tess</code> file opens too, and so does a model (<code>{MODEL_ENDINGS.join(' ')}</code>).</p>
+          <p class="hint">{hint}</p>
         </div>
       </div>
       {samples.length > 0 && (

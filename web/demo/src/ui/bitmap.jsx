@@ -1,0 +1,29 @@
+/* Large pictures as elements: nothing is copied or painted on the page's own thread. With a label they are images to screen
+ * readers, without one they are decoration. */
+import { useEffect, useRef } from 'preact/hooks';
+
+const spoken = (label) => ({ role: label ? 'img' : undefined, 'aria-label': label, 'aria-hidden': label ? undefined : 'true' });
+
+/** An ImageBitmap on a canvas of its own size. */
+export function Bitmap({ image, label, ...rest }) {
+  const canvas = useRef();
+  useEffect(() => {
+    let here = true;
+    const show = (shared) => here && canvas.current.getContext('bitmaprenderer').transferFromImageBitmap(shared);
+    createImageBitmap(image).then(show, () => {}); // a canvas keeps what it shows, and this may be shown again; or it is closed by now
+    return () => (here = false);
+  }, [image]);
+  return <canvas ref={canvas} width={image.width} height={image.height} {...spoken(label)} {...rest} />;
+}
+
+/** Two ImageBitmaps of one size as a + share (b - a), mixed by the compositor: `share` changes at once. Without b: a alone. */
+export function Mix({ a, b, share, label, ...rest }) {
+  return (
+    <div {...spoken(label)} {...rest}>
+      <div class="mix">
+        <Bitmap image={a} style={{ opacity: b ? 1 - share : 1 }} />
+        {b && <Bitmap image={b} style={{ opacity: share }} />}
+      </div>
+    </div>
+  );
+}
