@@ -16,6 +16,7 @@ const shots = [
   { file: 'tokens.png', viewport: DESKTOP, colorScheme: 'dark', act: showTokens },
   { file: 'train.png', viewport: DESKTOP, colorScheme: 'light', hash: `#train?preset=vqgan&data=avatars&side=64&codes=512&steps=${TRAINING_STEPS}`, act: showTraining },
   { file: 'generate.png', viewport: DESKTOP, colorScheme: 'dark', hash: `#generate?temperature=0.8&prompt=${encodeURIComponent('cartoon face, brown skin, long red hair, glasses, light blue background')}`, act: showSamples },
+  { file: 'upscale.png', viewport: DESKTOP, colorScheme: 'light', hash: '#upscale', act: showEnlarged },
   { file: 'start.png', viewport: DESKTOP, colorScheme: 'light', act: async () => {} },
   { file: 'phone-compress.png', viewport: PHONE, colorScheme: 'dark', hash: '#compress?rule=bpp&bpp=0.2', act: (page) => openSample(page, 1) },
   { file: 'phone-tokens.png', viewport: PHONE, colorScheme: 'light', act: showTokens },
@@ -40,6 +41,14 @@ async function showTraining(page) {
 
 async function showSamples(page) {
   await page.waitForFunction(() => document.querySelector('.sheet canvas') && !document.querySelector('.sheet .raw'), null, { timeout: 120_000 });
+}
+
+async function showEnlarged(page) {
+  await page.locator('.samples button').nth(2).click();
+  await page.locator('.stage[aria-busy=false] .mix canvas + canvas').waitFor({ timeout: 120_000 });
+  const box = await page.locator('.compare').boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await page.mouse.wheel(0, -400);
 }
 
 async function icons() {

@@ -11,7 +11,6 @@ import { settings, tab } from './settings.js';
 
 const MOST_PIXELS = 2 ** 24; // of an enlargement: three of them, 64 MB each, are kept
 const SHRINK = 4; // samples are made this much smaller first
-const FETCHED = 'The upscaler is fetched at its first use and kept from then on: this once, the network is needed.';
 
 /** The models that enlarge pictures, and which of them does. */
 export const upscalers = computed(() => modelList.value.filter(({ upscales }) => upscales));
@@ -129,7 +128,7 @@ function tooLarge({ width, height }, factor) {
 function explain(error) {
   const again = [{ label: 'Try again', run: upscale }];
   if (isAbort(error)) notify('Cancelled.', { actions: [{ label: 'Start again', run: upscale }], passing: true });
-  else if (error.code === 'ERR_LOAD' || error.code === 'ERR_TIMEOUT') notify(`${error.message} ${FETCHED}`, { kind: 'error', actions: again });
+  else if (error.code === 'ERR_LOAD' || error.code === 'ERR_TIMEOUT') notify(`The upscaler could not be fetched; once it was, it stays on this machine. ${error.message}`, { kind: 'error', actions: again });
   else report(error, 'Not enlarged');
 }
 

@@ -66,7 +66,7 @@ function Picture() {
         <Button kind="quiet" icon="open" label="Open another picture" onClick={choose} />
         <Button kind="quiet" icon="close" label="Close the picture" onClick={closeSmall} />
       </div>
-      <p class={`headline${sharp ? '' : ' stale'}`}><strong>{factor * width} × {factor * height}</strong><span>{factor ** 2} times the pixels{sharp && `, in ${formatTime(ms)}`}</span></p>
+      <p class={`headline${job.value ? ' stale' : ''}`}><strong>{factor * width} × {factor * height}</strong><span>{factor ** 2} times the pixels{sharp && `, in ${formatTime(ms)}`}</span></p>
       <div class="actions">
         {smooth || job.value
           ? <Button kind="primary" icon="save" disabled={!smooth} onClick={save}>Download PNG</Button>
