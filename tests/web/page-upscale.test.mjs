@@ -223,19 +223,20 @@ describe('the upscale tab without its part', () => {
 });
 
 describe('the upscale tab offline', () => {
-  it('works after its first use', async () => {
-    const opened = await openPage({ hash: '#upscale?factor=2' });
+  it('works after its first use, with the model and the part that ship', async () => {
+    const opened = await openPage({ hash: '#upscale' });
     try {
       const { page } = opened;
+      const picture = [{ name: 'tiny.png', bytes: await painted(page, 20, 12), type: 'image/png' }];
       await page.getByText('Ready to work offline.').waitFor();
       await page.reload(); // now the service worker answers
-      await sample(page);
+      await drop(page, picture);
       await enlarged(page);
       const before = await pixelsOf(page, SHARP);
       await opened.server.close();
       await opened.context.setOffline(true);
       await page.reload();
-      await sample(page);
+      await drop(page, picture);
       await enlarged(page);
       assert.equal(distance((await pixelsOf(page, SHARP)).data, before.data), 0);
       assert.deepEqual(opened.faults, []);

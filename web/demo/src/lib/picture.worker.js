@@ -59,8 +59,8 @@ async function enlarge({ blob, times }) {
   return createImageBitmap(resize(image, times * image.width, times * image.height));
 }
 
-/** ImageData -> { bitmap, raw }: the picture to be drawn, and its RGBA in a Blob, which is passed on at no cost. */
-const hold = async ({ image }) => ({ bitmap: await createImageBitmap(image), raw: new Blob([image.data]) });
+/** RGBA -> { bitmap, raw }: the picture to be drawn, and its RGBA in a Blob, which is passed on at no cost. */
+const hold = async ({ data, width, height }) => ({ bitmap: await createImageBitmap(new ImageData(data, width, height)), raw: new Blob([data]) });
 
 /** RGBA in two Blobs -> PNG Blob of a + share (b - a), `share` 0..1. */
 async function mix({ a, b, share, width, height }) {

@@ -38,8 +38,9 @@ export const writePng = (image) => ask('png', { image });
 export const reduce = (blob, times) => ask('reduce', { blob, times });
 /** @returns {Promise<ImageBitmap>} */
 export const enlarge = (blob, times) => ask('enlarge', { blob, times });
-/** Pixels in a form that is drawn, mixed and written without holding up the page; they are given away. @returns {Promise<{ bitmap: ImageBitmap, raw: Blob }>} */
-export const hold = (image) => ask('hold', { image }, [image.data.buffer]);
+/** Pixels in a form that is drawn, mixed and written without holding up the page; they are given away. (As an ImageData they would be
+ * copied all the same.) @returns {Promise<{ bitmap: ImageBitmap, raw: Blob }>} */
+export const hold = ({ data, width, height }) => ask('hold', { data, width, height }, [data.buffer]);
 /** @returns {Promise<Blob>} */
 export const writeMix = (mix) => ask('mix', mix);
 /** @returns {Promise<Blob | null>} */
