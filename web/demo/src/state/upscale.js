@@ -9,7 +9,7 @@ import { dismissPassing, isAbort, notify, report, say } from './notice.js';
 import { openFile, openFiles, readPicture } from './session.js';
 import { settings, tab } from './settings.js';
 
-const MOST_PIXELS = 2 ** 24; // of an enlargement: three of them, 64 MB each, are kept
+const MOST_PIXELS = 12e6; // of an enlargement: three of them, 48 MB each, are kept; more would hold up the page where it has no GPU
 const SHRINK = 4; // samples are made this much smaller first
 
 /** The models that enlarge pictures, and which of them does. */
@@ -121,7 +121,7 @@ export async function upscale() {
 
 function tooLarge({ width, height }, factor) {
   const cure = factor > 2 && 4 * width * height <= MOST_PIXELS ? 'Take factor 2, or a smaller picture' : 'Take a smaller picture';
-  return `${width} × ${height} pixels, ${factor} times as wide and high, are more than the ${MOST_PIXELS >> 20} megapixels that fit in here. ${cure}.`;
+  return `${width} × ${height} pixels, ${factor} times as wide and high, are more than the ${MOST_PIXELS / 1e6} megapixels that fit in here. ${cure}.`;
 }
 
 /** Says what went wrong, and what to do about it. */

@@ -3,7 +3,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { breathe } from '../lib/pause.js';
 
-let turn = Promise.resolve(); // one a frame: where the compositor has no GPU, 16 megapixels take it tens of milliseconds
+let turn = Promise.resolve(); // one a frame: where the compositor has no GPU, 12 megapixels take it tens of milliseconds
 
 const spoken = (label) => ({ role: label ? 'img' : undefined, 'aria-label': label, 'aria-hidden': label ? undefined : 'true' });
 
