@@ -93,6 +93,11 @@ describe('the upscale tab', () => {
     for (const { width, height } of [smooth, sharp, bicubic]) assert.deepEqual([width, height], [768, 512]);
     assert.ok(distance(smooth.data, sharp.data) > 8 && distance(smooth.data, bicubic.data) > 8, 'they differ');
     assert.equal(await page.locator('.tag.left').innerText(), 'Bicubic');
+    await page.getByRole('radio', { name: 'Original' }).check(); // of a sample, what it was shrunk from is known
+    await page.locator('.tag.left').filter({ hasText: 'Original' }).waitFor();
+    const original = await pixelsOf(page, BICUBIC);
+    assert.ok(distance(original.data, bicubic.data) > 8);
+    await page.getByRole('radio', { name: 'Bicubic' }).check();
   });
 
   it('mixes them as the slider moves, without another run, on screen as in the file', async () => {

@@ -44,6 +44,7 @@ const schema = {
   settle: oneOf('confidence', 'halton'),
   factor: oneOf('4', '2'),
   sharpness: number(1, 0, 1),
+  beside: oneOf('bicubic', 'original'),
 };
 export const tabs = ['compress', 'tokens', 'generate', 'upscale', 'train'];
 export const tab = signal(tabs[0]);

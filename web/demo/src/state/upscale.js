@@ -17,10 +17,11 @@ export const upscalers = computed(() => modelList.value.filter(({ upscales }) =>
 export const upscalerId = signal('photo');
 export const { loading: fetching, get: getUpscaler } = codecOf(upscalerId, { workers: 1 });
 
-/** null, or { name, blob, pixels }: the picture as it was opened. */
+/** null, or { name, blob, pixels, original }: the picture as it was opened; original: the Blob that it was shrunk from, if it is a sample. */
 export const small = signal(null);
-/** null, or { width, height, factor, bicubic, smooth, sharp, ms } of the open picture: bicubic is an ImageBitmap; smooth and sharp are
- * { bitmap, raw } (lib/pictures.js, hold) and null until they are there; ms: what the two took. */
+/** null, or { width, height, factor, bicubic, original, smooth, sharp, ms } of the open picture: bicubic and original are ImageBitmaps, the
+ * latter null where none is known; smooth and sharp are { bitmap, raw } (lib/pictures.js, hold) and null until they are there; ms: what
+ * the two took. */
 export const large = signal(null);
 /** null, or { stage: 'load' | 'smooth' | 'sharp', part } while a run is on; part 0..1. */
 export const job = signal(null);
@@ -38,9 +39,9 @@ export function takeFiles(files) {
 }
 
 /** Opens one picture; shows an error and keeps what was open if it cannot be read. */
-export async function openSmall(blob) {
+export async function openSmall(blob, original = null) {
   try {
-    setSmall({ blob, ...(await readPicture(blob)) });
+    setSmall({ blob, original, ...(await readPicture(blob)) });
   } catch (error) {
     report(error);
   }
@@ -50,7 +51,7 @@ export async function openSmall(blob) {
 export async function openShrunk(file) {
   try {
     const blob = await reduce(file, SHRINK);
-    await openSmall(new File([blob], withExtension(file.name, '-small.png'), { type: blob.type }));
+    await openSmall(new File([blob], withExtension(file.name, '-small.png'), { type: blob.type }), file);
   } catch (error) {
     report(error, 'The sample could not be made small');
   }
@@ -71,7 +72,7 @@ function setSmall(next) {
 function setLarge(next) {
   const former = large.peek();
   large.value = next;
-  if (former && former.bicubic !== next?.bicubic) for (const bitmap of [former.bicubic, former.smooth?.bitmap, former.sharp?.bitmap]) bitmap?.close();
+  if (former && former.bicubic !== next?.bicubic) for (const bitmap of [former.bicubic, former.original, former.smooth?.bitmap, former.sharp?.bitmap]) bitmap?.close();
 }
 
 /** Asks for the smooth and the sharp answer. */
@@ -79,7 +80,7 @@ export async function upscale() {
   cancel();
   const mine = (controller = new AbortController());
   const { signal: stop } = mine;
-  const { blob, pixels } = small.peek();
+  const { blob, pixels, original: whole } = small.peek();
   const factor = Number(settings.factor.peek());
   const width = factor * pixels.width, height = factor * pixels.height;
   const add = (more) => {
@@ -94,7 +95,8 @@ export async function upscale() {
     const opening = getUpscaler();
     opening.catch(() => {}); // it is waited for below
     const bicubic = await enlarge(blob, factor);
-    add({ width, height, factor, bicubic, smooth: null, sharp: null, ms: 0 });
+    const original = whole && factor === SHRINK ? await enlarge(whole, 1) : null;
+    add({ width, height, factor, bicubic, original, smooth: null, sharp: null, ms: 0 });
     const codec = await opening;
     for (const [sharpness, stage] of ['smooth', 'sharp'].entries()) {
       stop.throwIfAborted();

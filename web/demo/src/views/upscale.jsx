@@ -40,9 +40,10 @@ function Intro() {
 
 function Pictures() {
   if (!large.value) return null;
-  const { width, height, bicubic, smooth, sharp } = large.value;
+  const { width, height, bicubic, original, smooth, sharp } = large.value;
+  const [other, label] = original && settings.beside.value === 'original' ? [original, 'Original'] : [bicubic, 'Bicubic'];
   return (
-    <Compare key={bicubic} width={width} height={height} beforeLabel="Bicubic" afterLabel="Tesserae" before={<Bitmap class="picture" image={bicubic} label="Bicubic" />}
+    <Compare key={bicubic} width={width} height={height} beforeLabel={label} afterLabel="Tesserae" before={<Bitmap key={label} class="picture" image={other} label={label} />}
       after={smooth && <Mix class="picture" a={smooth.bitmap} b={sharp?.bitmap} share={settings.sharpness.value} label="Tesserae" />} />
   );
 }
@@ -80,13 +81,14 @@ function Picture() {
 const inWords = (sharpness) => ({ 0: 'smooth', 1: 'sharp' })[sharpness] ?? `${Math.round(100 * sharpness)} %`;
 
 function Settings() {
-  const { factor, sharpness } = settings;
+  const { factor, sharpness, beside } = settings;
   const { min, max } = rangeOf('sharpness');
   return (
     <Section title="Enlarge">
       <Segmented label="Factor" showLabel value={factor.value} onChange={(value) => (factor.value = value)} options={[['2', '× 2'], ['4', '× 4']]} />
       <Slider label="Sharpness" value={sharpness.value} min={min} max={max} step={0.01} format={inWords} onInput={(x) => (sharpness.value = x)}
         hint="Smooth: what the picture bears out. Sharp: likely detail, made up where the picture has none." />
+      {large.value?.original && <Segmented label="Compare with" showLabel value={beside.value} onChange={(value) => (beside.value = value)} options={[['bicubic', 'Bicubic'], ['original', 'Original']]} />}
       {upscalers.value.length > 1 && <Choice label="Model" value={upscalerId.value} options={upscalers.value.map(({ id, label }) => [id, label])} onChange={(id) => (upscalerId.value = id)} />}
     </Section>
   );
