@@ -1,15 +1,17 @@
 /* The Upscale tab of the built page in real Chromium, with a tiny model and its part in the place of those that ship. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { loadModel } from '../../dist/node.js';
 import { readPNG } from '../../web/png.js';
 import { accessibility, drop, encoded, openPage, saved } from './browser.mjs';
-import { upscalerParts } from './part.mjs';
 import { asRGBA } from './pictures.mjs';
+import { fixture, split } from './safetensors.mjs';
 
 const SMOOTH = '.mix canvas:first-child', SHARP = '.mix canvas + canvas', BICUBIC = '.layer.above canvas';
 const MODEL = /\/photo-[^/]*\.safetensors$/, PART = /\/photo\.upscaler[^/]*\.safetensors$/;
-const { model, part } = await upscalerParts();
-const file = (body) => (route) => route.fulfill({ body, contentType: 'application/octet-stream' });
+const whole = fixture('upscaler');
+const { model, part } = split(whole, 'upscaler', (await loadModel(whole)).info.hash);
+const file = (bytes) => (route) => route.fulfill({ body: Buffer.from(bytes), contentType: 'application/octet-stream' });
 
 const button = (page, name) => page.getByRole('button', { name, exact: true });
 const sample = (page, n = 0) => page.locator('.samples button').nth(n).click();
