@@ -16,11 +16,14 @@ static void put_prior(ts_json_writer *json, const tess_model *model) {
     const ts_prior_config *c = &model->config.prior;
     if (!model->prior.params) return;
     ts_json_key(json, "prior"), ts_json_open(json, '{');
-    ts_json_key(json, "type"), ts_json_put_text(json, "transformer");
+    ts_json_key(json, "type"), ts_json_put_text(json, c->type == TS_PRIOR_CONV ? "conv" : "transformer");
     ts_json_key(json, "params"), ts_json_put_int(json, (int64_t)ts_params_total(model->prior.params));
-    ts_json_key(json, "grid"), ts_json_open(json, '[');
-    ts_json_put_int(json, c->rows), ts_json_put_int(json, c->columns);
-    ts_json_close(json, ']');
+    ts_json_key(json, "levels"), ts_json_put_int(json, c->type == TS_PRIOR_CONV ? c->levels : 1);
+    if (c->type == TS_PRIOR_TRANSFORMER) {
+        ts_json_key(json, "grid"), ts_json_open(json, '[');
+        ts_json_put_int(json, c->rows), ts_json_put_int(json, c->columns);
+        ts_json_close(json, ']');
+    }
     ts_json_key(json, "text"), ts_json_put_bool(json, c->words > 0);
     ts_json_key(json, "classes"), ts_json_put_int(json, c->classes);
     ts_json_close(json, '}');
@@ -41,7 +44,8 @@ static void put_tasks(ts_json_writer *json, const tess_model *model) {
     ts_json_key(json, "tasks"), ts_json_open(json, '[');
     if (model->config.quantizer.type != TS_QUANTIZER_NONE) ts_json_put_text(json, "compress");
     ts_json_put_text(json, "reconstruct");
-    if (model->prior.params) ts_json_put_text(json, "generate");
+    if (model->config.prior.type == TS_PRIOR_TRANSFORMER) ts_json_put_text(json, "generate");
+    if (model->prior.params) ts_json_put_text(json, "inpaint");
     if (model->upscaler.params) ts_json_put_text(json, "upscale");
     ts_json_close(json, ']');
 }

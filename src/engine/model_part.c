@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 #include "engine/model_file.h"
 #include "nets/config_part.h"
+#include "nets/conv_prior.h"
 #include "nets/prior.h"
 #include "nets/upscaler.h"
 
@@ -20,7 +21,10 @@ static tess_status load_prior(const ts_config *config, const ts_prior_config *pr
                               ts_part *part, ts_error *err) {
     if (prior->type == TS_PRIOR_NONE) return TESS_OK;
     tess_status status = ts_params_new(&part->params, err);
-    if (!status) status = ts_prior_params(prior, config->quantizer.size, part->params, err);
+    const ts_quantizer_config *q = &config->quantizer;
+    if (!status)
+        status = prior->type == TS_PRIOR_CONV ? ts_conv_prior_params(prior, q, part->params, err)
+                                              : ts_prior_params(prior, q->size, part->params, err);
     return status ? status : ts_model_file_load(file, part->params, &part->values, &part->halves, err);
 }
 

@@ -128,6 +128,10 @@ tess_status ts_trainer_load_config(tess_trainer *t, const char *json, size_t siz
             &t->error, TESS_ERR_INPUT,
             "Config: an upscaler is not trained here; take it out, and train it for the model that comes out "
             "(tools/train_upscaler.py).");
+    if (config.prior.type == TS_PRIOR_CONV)
+        return ts_fail(&t->error, TESS_ERR_INPUT,
+                       "Config: priors of type conv are trained by tools/train_prior.py, not here; one of type "
+                       "transformer is trained here as well.");
     ts_trainer_unload(t);
     t->config = config;
     if (config.train.prior.on) {

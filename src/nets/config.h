@@ -114,17 +114,23 @@ typedef struct ts_adversarial_config {
 
 typedef enum ts_prior_type {
     TS_PRIOR_NONE, /* "prior" is not there */
-    TS_PRIOR_TRANSFORMER
+    TS_PRIOR_TRANSFORMER,
+    TS_PRIOR_CONV
 } ts_prior_type;
 
-/* Of nets/prior.h. Words and classes exclude each other. */
 typedef struct ts_prior_config {
     ts_prior_type type;
+    int width;
+    /* of nets/prior.h; words and classes exclude each other */
     int rows, columns; /* of the grid of tokens */
-    int width, layers, heads, hidden;
+    int layers, heads, hidden;
     float dropout;
     int words, buckets; /* places for words and rows of their table; 0: no text */
     int classes;        /* 0: none */
+    /* of nets/conv_prior.h */
+    int mid;                       /* channels at half and quarter size */
+    int full[2], half[2], quarter; /* residual blocks on the way down and up, and at the bottom */
+    int levels;                    /* it knows, of the quantizer's */
 } ts_prior_config;
 
 /* Of nets/upscaler.h: the net for one factor. */

@@ -3,7 +3,7 @@
 
 #include "nets/config_read.h"
 
-static const char *const types[] = {"transformer", NULL}; /* in the order of ts_prior_type, after none */
+static const char *const types[] = {"transformer", "conv", NULL}; /* in the order of ts_prior_type, after none */
 
 static void read_grid(ts_section *s, ts_prior_config *p) {
     float grid[2];
@@ -29,6 +29,45 @@ static void read_text(const ts_json *doc, int object, ts_prior_config *p, tess_s
     ts_section_close(&s);
 }
 
+static void read_transformer(ts_section *s, const ts_quantizer_config *q, ts_prior_config *p) {
+    read_grid(s, p);
+    ts_section_int(s, "layers", 1, 64, true, &p->layers);
+    ts_section_int(s, "heads", 1, 64, true, &p->heads);
+    p->hidden = 4 * p->width;
+    ts_section_int(s, "hidden", 8, 8192, false, &p->hidden);
+    ts_section_float(s, "dropout", 0, 0.9, &p->dropout);
+    read_text(s->doc, ts_section_get(s, "text"), p, s->status, s->err);
+    ts_section_int(s, "classes", 0, 65536, false, &p->classes);
+    ts_section_get(s, "vocabulary"); /* words that a page suggests for prompts: nothing here depends on them */
+    if (p->heads && p->width % p->heads != 0) ts_section_fail(s, "heads", "must divide the width");
+    if (p->words && p->classes) ts_section_fail(s, "classes", "and text exclude each other");
+    if (q->levels != 1) ts_section_fail(s, "", "needs a quantizer of one level");
+}
+
+/* Two numbers of residual blocks: on the way down and up. */
+static void read_blocks(ts_section *s, const char *key, int blocks[2]) {
+    float read[2] = {(float)blocks[0], (float)blocks[1]};
+    int count = 2;
+    ts_section_floats(s, key, 2, 2, 0, 16, read, &count);
+    for (int i = 0; i < 2; i++) {
+        blocks[i] = (int)read[i];
+        if ((float)blocks[i] != read[i]) ts_section_fail(s, key, "must be whole numbers");
+    }
+}
+
+static void read_conv(ts_section *s, const ts_quantizer_config *q, ts_prior_config *p) {
+    if (q->levels < 1) ts_section_fail(s, "", "needs a quantizer with codes");
+    ts_section_int(s, "mid", 8, 2048, true, &p->mid);
+    p->full[0] = p->half[0] = p->half[1] = 1;
+    p->full[1] = 2;
+    p->quarter = 3;
+    p->levels = q->levels;
+    read_blocks(s, "full", p->full);
+    read_blocks(s, "half", p->half);
+    ts_section_int(s, "quarter", 0, 16, false, &p->quarter);
+    ts_section_int(s, "levels", 1, q->levels, false, &p->levels);
+}
+
 void ts_config_read_prior(const ts_json *doc, int object, const ts_quantizer_config *q, ts_prior_config *p,
                           tess_status *status, ts_error *err) {
     int type = 0;
@@ -37,19 +76,9 @@ void ts_config_read_prior(const ts_json *doc, int object, const ts_quantizer_con
     ts_section s = ts_section_open(doc, object, "prior", false, status, err);
     ts_section_choice(&s, "type", types, false, &type);
     p->type = (ts_prior_type)(type + 1);
-    read_grid(&s, p);
     ts_section_int(&s, "width", 8, 2048, true, &p->width);
-    ts_section_int(&s, "layers", 1, 64, true, &p->layers);
-    ts_section_int(&s, "heads", 1, 64, true, &p->heads);
-    p->hidden = 4 * p->width;
-    ts_section_int(&s, "hidden", 8, 8192, false, &p->hidden);
-    ts_section_float(&s, "dropout", 0, 0.9, &p->dropout);
-    read_text(doc, ts_section_get(&s, "text"), p, status, err);
-    ts_section_int(&s, "classes", 0, 65536, false, &p->classes);
-    ts_section_get(&s, "vocabulary"); /* words that a page suggests for prompts: nothing here depends on them */
-    if (p->heads && p->width % p->heads != 0) ts_section_fail(&s, "heads", "must divide the width");
-    if (p->words && p->classes) ts_section_fail(&s, "classes", "and text exclude each other");
-    if (q->levels != 1) ts_section_fail(&s, "", "needs a quantizer of one level");
+    if (p->type == TS_PRIOR_CONV) read_conv(&s, q, p);
+    else read_transformer(&s, q, p);
     ts_section_close(&s);
 }
 

@@ -231,6 +231,20 @@ static void test_part(void) {
     }
 }
 
+#define WITH_CONV(prior) "{\"format\":1," ENCODER "," DECODER "," VQ ",\"prior\":{\"type\":\"conv\"," prior "}}"
+
+static void test_conv_prior(void) {
+    ts_config c;
+    const ts_prior_config *p = &c.prior;
+    CHECK_INT(parse(WITH_CONV("\"width\":16,\"mid\":24"), &c), TESS_OK);
+    CHECK(p->type == TS_PRIOR_CONV && p->width == 16 && p->mid == 24 && p->full[0] == 1 && p->full[1] == 2 &&
+          p->half[0] == 1 && p->half[1] == 1 && p->quarter == 3 && p->levels == c.quantizer.levels);
+    CHECK_INT(parse(WITH_CONV("\"width\":16,\"mid\":24,\"full\":[0,3],\"half\":[2,0],\"quarter\":0,\"levels\":1"), &c),
+              TESS_OK);
+    CHECK(p->full[0] == 0 && p->full[1] == 3 && p->half[0] == 2 && p->half[1] == 0 && p->quarter == 0 &&
+          p->levels == 1);
+}
+
 static void test_lfq(void) {
     ts_config c;
     CHECK_INT(parse("{\"format\":1," ENCODER "," DECODER ",\"quantizer\":{\"type\":\"lfq\",\"bits\":4}}", &c), TESS_OK);
@@ -380,6 +394,11 @@ static void test_refusals(void) {
         {WITH_UPSCALER("{\"2\":{\"tail\":[128,1.5]}}"), "upscaler.2.tail must be [channels, blocks]", TESS_ERR_INPUT},
         {"{\"format\":1,\"part_of\":\"0123456789abcdef\"," ENCODER "," DECODER "," VQ "}", "load that one",
          TESS_ERR_INPUT},
+        {WITH_CONV("\"width\":16"), "prior.mid is missing", TESS_ERR_INPUT},
+        {WITH_CONV("\"width\":16,\"mid\":8,\"heads\":2"), "prior.heads is not a known key", TESS_ERR_INPUT},
+        {WITH_CONV("\"width\":16,\"mid\":8,\"full\":[1]"), "prior.full must be a list of 2", TESS_ERR_INPUT},
+        {WITH_CONV("\"width\":16,\"mid\":8,\"half\":[1,0.5]"), "prior.half must be whole", TESS_ERR_INPUT},
+        {WITH_CONV("\"width\":16,\"mid\":8,\"levels\":17"), "prior.levels must be a whole number", TESS_ERR_INPUT},
         {WITH_TRAIN("{\"prior\":{}}"), "train.prior needs a prior", TESS_ERR_INPUT},
         {"{\"format\":1," ENCODER "," DECODER "," VQ ",\"prior\":{" SMALL "}}", "prior needs a quantizer of one level",
          TESS_ERR_INPUT},
@@ -420,6 +439,7 @@ int main(void) {
     RUN(test_prior);
     RUN(test_upscaler);
     RUN(test_part);
+    RUN(test_conv_prior);
     RUN(test_lfq);
     RUN(test_refusals);
     RUN(test_truncated);
