@@ -146,21 +146,23 @@ const char *tess_sampler_message(const tess_sampler *sampler);
 /* Options: "seed" 0..2^53 (1), "steps" 1..256 (12), "temperature" 0..100 (1; 0: always the likeliest code), "top_k" (of so
  * many likeliest codes; 0, the default: of all), "top_p" 0..1 (of the likeliest codes that make up this probability; 1),
  * "guidance" 0..100 (0; logits = (1 + w) conditional - w unconditional), "order" 0 a fixed spread order (Halton) / 1 the most
- * confident first, "class" -1 (none) .. classes - 1, "threads" >= 1. */
+ * confident first, "class" -1 (none) .. classes - 1, "threads" >= 1. A convolutional prior takes Halton order alone, halves
+ * the steps with each residual level, and knows "levels" 0..16: so many are made up and the others code 0 (0: all). */
 tess_status tess_sampler_set(tess_sampler *sampler, const char *option, double value);
 /* What the picture is to show, in words; size 0: nothing in particular. Only for a prior with text. The words are read now:
  * `utf8` may be freed. */
 tess_status tess_sampler_prompt(tess_sampler *sampler, const char *utf8, size_t size);
-/* Starts a job: returns where to write known tokens, [levels][height][width], or NULL. *keep: height * width bytes, to be 1
- * where a token is given; all 0 at first: everything is made up. The grid must be the prior's. */
+/* Starts a job: returns where to write known tokens, [levels][height][width], or NULL. *keep: height * width bytes, to be
+ * the number of levels given at each place (more than there are count as all); 0 at first: everything is made up. A
+ * transformer makes grids of its own size alone. */
 uint16_t *tess_sampler_begin(tess_sampler *sampler, int height, int width, uint8_t **keep);
-/* One sampling step: MORE or DONE. The same model, job, options and seed give the same tokens in one build, with any number
+/* A sampling step or a part of one: MORE or DONE. The same model, job, options and seed give the same tokens in one build, with any number
  * of threads. */
 tess_status tess_sampler_step(tess_sampler *sampler);
-double tess_sampler_progress(const tess_sampler *sampler); /* 0..1: the share of settled places */
-/* After each step: settled tokens, and the best guess everywhere else. NULL before the first. */
+double tess_sampler_progress(const tess_sampler *sampler); /* 0..1: the share of settled tokens */
+/* After each step: settled tokens, and everywhere else a transformer's best guess, or code 0. NULL before the first. */
 const uint16_t *tess_sampler_tokens(const tess_sampler *sampler, int *levels, int *height, int *width);
-/* [height][width]: 1 where the token is settled. NULL before the first step. */
+/* [height][width]: how many levels are settled. NULL before the first step. */
 const uint8_t *tess_sampler_known(const tess_sampler *sampler);
 
 /* ---- upscaler: a small picture -> a large one ---------------------------------------------------------------- */

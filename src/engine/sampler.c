@@ -22,17 +22,18 @@ static void drop_job(tess_sampler *sampler) {
     ts_free(sampler->tokens);
     ts_free(sampler->known);
     ts_free(sampler->order);
+    ts_free(sampler->chosen);
     ts_free(sampler->confidence);
     ts_free(sampler->seen);
     ts_free(sampler->logits);
     ts_free(sampler->room);
     sampler->tokens = NULL;
     sampler->known = NULL;
-    sampler->order = sampler->room = NULL;
+    sampler->order = sampler->chosen = sampler->room = NULL;
     sampler->confidence = NULL;
     sampler->seen = NULL;
     sampler->logits = NULL;
-    sampler->wanted = sampler->masked = sampler->step = 0;
+    sampler->wanted = sampler->masked = sampler->step = sampler->open = sampler->level = 0;
     sampler->phase = TS_SAMPLE_IDLE;
 }
 
@@ -41,6 +42,7 @@ void tess_sampler_free(tess_sampler *sampler) {
     drop_job(sampler);
     ts_graph_free(sampler->graph);
     ts_weights_free(sampler->weights);
+    ts_prior_window_free(&sampler->window);
     ts_pool_free(sampler->pool);
     ts_free(sampler->words);
     ts_free(sampler);
@@ -76,6 +78,7 @@ tess_status tess_sampler_set(tess_sampler *sampler, const char *option, double v
         {"guidance", NULL, &o->guidance, 0, 100, true},
         {"order", NULL, &order, 0, 1, false},
         {"class", &o->label, NULL, -1, classes - 1, false},
+        {"levels", &o->levels, NULL, 0, TS_LEVELS_MAX, false},
         {"threads", &o->threads, NULL, 1, TS_MAX_THREADS, false},
     };
     if (strcmp(option, "class") == 0 && classes == 0 && value >= 0)
@@ -97,7 +100,7 @@ tess_status tess_sampler_set(tess_sampler *sampler, const char *option, double v
     return ts_fail(
         &sampler->error, TESS_ERR_OPTION,
         "There is no sampler option %.40s; there are seed, steps, temperature, top_k, top_p, guidance, order, "
-        "class and threads.",
+        "class, levels and threads.",
         option);
 }
 
@@ -126,37 +129,52 @@ tess_status tess_sampler_prompt(tess_sampler *sampler, const char *utf8, size_t 
     return TESS_OK;
 }
 
+/* Room for tokens, and for what every step of a transformer's job takes. */
 static tess_status make_room(tess_sampler *sampler) {
-    const size_t places = (size_t)sampler->places, codes = (size_t)sampler->model->config.quantizer.size;
-    sampler->tokens = ts_calloc(places, sizeof *sampler->tokens);
+    const ts_config *c = &sampler->model->config;
+    const size_t places = (size_t)sampler->places, codes = (size_t)c->quantizer.size;
+    const bool all = c->prior.type == TS_PRIOR_TRANSFORMER;
+    sampler->tokens = ts_calloc(places, (size_t)sampler->levels * sizeof *sampler->tokens);
     sampler->known = ts_calloc(places, sizeof *sampler->known);
-    sampler->order = ts_calloc(places, sizeof *sampler->order);
-    sampler->confidence = ts_calloc(places, sizeof *sampler->confidence);
-    sampler->seen = ts_calloc(places, sizeof *sampler->seen);
-    sampler->logits = ts_alloc_floats(codes);
     sampler->room = ts_calloc(codes, sizeof *sampler->room);
-    if (sampler->tokens && sampler->known && sampler->order && sampler->confidence && sampler->seen &&
-        sampler->logits && sampler->room)
+    if (all) {
+        sampler->order = ts_calloc(places, sizeof *sampler->order);
+        sampler->confidence = ts_calloc(places, sizeof *sampler->confidence);
+        sampler->seen = ts_calloc(places, sizeof *sampler->seen);
+        sampler->logits = ts_alloc_floats(codes);
+    }
+    if (sampler->tokens && sampler->known && sampler->room &&
+        (!all || (sampler->order && sampler->confidence && sampler->seen && sampler->logits)))
         return TESS_OK;
     drop_job(sampler);
-    return ts_fail_memory(&sampler->error, places * 24 + codes * 8);
+    return ts_fail_memory(&sampler->error, places * (size_t)(sampler->levels * 2 + 24) + codes * 8);
+}
+
+/* Can this prior make a grid of that size? */
+static tess_status check_grid(tess_sampler *sampler, int height, int width) {
+    const ts_prior_config *c = &sampler->model->config.prior;
+    if (!sampler->model->prior.params) return no_prior(sampler);
+    if (c->type == TS_PRIOR_TRANSFORMER && (height != c->rows || width != c->columns))
+        return ts_fail(&sampler->error, TESS_ERR_INPUT,
+                       "This prior makes grids of %d x %d tokens (rows x columns), not %d x %d.", c->rows, c->columns,
+                       height, width);
+    if (height < 1 || width < 1 || height > TS_MAX_SIDE || width > TS_MAX_SIDE ||
+        (size_t)height * (size_t)width > TS_MAX_PIXELS)
+        return ts_fail(&sampler->error, TESS_ERR_TOO_LARGE, "There can be no grid of %d x %d tokens.", height, width);
+    if (c->type == TS_PRIOR_CONV && sampler->options.order != TS_ORDER_HALTON)
+        return ts_fail(&sampler->error, TESS_ERR_OPTION,
+                       "This prior settles places in Halton order: leave order at 0.");
+    return TESS_OK;
 }
 
 uint16_t *tess_sampler_begin(tess_sampler *sampler, int height, int width, uint8_t **keep) {
     if (!sampler) return NULL;
     drop_job(sampler);
     ts_clear(&sampler->error);
-    const ts_prior_config *c = &sampler->model->config.prior;
-    if (!sampler->model->prior.params) {
-        no_prior(sampler);
-        return NULL;
-    }
-    if (height != c->rows || width != c->columns) {
-        ts_fail(&sampler->error, TESS_ERR_INPUT,
-                "This prior makes grids of %d x %d tokens (rows x columns), not %d x %d.", c->rows, c->columns, height,
-                width);
-        return NULL;
-    }
+    if (check_grid(sampler, height, width)) return NULL;
+    sampler->height = height;
+    sampler->width = width;
+    sampler->levels = sampler->model->config.quantizer.levels;
     sampler->places = height * width;
     if (make_room(sampler)) return NULL;
     if (keep) *keep = sampler->known;
@@ -170,7 +188,8 @@ tess_status tess_sampler_step(tess_sampler *sampler) {
     ts_clear(&sampler->error);
     if (sampler->phase == TS_SAMPLE_IDLE || sampler->phase == TS_SAMPLE_FAILED)
         return ts_fail(&sampler->error, TESS_ERR_STATE, "There is no job to step; begin one first.");
-    const tess_status status = ts_sample_step(sampler);
+    const bool levels = sampler->model->config.prior.type == TS_PRIOR_CONV;
+    const tess_status status = levels ? ts_sample_levels(sampler) : ts_sample_step(sampler);
     if (status < 0) {
         drop_job(sampler);
         sampler->phase = TS_SAMPLE_FAILED;
@@ -191,9 +210,9 @@ static bool has_results(const tess_sampler *sampler) {
 
 const uint16_t *tess_sampler_tokens(const tess_sampler *sampler, int *levels, int *height, int *width) {
     const bool ready = has_results(sampler);
-    if (levels) *levels = ready ? 1 : 0;
-    if (height) *height = ready ? sampler->model->config.prior.rows : 0;
-    if (width) *width = ready ? sampler->model->config.prior.columns : 0;
+    if (levels) *levels = ready ? sampler->levels : 0;
+    if (height) *height = ready ? sampler->height : 0;
+    if (width) *width = ready ? sampler->width : 0;
     return ready ? sampler->tokens : NULL;
 }
 

@@ -1,10 +1,12 @@
-/* sampler.h - the state of a sampling job, shared by sampler.c (the public calls) and sampler_step.c. */
+/* sampler.h - the state of a sampling job, shared by sampler.c (the public calls), sampler_step.c (transformers: one level,
+ * a grid of one size) and sampler_levels.c (convolutional priors: residual levels, any grid). */
 #ifndef TS_ENGINE_SAMPLER_H
 #define TS_ENGINE_SAMPLER_H
 
 #include "base/parallel.h"
 #include "base/rng.h"
 #include "engine/engine.h"
+#include "engine/prior_window.h"
 #include "graph/graph.h"
 #include "nets/draw.h"
 #include "nets/prior.h"
@@ -13,7 +15,7 @@ typedef enum ts_sample_order { TS_ORDER_HALTON, TS_ORDER_CONFIDENCE } ts_sample_
 
 typedef struct ts_sample_options {
     uint64_t seed;
-    int steps, label, threads; /* label: a class, or -1 */
+    int steps, label, levels, threads; /* label: a class, or -1; levels made up, 0: all that the prior knows */
     ts_sample_order order;
     ts_draw draw;
     double guidance;
@@ -38,20 +40,30 @@ struct tess_sampler {
     ts_graph *graph;
     ts_prior prior;
     int pictures, graph_threads; /* what the graph is made for: 2 pictures with guidance */
+    ts_prior_window window;      /* instead of weights to prior: of a convolutional prior */
     ts_pool *pool;
     /* the job */
-    int places, wanted, masked, step; /* of the grid; to be made; of these not settled yet; steps done */
-    uint16_t *tokens;                 /* [places], all of what follows */
-    uint8_t *known;                   /* 1: given or settled */
+    int height, width, levels;        /* of the tokens */
+    int places, wanted, masked, step; /* of the grid; tokens to be made; of these not settled yet; steps done */
+    uint16_t *tokens;                 /* [levels][places] */
+    uint8_t *known;                   /* [places], as all of what follows: levels that are given or settled */
     int *order, first;                /* in which places are looked at, from which on: a circle */
     double *confidence;               /* of tokens of this step, by place */
     bool *seen;                       /* scratch of the order */
-    float *logits;                    /* [codes] of one place, guided */
-    int *room;                        /* [codes]: scratch of a draw */
+    /* of a convolutional prior */
+    int open;                /* places that know less than they should, all of `order` */
+    int level, level_wanted; /* at work; places that did not know it at its start */
+    int *chosen, count;      /* the places that this step settles, in that order */
+    int at;                  /* window that is run */
+    bool looking;            /* that began */
+    float *logits;           /* [codes] of one place, guided */
+    int *room;               /* [codes]: scratch of a draw */
     ts_rng rng;
 };
 
 /* One sampling step of a begun job: MORE or DONE. Errors: INPUT (a given token is no code), NUMERIC, MEMORY. */
 tess_status ts_sample_step(tess_sampler *sampler);
+/* The same for a convolutional prior: a part of a step. */
+tess_status ts_sample_levels(tess_sampler *sampler);
 
 #endif

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+enum { PART = 24 }; /* bytes of a part's name, such as "quarter.2.conv1" */
+
 /* ---- parameters -------------------------------------------------------------------------------------------------- */
 
 typedef struct declaration {
@@ -24,7 +26,7 @@ static void declare(declaration *d, const char *part, int out, int in, int kerne
 static void declare_blocks(declaration *d, const char *part, int count, int channels) {
     for (int i = 0; i < count; i++)
         for (int k = 1; k <= 2; k++) {
-            char name[TS_PARAM_NAME];
+            char name[PART];
             snprintf(name, sizeof name, "%s.%d.conv%d", part, i, k);
             declare(d, name, channels, channels, 3);
         }
@@ -45,7 +47,7 @@ tess_status ts_conv_prior_params(const ts_prior_config *c, const ts_quantizer_co
     declare(&d, "up1", 4 * width, mid, 1);
     declare_blocks(&d, "full2", c->full[1], width);
     for (int level = 0; level < c->levels; level++) {
-        char name[TS_PARAM_NAME];
+        char name[PART];
         snprintf(name, sizeof name, "head.%d", level);
         declare(&d, name, q->size, width, 0);
     }
@@ -80,7 +82,7 @@ static ts_tensor blocks(const builder *b, ts_tensor x, const char *part, int cou
     for (int i = 0; i < count; i++) {
         ts_tensor h = x;
         for (int k = 1; k <= 2; k++) {
-            char name[TS_PARAM_NAME];
+            char name[PART];
             snprintf(name, sizeof name, "%s.%d.conv%d", part, i, k);
             h = conv(b, ts_graph_silu(b->g, h), name, 1);
         }
@@ -111,7 +113,7 @@ ts_tensor ts_conv_prior_build(ts_graph *g, const ts_prior_config *c, ts_weights 
 
 ts_tensor ts_conv_prior_head(ts_graph *g, int level, ts_weights *weights, ts_tensor features) {
     const builder b = {g, weights};
-    char name[TS_PARAM_NAME];
+    char name[PART];
     snprintf(name, sizeof name, "head.%d", level);
     return conv(&b, features, name, 0);
 }

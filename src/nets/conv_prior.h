@@ -24,7 +24,7 @@ tess_status ts_conv_prior_params(const ts_prior_config *config, const ts_quantiz
 /* Channels of what it reads: dim + levels + 1. */
 int ts_conv_prior_channels(const ts_quantizer_config *q);
 /* Fills one place of the input, [ts_conv_prior_channels]. sum: [dim], the code vectors of the `known` levels added up;
- * scale: prior.scale. What lies outside the picture is all zeros instead. */
+ * scale: prior.scale; sum may be out. What lies outside the picture is all zeros instead. */
 void ts_conv_prior_place(const ts_quantizer_config *q, const float *sum, const float *scale, int known, float *out);
 
 /* Appends the net. x: [1][height][width][channels] -> features [1][height][width][config->width]; faults are the graph's. */
