@@ -249,7 +249,7 @@ static void test_wrong_calls(void) {
 /* ---- the model file ---------------------------------------------------------------------------------------------- */
 
 static void test_info(void) {
-    CHECK(strstr(tess_model_info(text_model), "\"tasks\":[\"compress\",\"reconstruct\",\"generate\"]"));
+    CHECK(strstr(tess_model_info(text_model), "\"tasks\":[\"compress\",\"reconstruct\",\"generate\",\"inpaint\"]"));
     CHECK(strstr(tess_model_info(text_model), "\"prior\":{\"type\":\"transformer\",\"params\":"));
     CHECK(strstr(tess_model_info(text_model), "\"grid\":[4,4],\"text\":true,\"classes\":0}"));
     CHECK(strstr(tess_model_info(class_model), "\"grid\":[3,5],\"text\":false,\"classes\":3}"));

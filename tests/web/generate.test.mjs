@@ -24,7 +24,7 @@ async function stepsOf(options, from = codec) {
 const tokensOf = async (options) => (await stepsOf(options)).at(-1).tokens.data;
 
 test('the model says what it can make up', async () => {
-  assert.deepEqual(codec.model.tasks, ['compress', 'reconstruct', 'generate']);
+  assert.deepEqual(codec.model.tasks, ['compress', 'reconstruct', 'generate', 'inpaint']);
   const { params, ...prior } = codec.model.prior;
   assert.deepEqual(prior, { type: 'transformer', grid: [4, 4], text: true, classes: 0, vocabulary });
   assert.ok(params > 1000);
