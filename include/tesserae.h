@@ -1,7 +1,8 @@
 /* tesserae.h - the whole public C API.
  *
  * A model turns an image into a grid of tokens (codebook indices, levels x h x w) and back; an encoder writes those
- * tokens as a .tess file, a decoder reads one; a sampler makes up tokens by the model's prior; a trainer makes a model.
+ * tokens as a .tess file, a decoder reads one; a sampler makes up tokens by the model's prior, an inpainter parts of
+ * a picture; a trainer makes a model.
  *
  * Rules that hold everywhere:
  *   - Handles are opaque and own everything they return a pointer to; such a pointer is good until the next call on
@@ -183,6 +184,29 @@ tess_status tess_upscaler_step(tess_upscaler *upscaler);
 double tess_upscaler_progress(const tess_upscaler *upscaler); /* 0..1 */
 /* After DONE: the large picture, channels 4 if the small one had alpha (which is enlarged bicubically), else 3. */
 const uint8_t *tess_upscaler_pixels(const tess_upscaler *upscaler, int *width, int *height, int *channels);
+/* ---- inpainter: part of a picture made up by the prior ---------------------------------------------------------- */
+typedef struct tess_inpainter tess_inpainter;
+
+/* The model must be loaded, have a prior, and outlive the inpainter. */
+tess_inpainter *tess_inpainter_new(const tess_model *model);
+void tess_inpainter_free(tess_inpainter *inpainter);
+const char *tess_inpainter_message(const tess_inpainter *inpainter);
+/* Options: the sampler's "seed", "steps", "temperature", "top_k", "top_p", "levels" and "threads"; and "feather" >= 0: over
+ * so many pixels into the mask colours are drawn to those around it (0, the default: everywhere). */
+tess_status tess_inpainter_set(tess_inpainter *inpainter, const char *option, double value);
+/* Starts a job: returns where to write the picture, 8 bits, [height][width][channels], channels 1, 3 or 4, or NULL. *mask:
+ * width * height bytes, to be other than 0 where the picture is to be filled; all 0 at first. A model with a transformer
+ * takes pictures of one size alone; a convolutional prior any. */
+uint8_t *tess_inpainter_begin(tess_inpainter *inpainter, int width, int height, int channels, uint8_t **mask);
+/* Some tens of milliseconds of work: MORE or DONE. The same model, job, options and seed give the same picture in one build,
+ * with any number of threads. */
+tess_status tess_inpainter_step(tess_inpainter *inpainter);
+double tess_inpainter_progress(const tess_inpainter *inpainter); /* 0..1 */
+/* The picture when it is done, in the form it was given; NULL before. Pixels that are not masked are as they were, and so is
+ * all alpha. */
+const uint8_t *tess_inpainter_pixels(const tess_inpainter *inpainter, int *width, int *height);
+/* Does a job that is done once more with the options as they are by now (another seed), in less time: step it again. */
+tess_status tess_inpainter_again(tess_inpainter *inpainter);
 
 /* ---- trainer ----------------------------------------------------------------------------------------------- */
 typedef struct tess_trainer tess_trainer;

@@ -82,6 +82,32 @@ static int window_side(int extent, int grid) {
     return side < most ? side : most;
 }
 
+/* Where part `index` of `parts` near-equal parts of `extent` begins. */
+static int cut(int extent, int parts, int index) { return (int)((int64_t)extent * index / parts); }
+
+/* Where the window of a core begins, on a multiple of the net's alignment. */
+static int origin(int core, int side, int grid) {
+    const int last = round_up(grid) - side;
+    const int wanted = core < TS_PRIOR_CONTEXT ? 0
+                                               : (core - TS_PRIOR_CONTEXT) / TS_CONV_PRIOR_ALIGN * TS_CONV_PRIOR_ALIGN;
+    return wanted < last ? wanted : last;
+}
+
+/* Where the windows over part of an extent of a grid begin and end. */
+static void seen(int from, int extent, int grid, int *begin, int *count) {
+    const int parts = parts_of(extent), side = window_side(extent, grid);
+    const int end = origin(from + cut(extent, parts, parts - 1), side, grid) + side;
+    *begin = origin(from, side, grid);
+    *count = (end < grid ? end : grid) - *begin;
+}
+
+ts_span ts_prior_window_seen(int grid_height, int grid_width, ts_span area) {
+    ts_span span;
+    seen(area.x, area.width, grid_width, &span.x, &span.width);
+    seen(area.y, area.height, grid_height, &span.y, &span.height);
+    return span;
+}
+
 tess_status ts_prior_window_place(ts_prior_window *w, int grid_height, int grid_width, ts_span area, int threads,
                                   ts_error *err) {
     const int height = window_side(area.height, grid_height), width = window_side(area.width, grid_width);
@@ -104,23 +130,12 @@ tess_status ts_prior_window_place(ts_prior_window *w, int grid_height, int grid_
 
 int ts_prior_window_count(const ts_prior_window *w) { return w->rows_of_cores * w->columns; }
 
-/* Where part `index` of `parts` near-equal parts of `extent` begins. */
-static int cut(int extent, int parts, int index) { return (int)((int64_t)extent * index / parts); }
-
 ts_span ts_prior_window_core(const ts_prior_window *w, int i) {
     const ts_span *a = &w->area;
     const int row = i / w->columns, column = i % w->columns;
     const int x0 = cut(a->width, w->columns, column), x1 = cut(a->width, w->columns, column + 1);
     const int y0 = cut(a->height, w->rows_of_cores, row), y1 = cut(a->height, w->rows_of_cores, row + 1);
     return (ts_span){a->x + x0, a->y + y0, x1 - x0, y1 - y0};
-}
-
-/* Where the window of a core begins, on a multiple of the net's alignment. */
-static int origin(int core, int side, int grid) {
-    const int last = round_up(grid) - side;
-    const int wanted = core < TS_PRIOR_CONTEXT ? 0
-                                               : (core - TS_PRIOR_CONTEXT) / TS_CONV_PRIOR_ALIGN * TS_CONV_PRIOR_ALIGN;
-    return wanted < last ? wanted : last;
 }
 
 /* The sum of the codes that a place knows. */

@@ -44,6 +44,8 @@ typedef struct ts_prior_window {
 tess_status ts_prior_window_init(ts_prior_window *w, const tess_model *model, ts_error *err);
 void ts_prior_window_free(ts_prior_window *w);
 
+/* The part of a grid that windows over an area see. */
+ts_span ts_prior_window_seen(int grid_height, int grid_width, ts_span area);
 /* Makes ready for the places of an area (width and height >= 1) of a grid. Errors: MEMORY. */
 tess_status ts_prior_window_place(ts_prior_window *w, int grid_height, int grid_width, ts_span area, int threads,
                                   ts_error *err);
