@@ -5,8 +5,7 @@
 # A function of include/tesserae.h is named tess_NOUN or tess_NOUN_VERB. A new NOUN goes into one of these two lists; one
 # that stands in neither ends the configuration.
 set(ts_codec_nouns version backend status alloc free model encoder decoder file compare)
-set(ts_studio_nouns trainer lpips sampler upscaler model_add) # besides those above
-set(ts_studio_nouns trainer lpips sampler inpainter model_add) # besides those above
+set(ts_studio_nouns trainer lpips sampler inpainter upscaler model_add) # besides those above
 
 # What stands before the name of the build in a core's file name.
 set(ts_codec_prefix "")

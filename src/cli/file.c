@@ -214,3 +214,11 @@ bool output_path(const char *in, const char *out, const char *folder, const char
     }
     return length >= 0 && length < PATH_SIZE;
 }
+
+bool numbered_path(const char *out, int i, int count, char path[PATH_SIZE]) {
+    const char *slash = strrchr(out, '/'), *dot = strrchr(out, '.');
+    const int stem = (int)(dot && dot > (slash ? slash + 1 : out) ? (size_t)(dot - out) : strlen(out));
+    const int length = count == 1 ? snprintf(path, PATH_SIZE, "%s", out)
+                                  : snprintf(path, PATH_SIZE, "%.*s-%d%s", stem, out, i + 1, out + stem);
+    return length >= 0 && length < PATH_SIZE;
+}

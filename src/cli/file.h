@@ -30,6 +30,8 @@ void free_list(file_list *list);
 
 /* Where the result for `in` goes: `out` if given, else folder/name.ending, else beside `in`; "-" for standard input. */
 bool output_path(const char *in, const char *out, const char *folder, const char *ending, char path[PATH_SIZE]);
+/* OUT itself, or for number i (from 0) of several files OUT with "-1", "-2" and so on before its ending. */
+bool numbered_path(const char *out, int i, int count, char path[PATH_SIZE]);
 const char *shown_name(const char *path); /* "standard input" for "-" */
 
 #endif

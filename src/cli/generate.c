@@ -114,15 +114,6 @@ static bool make_sheet(ts_image *sheet, const studio *s, int count, char fault[F
     return sheet->pixels != NULL;
 }
 
-/* OUT itself, or for one of several pictures OUT with "-i" before its ending. */
-static bool numbered(const char *out, int i, int count, char path[PATH_SIZE]) {
-    const char *slash = strrchr(out, '/'), *dot = strrchr(out, '.');
-    const int stem = (int)(dot && dot > (slash ? slash + 1 : out) ? (size_t)(dot - out) : strlen(out));
-    const int length = count == 1 ? snprintf(path, PATH_SIZE, "%s", out)
-                                  : snprintf(path, PATH_SIZE, "%.*s-%d%s", stem, out, i + 1, out + stem);
-    return length >= 0 && length < PATH_SIZE;
-}
-
 static bool write_picture(const char *path, const ts_image *image, const generate_options *o, int seed,
                           char fault[FAULT_SIZE]) {
     if (!picture_write(path, image, fault)) return false;
@@ -152,7 +143,7 @@ static bool generate(studio *s, const generate_options *o, char fault[FAULT_SIZE
             continue;
         }
         progress_end(&bar);
-        if (ok && !numbered(o->out, i, o->count, path)) {
+        if (ok && !numbered_path(o->out, i, o->count, path)) {
             snprintf(fault, FAULT_SIZE, "%.200s: the output's path is too long", o->out);
             ok = false;
         }

@@ -5,9 +5,9 @@
 #include "cli/verbs.h"
 #include "tesserae.h"
 
-static const verb *const VERBS[] = {&VERB_ENCODE,  &VERB_DECODE,   &VERB_RECONSTRUCT, &VERB_INFO,
-                                    &VERB_TOKENS,  &VERB_CODEBOOK, &VERB_TRAIN,       &VERB_GENERATE,
-                                    &VERB_UPSCALE, &VERB_EVAL,     &VERB_BENCH,       &VERB_IMPORT};
+static const verb *const VERBS[] = {&VERB_ENCODE,   &VERB_DECODE, &VERB_RECONSTRUCT, &VERB_INFO,    &VERB_TOKENS,
+                                    &VERB_CODEBOOK, &VERB_TRAIN,  &VERB_GENERATE,    &VERB_INPAINT, &VERB_UPSCALE,
+                                    &VERB_EVAL,     &VERB_BENCH,  &VERB_IMPORT};
 
 enum { VERB_COUNT = sizeof VERBS / sizeof *VERBS };
 
