@@ -91,7 +91,10 @@ static tess_status start(tess_sampler *s) {
     s->rng = ts_rng_new(s->options.seed, 1);
     const ts_span area = open_area(s, made);
     tess_status status = make_order(s, area, made);
-    if (status >= 0 && !s->window.model) status = ts_prior_window_init(&s->window, s->model, &s->error);
+    if (status >= 0 && !s->window.weights) {
+        status = ts_prior_window_init(&s->window, s->model, &s->error);
+        if (status < 0) ts_prior_window_free(&s->window);
+    }
     if (status >= 0)
         status = ts_prior_window_place(&s->window, s->height, s->width, area, s->options.threads, &s->error);
     return status;
@@ -178,6 +181,6 @@ tess_status ts_sample_levels(tess_sampler *s) {
         for (int i = 0; i < s->count; i++) s->known[s->chosen[i]]++;
         if (choose(s)) return TESS_MORE;
     }
-    for (int i = 0; i < s->open; i++) s->known[s->order[i]] = (uint8_t)s->levels;
+    memset(s->known, s->levels, (size_t)s->places);
     return TESS_DONE;
 }

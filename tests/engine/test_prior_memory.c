@@ -1,4 +1,4 @@
-/* test_prior_memory.c - allocation n fails, for every n of sampling from a prior and of training one: ERR_MEMORY, nothing
+/* test_prior_memory.c - allocation n fails, for every n of sampling from a prior, inpainting, and training one: ERR_MEMORY, nothing
  * leaks, and the handle goes on. */
 #define TS_TEST_ALLOC
 #include "base/alloc.c"
@@ -9,8 +9,8 @@
 #include "tesserae.h"
 
 static twin_file file;
-static tess_model *shared; /* loaded without failures */
-static const char *config; /* of the file */
+static tess_model *shared, *conv; /* loaded without failures; a convolutional prior */
+static const char *config;        /* of the file */
 
 static tess_status load(void) {
     const uint8_t *bytes;
@@ -44,6 +44,38 @@ static tess_status sample(void) {
         CHECK_INT(job(s), TESS_OK);
     }
     tess_sampler_free(s);
+    return status;
+}
+
+static tess_status fill(tess_inpainter *inpainter) {
+    uint8_t *mask = NULL;
+    uint8_t *pixels = tess_inpainter_begin(inpainter, 50, 37, 3, &mask);
+    if (!pixels) return TESS_ERR_MEMORY;
+    for (int k = 0; k < 50 * 37; k++) {
+        for (int c = 0; c < 3; c++) pixels[k * 3 + c] = (uint8_t)(k * 7 % 251);
+        mask[k] = k % 50 > 20 && k % 50 < 40;
+    }
+    tess_status status = TESS_MORE;
+    while (status == TESS_MORE) status = tess_inpainter_step(inpainter);
+    if (status == TESS_DONE) status = tess_inpainter_again(inpainter);
+    if (status == TESS_OK) status = TESS_MORE;
+    while (status == TESS_MORE) status = tess_inpainter_step(inpainter);
+    return status == TESS_DONE ? TESS_OK : status;
+}
+
+static tess_status inpaint(void) {
+    tess_inpainter *inpainter = tess_inpainter_new(conv);
+    if (!inpainter) return TESS_ERR_MEMORY;
+    tess_inpainter_set(inpainter, "threads", 2);
+    tess_inpainter_set(inpainter, "steps", 1);
+    tess_inpainter_set(inpainter, "feather", 3);
+    const tess_status status = fill(inpainter);
+    if (status < 0) {
+        CHECK(strlen(tess_inpainter_message(inpainter)) > 10);
+        ts_test_alloc_fail_at(0);
+        CHECK_INT(fill(inpainter), TESS_OK);
+    }
+    tess_inpainter_free(inpainter);
     return status;
 }
 
@@ -85,7 +117,7 @@ static void test_every_allocation(void) {
         const char *name;
         tess_status (*call)(void);
         long least; /* allocations that it surely makes */
-    } CALLS[] = {{"load and save", load, 10}, {"sample", sample, 15}, {"train", train, 60}};
+    } CALLS[] = {{"load and save", load, 10}, {"sample", sample, 15}, {"inpaint", inpaint, 40}, {"train", train, 60}};
     for (size_t i = 0; i < sizeof CALLS / sizeof *CALLS; i++) {
         const long live = ts_test_alloc_live();
         tess_status status = TESS_ERR_MEMORY;
@@ -105,12 +137,17 @@ static void test_every_allocation(void) {
 
 int main(void) {
     file = twin_open("prior_text");
+    twin_file conv_file = twin_open("prior_conv");
     shared = tess_model_new();
-    if (CHECK(file.file && tess_model_load(shared, file.bytes, file.size) == TESS_OK)) {
+    conv = tess_model_new();
+    if (CHECK(file.file && tess_model_load(shared, file.bytes, file.size) == TESS_OK) &&
+        CHECK(conv_file.file && tess_model_load(conv, conv_file.bytes, conv_file.size) == TESS_OK)) {
         config = ts_safetensors_metadata(file.file, "tesserae");
         RUN(test_every_allocation);
     }
     tess_model_free(shared);
+    tess_model_free(conv);
+    twin_close(&conv_file);
     twin_close(&file);
     return test_end();
 }
