@@ -184,19 +184,21 @@ tess_status tess_upscaler_step(tess_upscaler *upscaler);
 double tess_upscaler_progress(const tess_upscaler *upscaler); /* 0..1 */
 /* After DONE: the large picture, channels 4 if the small one had alpha (which is enlarged bicubically), else 3. */
 const uint8_t *tess_upscaler_pixels(const tess_upscaler *upscaler, int *width, int *height, int *channels);
-/* ---- inpainter: part of a picture made up by the prior ---------------------------------------------------------- */
+/* ---- inpainter: part of a picture made up --------------------------------------------------------------------- */
 typedef struct tess_inpainter tess_inpainter;
 
-/* The model must be loaded, have a prior, and outlive the inpainter. */
+/* The model must be loaded and outlive the inpainter. */
 tess_inpainter *tess_inpainter_new(const tess_model *model);
 void tess_inpainter_free(tess_inpainter *inpainter);
 const char *tess_inpainter_message(const tess_inpainter *inpainter);
-/* Options: the sampler's "seed", "steps", "temperature", "top_k", "top_p", "levels" and "threads"; and "feather" >= 0: over
- * so many pixels into the mask colours are drawn to those around it (0, the default: everywhere). */
+/* Options: "method" 0 copies latents from elsewhere in the picture, the best matches first / 1 lets the model's prior make them
+ * up / -1, the default: a transformer makes them up, else copies as long as there is enough to copy from. "feather" >= 0: over
+ * so many pixels into the mask colours are drawn to those around it (0, the default: everywhere). The sampler's "seed",
+ * "temperature" (0.5), "threads"; and for priors "steps", "top_k", "top_p" and "levels" (3). */
 tess_status tess_inpainter_set(tess_inpainter *inpainter, const char *option, double value);
 /* Starts a job: returns where to write the picture, 8 bits, [height][width][channels], channels 1, 3 or 4, or NULL. *mask:
- * width * height bytes, to be other than 0 where the picture is to be filled; all 0 at first. A model with a transformer
- * takes pictures of one size alone; a convolutional prior any. */
+ * width * height bytes, to be other than 0 where the picture is to be filled; all 0 at first. A transformer fills pictures of
+ * one size alone. */
 uint8_t *tess_inpainter_begin(tess_inpainter *inpainter, int width, int height, int channels, uint8_t **mask);
 /* Some tens of milliseconds of work: MORE or DONE. The same model, job, options and seed give the same picture in one build,
  * with any number of threads. */
@@ -205,7 +207,8 @@ double tess_inpainter_progress(const tess_inpainter *inpainter); /* 0..1 */
 /* The picture when it is done, in the form it was given; NULL before. Pixels that are not masked are as they were, and so is
  * all alpha. */
 const uint8_t *tess_inpainter_pixels(const tess_inpainter *inpainter, int *width, int *height);
-/* Does a job that is done once more with the options as they are by now (another seed), in less time: step it again. */
+/* Does a job that is done once more with the options as they are by now (another seed), in less time: step it again. Copies
+ * are drawn among good ones then, while the first picture of a job is of the best, whatever the seed. */
 tess_status tess_inpainter_again(tess_inpainter *inpainter);
 
 /* ---- trainer ----------------------------------------------------------------------------------------------- */

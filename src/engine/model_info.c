@@ -45,7 +45,7 @@ static void put_tasks(ts_json_writer *json, const tess_model *model) {
     if (model->config.quantizer.type != TS_QUANTIZER_NONE) ts_json_put_text(json, "compress");
     ts_json_put_text(json, "reconstruct");
     if (model->config.prior.type == TS_PRIOR_TRANSFORMER) ts_json_put_text(json, "generate");
-    if (model->prior.params) ts_json_put_text(json, "inpaint");
+    ts_json_put_text(json, "inpaint");
     if (model->upscaler.params) ts_json_put_text(json, "upscale");
     ts_json_close(json, ']');
 }

@@ -18,7 +18,7 @@ tess_sampler *tess_sampler_new(const tess_model *model) {
     return sampler;
 }
 
-static void drop_job(tess_sampler *sampler) {
+void ts_sampler_drop(tess_sampler *sampler) {
     ts_free(sampler->tokens);
     ts_free(sampler->known);
     ts_free(sampler->order);
@@ -39,7 +39,7 @@ static void drop_job(tess_sampler *sampler) {
 
 void tess_sampler_free(tess_sampler *sampler) {
     if (!sampler) return;
-    drop_job(sampler);
+    ts_sampler_drop(sampler);
     ts_graph_free(sampler->graph);
     ts_weights_free(sampler->weights);
     ts_prior_window_free(&sampler->window);
@@ -146,7 +146,7 @@ static tess_status make_room(tess_sampler *sampler) {
     if (sampler->tokens && sampler->known && sampler->room &&
         (!all || (sampler->order && sampler->confidence && sampler->seen && sampler->logits)))
         return TESS_OK;
-    drop_job(sampler);
+    ts_sampler_drop(sampler);
     return ts_fail_memory(&sampler->error, places * (size_t)(sampler->levels * 2 + 24) + codes * 8);
 }
 
@@ -169,7 +169,7 @@ static tess_status check_grid(tess_sampler *sampler, int height, int width) {
 
 uint16_t *tess_sampler_begin(tess_sampler *sampler, int height, int width, uint8_t **keep) {
     if (!sampler) return NULL;
-    drop_job(sampler);
+    ts_sampler_drop(sampler);
     ts_clear(&sampler->error);
     if (check_grid(sampler, height, width)) return NULL;
     sampler->height = height;
@@ -191,7 +191,7 @@ tess_status tess_sampler_step(tess_sampler *sampler) {
     const bool levels = sampler->model->config.prior.type == TS_PRIOR_CONV;
     const tess_status status = levels ? ts_sample_levels(sampler) : ts_sample_step(sampler);
     if (status < 0) {
-        drop_job(sampler);
+        ts_sampler_drop(sampler);
         sampler->phase = TS_SAMPLE_FAILED;
     } else if (status == TESS_DONE) {
         sampler->phase = TS_SAMPLE_DONE;

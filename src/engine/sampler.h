@@ -61,6 +61,8 @@ struct tess_sampler {
     ts_rng rng;
 };
 
+/* Ends a job, wherever it is. */
+void ts_sampler_drop(tess_sampler *sampler);
 /* One sampling step of a begun job: MORE or DONE. Errors: INPUT (a given token is no code), NUMERIC, MEMORY. */
 tess_status ts_sample_step(tess_sampler *sampler);
 /* The same for a convolutional prior: a part of a step. */

@@ -56,7 +56,7 @@ static void check_grid(const char *grid, int h, int w) {
             memcpy(got + p * width, out + ((p / w) * window.width + p % w) * width, (size_t)width * sizeof *got);
         check("features", got, features + b * area * width, (size_t)(area * width));
         for (int l = 0; l < c->prior.levels; l++) {
-            char name[16];
+            char name[24];
             snprintf(name, sizeof name, "logits.%d", l);
             float *want = get(grid, name, &n);
             for (int first = 0; first < area; first += TS_PRIOR_ROWS) {

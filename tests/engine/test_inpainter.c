@@ -1,5 +1,5 @@
-/* test_inpainter.c - parts of pictures made up: what is not masked stays to the bit, what lies under the mask counts for
- * nothing, any size of picture and mask, the same picture for the same seed. The models are the PyTorch twin's: a
+/* test_inpainter.c - parts of pictures made up by copies and by priors: what is not masked stays to the bit, what lies under the
+ * mask counts for nothing, any size of picture and mask, the same picture for the same seed. The models are the PyTorch twin's: a
  * convolutional prior at factor 4, and a transformer for 16 x 16 pixels. */
 #include <math.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "twin.h"
 
 static twin_file conv_file, text_file;
-static tess_model *conv_model, *text_model;
+static tess_model *conv_model, *text_model, *bare_model; /* the last one without a prior */
 
 typedef struct picture {
     int width, height, channels;
@@ -87,8 +87,11 @@ static uint8_t *inpaint(tess_inpainter *inpainter, const picture *p) {
     return result(inpainter, p);
 }
 
-static tess_inpainter *inpainter_of(const tess_model *model, int seed, int threads) {
+enum { AUTO = -1, COPY, PRIOR };
+
+static tess_inpainter *inpainter_of(const tess_model *model, int method, int seed, int threads) {
     tess_inpainter *inpainter = tess_inpainter_new(model);
+    CHECK_INT(tess_inpainter_set(inpainter, "method", method), TESS_OK);
     CHECK_INT(tess_inpainter_set(inpainter, "steps", 3), TESS_OK);
     CHECK_INT(tess_inpainter_set(inpainter, "seed", seed), TESS_OK);
     CHECK_INT(tess_inpainter_set(inpainter, "threads", threads), TESS_OK);
@@ -106,13 +109,13 @@ static void check_kept(const picture *p, const uint8_t *got) {
     CHECK_INT(changed, 0);
 }
 
-static void check_picture(const tess_model *model, int width, int height, int channels, int form) {
+static void check_picture(const tess_model *model, int method, int width, int height, int channels, int form) {
     const size_t bytes = (size_t)width * (size_t)height * (size_t)channels;
     picture p = make(width, height, channels, form), other = make(width, height, channels, form);
-    test_row("%d x %d x %d, mask %d", width, height, channels, form);
+    test_row("%d x %d x %d, mask %d, method %d", width, height, channels, form, method);
     poison(&p, 255);
     poison(&other, 13);
-    tess_inpainter *a = inpainter_of(model, 1, 1), *b = inpainter_of(model, 1, 3);
+    tess_inpainter *a = inpainter_of(model, method, 1, 1), *b = inpainter_of(model, method, 1, 3);
     uint8_t *first = inpaint(a, &p), *again = inpaint(a, &p), *second = inpaint(b, &other);
     check_kept(&p, first);
     CHECK_BYTES(first, again, bytes);
@@ -127,16 +130,21 @@ static void check_picture(const tess_model *model, int width, int height, int ch
 static void test_pictures(void) {
     static const int sizes[][3] = {{1, 1, 3}, {3, 5, 1}, {2, 40, 4}, {64, 64, 3}, {97, 50, 4}, {301, 210, 1}};
     for (int i = 0; i < 6; i++)
-        for (int form = 0; form <= DUST; form++) check_picture(conv_model, sizes[i][0], sizes[i][1], sizes[i][2], form);
-    for (int form = 0; form <= DUST; form++) check_picture(text_model, 16, 16, 3, form);
-    check_picture(text_model, 13, 15, 4, DISC);
+        for (int form = 0; form <= DUST; form++)
+            for (int method = AUTO; method <= PRIOR; method += 2)
+                check_picture(conv_model, method, sizes[i][0], sizes[i][1], sizes[i][2], form);
+    for (int form = 0; form <= DUST; form++) check_picture(text_model, AUTO, 16, 16, 3, form);
+    check_picture(text_model, AUTO, 13, 15, 4, DISC);
+    check_picture(text_model, COPY, 100, 80, 3, DISC);
+    check_picture(bare_model, AUTO, 100, 80, 3, DISC);
+    check_picture(bare_model, AUTO, 90, 101, 4, EDGE);
 }
 
 /* Only a small part of a large picture is worked on, and it may lie anywhere. */
 static void test_corner(void) {
     picture p = make(2000, 1500, 3, NOTHING);
     for (int y = 1490; y < 1500; y++) memset(p.mask + y * 2000 + 1970, 1, 30);
-    tess_inpainter *a = inpainter_of(conv_model, 1, 1);
+    tess_inpainter *a = inpainter_of(conv_model, AUTO, 1, 1);
     uint8_t *got = inpaint(a, &p);
     check_kept(&p, got);
     CHECK(memcmp(got, p.pixels, 2000 * 1500 * 3) != 0);
@@ -145,10 +153,19 @@ static void test_corner(void) {
     drop(&p);
 }
 
+/* The picture of a job that is done once more. */
+static uint8_t *again(tess_inpainter *inpainter, const picture *p) {
+    CHECK_INT(tess_inpainter_again(inpainter), TESS_OK);
+    CHECK_INT(finish(inpainter), TESS_DONE);
+    uint8_t *got = result(inpainter, p);
+    check_kept(p, got);
+    return got;
+}
+
 static void test_again(void) {
     picture p = make(80, 60, 3, DISC);
     const size_t bytes = 80 * 60 * 3;
-    tess_inpainter *a = inpainter_of(conv_model, 1, 1), *b = inpainter_of(conv_model, 2, 1);
+    tess_inpainter *a = inpainter_of(conv_model, PRIOR, 1, 1), *b = inpainter_of(conv_model, PRIOR, 2, 1);
     uint8_t *first = inpaint(a, &p), *second = inpaint(b, &p);
     CHECK(memcmp(first, second, bytes) != 0);
     CHECK_INT(tess_inpainter_set(a, "seed", 2), TESS_OK);
@@ -158,15 +175,56 @@ static void test_again(void) {
     CHECK_INT(finish(a), TESS_DONE);
     uint8_t *once_more = result(a, &p);
     CHECK_BYTES(once_more, second, bytes);
-    check_kept(&p, once_more);
     CHECK_INT(tess_inpainter_set(a, "feather", 5), TESS_OK);
-    CHECK_INT(tess_inpainter_again(a), TESS_OK);
-    CHECK_INT(finish(a), TESS_DONE);
-    uint8_t *feathered = result(a, &p);
+    uint8_t *feathered = again(a, &p);
     CHECK(memcmp(feathered, second, bytes) != 0);
     free(first), free(second), free(once_more), free(feathered);
     tess_inpainter_free(a);
     tess_inpainter_free(b);
+    drop(&p);
+}
+
+/* Copies: the first picture is of the best matches, whatever the seed; further ones are drawn. */
+static void test_copies(void) {
+    picture p = make(160, 120, 3, DISC);
+    const size_t bytes = 160 * 120 * 3;
+    tess_inpainter *a = inpainter_of(conv_model, COPY, 1, 1), *b = inpainter_of(conv_model, AUTO, 9, 2);
+    CHECK_INT(tess_inpainter_set(a, "temperature", 5), TESS_OK);
+    uint8_t *first = inpaint(a, &p), *same = inpaint(b, &p), *drawn = again(a, &p);
+    CHECK_BYTES(first, same, bytes);
+    CHECK(memcmp(first, drawn, bytes) != 0);
+    CHECK_INT(tess_inpainter_set(a, "seed", 2), TESS_OK);
+    uint8_t *other = again(a, &p);
+    CHECK(memcmp(other, drawn, bytes) != 0);
+    CHECK_INT(tess_inpainter_set(a, "temperature", 0), TESS_OK);
+    uint8_t *best = again(a, &p);
+    CHECK_BYTES(first, best, bytes);
+    free(first), free(same), free(drawn), free(other), free(best);
+    tess_inpainter_free(a);
+    tess_inpainter_free(b);
+    drop(&p);
+}
+
+/* A job left half done hinders nothing. */
+static void test_left(void) {
+    picture p = make(160, 120, 3, DISC);
+    for (int method = COPY; method <= PRIOR; method++) {
+        tess_inpainter *a = inpainter_of(conv_model, method, 1, 1);
+        uint8_t *want = inpaint(a, &p), *mask;
+        for (int steps = 1; steps < 5; steps++) {
+            uint8_t *room = tess_inpainter_begin(a, 160, 120, 3, &mask);
+            if (!CHECK(room)) break;
+            memcpy(room, p.pixels, 160 * 120 * 3);
+            memcpy(mask, p.mask, 160 * 120);
+            for (int i = 0; i < steps; i++) CHECK(tess_inpainter_step(a) >= 0);
+            CHECK(tess_inpainter_begin(a, 8, 8, 3, &mask));
+            CHECK_INT(tess_inpainter_set(a, "seed", 1), TESS_OK);
+        }
+        uint8_t *got = inpaint(a, &p);
+        CHECK_BYTES(got, want, 160 * 120 * 3);
+        free(want), free(got);
+        tess_inpainter_free(a);
+    }
     drop(&p);
 }
 
@@ -175,7 +233,7 @@ static void test_blend(void) {
     picture p = make(60, 60, 3, DISC);
     for (int feather = 0; feather <= 4; feather += 4) {
         memset(p.pixels, 180, 60 * 60 * 3);
-        tess_inpainter *a = inpainter_of(conv_model, 1, 1);
+        tess_inpainter *a = inpainter_of(conv_model, AUTO, 1, 1);
         CHECK_INT(tess_inpainter_set(a, "feather", feather), TESS_OK);
         uint8_t *got = inpaint(a, &p);
         /* The mean over the edge, inside: gradients of the decoded picture remain, its level does not. */
@@ -194,8 +252,8 @@ static void test_options(void) {
     static const struct {
         const char *name;
         double good, bad;
-    } rows[] = {{"seed", 7, -1},   {"steps", 2, 0},    {"temperature", 0.5, -1}, {"top_k", 3, 0.5},  {"top_p", 1, 2},
-                {"levels", 1, 17}, {"feather", 9, -1}, {"threads", 2, 0},        {"feather", 0, NAN}};
+    } rows[] = {{"method", 1, 2}, {"seed", 7, -1},   {"steps", 2, 0},    {"temperature", 0.5, -1}, {"top_k", 3, 0.5},
+                {"top_p", 1, 2},  {"levels", 1, 17}, {"feather", 9, -1}, {"threads", 2, 0},        {"feather", 0, NAN}};
     tess_inpainter *a = tess_inpainter_new(conv_model);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         test_row("%s", rows[i].name);
@@ -211,9 +269,8 @@ static void test_options(void) {
 }
 
 static void test_refusals(void) {
-    tess_model *bare = tiny_model(TINY_CONFIG, 1);
     tess_inpainter *a = tess_inpainter_new(conv_model), *b = tess_inpainter_new(text_model),
-                   *c = tess_inpainter_new(bare);
+                   *c = tess_inpainter_new(bare_model);
     uint8_t *mask;
     CHECK(!tess_inpainter_new(NULL));
     CHECK_INT(tess_inpainter_step(a), TESS_ERR_STATE);
@@ -223,6 +280,14 @@ static void test_refusals(void) {
     CHECK(strstr(tess_inpainter_message(a), "too large"));
     CHECK(!tess_inpainter_begin(b, 20, 16, 3, &mask));
     CHECK(strstr(tess_inpainter_message(b), "16 x 16 pixels, not 20 x 16"));
+    CHECK(tess_inpainter_begin(c, 16, 16, 3, &mask));
+    memset(mask, 1, 256); /* nothing to copy */
+    tess_status status = TESS_MORE;
+    while (status == TESS_MORE) status = tess_inpainter_step(c);
+    CHECK_INT(status, TESS_ERR_INPUT);
+    CHECK(strstr(tess_inpainter_message(c), "Too little"));
+    CHECK_INT(tess_inpainter_step(c), TESS_ERR_STATE);
+    CHECK_INT(tess_inpainter_set(c, "method", PRIOR), TESS_OK);
     CHECK(!tess_inpainter_begin(c, 16, 16, 3, &mask));
     CHECK(strstr(tess_inpainter_message(c), "has no prior"));
     CHECK_INT(tess_inpainter_step(NULL), TESS_ERR_STATE);
@@ -231,7 +296,6 @@ static void test_refusals(void) {
     tess_inpainter_free(a);
     tess_inpainter_free(b);
     tess_inpainter_free(c);
-    tess_model_free(bare);
 }
 
 int main(void) {
@@ -239,18 +303,22 @@ int main(void) {
     text_file = twin_open("prior_text");
     conv_model = tess_model_new();
     text_model = tess_model_new();
+    bare_model = tiny_model(TINY_CONFIG, 1);
     if (CHECK(conv_file.bytes && text_file.bytes &&
               tess_model_load(conv_model, conv_file.bytes, conv_file.size) == TESS_OK &&
               tess_model_load(text_model, text_file.bytes, text_file.size) == TESS_OK)) {
         RUN(test_pictures);
         RUN(test_corner);
         RUN(test_again);
+        RUN(test_copies);
+        RUN(test_left);
         RUN(test_blend);
         RUN(test_options);
         RUN(test_refusals);
     }
     tess_model_free(conv_model);
     tess_model_free(text_model);
+    tess_model_free(bare_model);
     twin_close(&conv_file);
     twin_close(&text_file);
     return test_end();

@@ -116,7 +116,7 @@ static void test_continuous(void) {
     tess_decoder *decoder = tess_decoder_new(model);
     uint8_t pixels[WIDTH * HEIGHT * 3];
     tiny_picture(pixels, WIDTH, HEIGHT, 3);
-    CHECK(strstr(tess_model_info(model), "\"tasks\":[\"reconstruct\"]"));
+    CHECK(strstr(tess_model_info(model), "\"tasks\":[\"reconstruct\",\"inpaint\"]"));
     CHECK(strstr(tess_model_info(model), "\"levels\":0"));
     CHECK(!tess_model_codebook(model, 0, NULL, NULL));
     CHECK(!tiny_encode(encoder, pixels, WIDTH, HEIGHT, 3));

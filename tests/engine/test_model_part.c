@@ -38,7 +38,7 @@ static void test_adds(void) {
     memcpy(kept, before, before_size);
     CHECK(!says(model, "upscale"));
     CHECK_INT(tess_model_add(model, part, part_size), TESS_OK);
-    CHECK(says(model, "\"tasks\":[\"compress\",\"reconstruct\",\"upscale\"]"));
+    CHECK(says(model, "\"tasks\":[\"compress\",\"reconstruct\",\"inpaint\",\"upscale\"]"));
     CHECK(says(model, "\"factors\":[2,4]"));
     fingerprint(model, after);
     CHECK_TEXT(after, hash);

@@ -49,11 +49,11 @@ static tess_status sample(void) {
 
 static tess_status fill(tess_inpainter *inpainter) {
     uint8_t *mask = NULL;
-    uint8_t *pixels = tess_inpainter_begin(inpainter, 50, 37, 3, &mask);
+    uint8_t *pixels = tess_inpainter_begin(inpainter, 100, 90, 3, &mask);
     if (!pixels) return TESS_ERR_MEMORY;
-    for (int k = 0; k < 50 * 37; k++) {
+    for (int k = 0; k < 100 * 90; k++) {
         for (int c = 0; c < 3; c++) pixels[k * 3 + c] = (uint8_t)(k * 7 % 251);
-        mask[k] = k % 50 > 20 && k % 50 < 40;
+        mask[k] = k % 100 > 80 && k / 100 < 20;
     }
     tess_status status = TESS_MORE;
     while (status == TESS_MORE) status = tess_inpainter_step(inpainter);
@@ -63,12 +63,13 @@ static tess_status fill(tess_inpainter *inpainter) {
     return status == TESS_DONE ? TESS_OK : status;
 }
 
-static tess_status inpaint(void) {
+static tess_status inpaint(int method) {
     tess_inpainter *inpainter = tess_inpainter_new(conv);
     if (!inpainter) return TESS_ERR_MEMORY;
     tess_inpainter_set(inpainter, "threads", 2);
     tess_inpainter_set(inpainter, "steps", 1);
     tess_inpainter_set(inpainter, "feather", 3);
+    tess_inpainter_set(inpainter, "method", method);
     const tess_status status = fill(inpainter);
     if (status < 0) {
         CHECK(strlen(tess_inpainter_message(inpainter)) > 10);
@@ -78,6 +79,10 @@ static tess_status inpaint(void) {
     tess_inpainter_free(inpainter);
     return status;
 }
+
+static tess_status copy(void) { return inpaint(0); }
+
+static tess_status make_up(void) { return inpaint(1); }
 
 static tess_status picture(tess_trainer *t) {
     uint8_t *p = tess_trainer_add_image(t, 0, 16, 17, 3);
@@ -117,7 +122,11 @@ static void test_every_allocation(void) {
         const char *name;
         tess_status (*call)(void);
         long least; /* allocations that it surely makes */
-    } CALLS[] = {{"load and save", load, 10}, {"sample", sample, 15}, {"inpaint", inpaint, 40}, {"train", train, 60}};
+    } CALLS[] = {{"load and save", load, 10},
+                 {"sample", sample, 15},
+                 {"inpaint by copies", copy, 40},
+                 {"inpaint", make_up, 40},
+                 {"train", train, 60}};
     for (size_t i = 0; i < sizeof CALLS / sizeof *CALLS; i++) {
         const long live = ts_test_alloc_live();
         tess_status status = TESS_ERR_MEMORY;
