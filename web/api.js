@@ -1,9 +1,9 @@
 /** The public calls, made for a platform (browser or Node). */
 import { Client } from './client.js';
-import { Codec, defined, sendable } from './codec.js';
+import { Codec, sendable } from './codec.js';
 import { TesseraeError } from './errors.js';
 import { faultOf, isForeign, Model, modelBytes, modelShelf } from './model.js';
-import { checkOptions } from './options.js';
+import { checkOptions, defined } from './options.js';
 import { featureBytes, toBytes } from './pixels.js';
 import { startTrainer } from './trainer.js';
 

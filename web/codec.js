@@ -4,8 +4,9 @@ import { Client } from './client.js';
 import { abortError, TesseraeError, throwIfAborted } from './errors.js';
 import { readInfo, rememberModel } from './format.js';
 import { Generation } from './generation.js';
+import { checkInpainting, inpaintingOf } from './inpainting.js';
 import { countParts } from './model.js';
-import { checkOptions } from './options.js';
+import { checkOptions, defined } from './options.js';
 import { Parts } from './part.js';
 import { copyOf, toBytes, toImageData } from './pixels.js';
 import { Pool } from './pool.js';
@@ -224,6 +225,19 @@ export class Codec {
     return toImageData(await this.#parts.call('upscaler', part, 'upscale', args, callOptions(options)));
   }
 
+  /**
+   * @param {import('./types').ImageInput} image @param {import('./types').Mask | null} [mask]
+   * @param {import('./types').InpaintOptions} [options]
+   */
+  async inpaint(image, mask, options = {}) {
+    checkInpainting(options);
+    const { pixels, prior, ...rest } = inpaintingOf(await this.#read(image, options), mask, options);
+    const args = { ...sendable(pixels, options.transfer), ...rest };
+    const call = callOptions(options);
+    const made = await (prior ? this.#parts.call('prior', options.part, 'inpaint', args, call) : this.#studio.call('inpaint', args, call));
+    return made.map(toImageData);
+  }
+
   /** @param {'decode' | 'detokenize' | 'decodeLatents'} op @param {any} input @param {import('./types').DecodeOptions} options */
   async #paint(op, input, options) {
     const { region, levels, strict, onTile } = options;
@@ -337,9 +351,4 @@ export function checkBackend({ threads = 'auto', backend = 'auto' }) {
 function checkRegion({ x, y, width, height }) {
   for (const [name, value] of Object.entries({ x, y })) checkWhole(`region.${name}`, value, 0);
   for (const [name, value] of Object.entries({ width, height })) checkWhole(`region.${name}`, value, 1);
-}
-
-/** An object without its undefined values. @param {Record<string, any>} object */
-export function defined(object) {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 }

@@ -1,5 +1,5 @@
 /** Model configs (ARCHITECTURE.md, "Config") for the trainer: two small nets, and what the options lay over a config. */
-import { defined } from './codec.js';
+import { defined } from './options.js';
 import { TesseraeError } from './errors.js';
 
 /** @typedef {import('./types').TrainerOptions} TrainerOptions */

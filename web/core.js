@@ -71,6 +71,7 @@ export class Core extends Memory {
     if (!this.handles.model) throw new TesseraeError('ERR_STATE', 'No model is loaded; call createCodec first.');
     this.drop('sampler');
     this.drop('upscaler');
+    this.drop('inpainter');
     this.lend(bytes, (at, size) => this.must('model', 'add', at, size));
     return this.info(bytes);
   }
@@ -104,12 +105,13 @@ export class Core extends Memory {
     this.drop('decoder');
     this.drop('sampler');
     this.drop('upscaler');
+    this.drop('inpainter');
     this.drop('model');
   }
 
   /**
    * Options stay with a handle, and so does its memory: every job gets a new one.
-   * @param {'encoder' | 'decoder' | 'sampler' | 'upscaler'} kind
+   * @param {'encoder' | 'decoder' | 'sampler' | 'upscaler' | 'inpainter'} kind
    */
   begin(kind) {
     if (!this.handles.model) throw new TesseraeError('ERR_STATE', 'No model is loaded; call createCodec first.');

@@ -136,7 +136,7 @@ export class Generation {
 /** Checked options as the core's side takes them. @param {GenerateOptions} options @param {import('./types').ModelInfo} model */
 function samplerArgs(options, { name, tasks, prior, factor, codebook }) {
   checkOptions('generate', options, OPTIONS);
-  if (!prior || !tasks.includes('generate'))
+  if (!prior?.grid || !tasks.includes('generate'))
     throw new TesseraeError(
       'ERR_MODEL',
       `The model "${name}" has no prior, so it can make nothing up. Take one whose model.tasks has "generate" ("avatars"), or train a prior for it.`,

@@ -5,7 +5,7 @@
 import { TesseraeError } from './errors.js';
 
 /** @typedef {import('./protocol.js').Pixels} Pixels */
-/** @typedef {'model' | 'encoder' | 'decoder' | 'sampler' | 'upscaler' | 'trainer' | 'lpips'} Kind */
+/** @typedef {'model' | 'encoder' | 'decoder' | 'sampler' | 'inpainter' | 'upscaler' | 'trainer' | 'lpips'} Kind */
 
 export class Memory {
   /** Of the core and its helpers, where the module has any: the size of its crew. */
@@ -22,7 +22,7 @@ export class Memory {
     /** @type {Map<string, number>} option names as C strings, kept for good */
     this.names = new Map();
     /** @type {Record<Kind, number>} at most one handle of each kind; 0: none */
-    this.handles = { model: 0, encoder: 0, decoder: 0, sampler: 0, upscaler: 0, trainer: 0, lpips: 0 };
+    this.handles = { model: 0, encoder: 0, decoder: 0, sampler: 0, inpainter: 0, upscaler: 0, trainer: 0, lpips: 0 };
   }
 
   // ---- handles

@@ -21,11 +21,12 @@ export const bundled = () => ({
 
 /** Parts of the bundled models: files of their own, fetched when a call first needs them. @returns {Record<string, URL>} */
 export const bundledParts = () => ({
+  'photo.prior': new URL('../models/photo.prior.safetensors', import.meta.url),
   'photo.upscaler': new URL('../models/photo.upscaler.safetensors', import.meta.url),
 });
 
 /** What a model can do with each of its parts. @type {Record<string, import('./types').ModelInfo['tasks'][number]>} */
-const TASKS = { upscaler: 'upscale' };
+const TASKS = { prior: 'inpaint', upscaler: 'upscale' };
 
 /** Counts the parts beside a bundled model among what it can do.
  * @param {import('./types').ModelInfo} info @param {import('./types').ModelInput | undefined} source */

@@ -35,6 +35,8 @@ const KINDS = {
   topK: number,
   topP: number,
   guidance: number,
+  samples: number,
+  feather: number,
   factor: number,
   sharpness: number,
   prompt: text,
@@ -63,4 +65,9 @@ export function checkOptions(name, options, known) {
     if (value !== undefined && fits && !fits(value))
       throw new TesseraeError('ERR_OPTION', `${name}: ${key} is ${shown(value)}; it must be ${kind}.`);
   }
+}
+
+/** An object without its undefined values. @param {Record<string, any>} object */
+export function defined(object) {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 }

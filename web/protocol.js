@@ -69,6 +69,12 @@ export const OPS = {
   },
   /** { count, seed, prompt, options, grid, given? } -> undefined; progress holds { sample }: a GenerateStep without preview */
   sample: { serial: true, sends: none, returns: none },
+  /** { pixels, transfer, mask, samples, seed, options } -> Pixels[] */
+  inpaint: {
+    serial: true,
+    sends: pixels,
+    returns: (v) => v.map((/** @type {Pixels} */ p) => p.data.buffer),
+  },
   /** { pixels, transfer, options } -> Pixels */
   upscale: { serial: true, sends: pixels, returns: (v) => [v.data.buffer] },
   /** { encode, width, height } -> { tile, window }[] */

@@ -5,6 +5,7 @@
 import { Core } from './core.js';
 import { hire } from './crew.js';
 import { TesseraeError, toWire } from './errors.js';
+import { inpaint } from './inpainter-core.js';
 import { OPS } from './protocol.js';
 import { sample } from './sampler-core.js';
 import * as trainer from './trainer-core.js';
@@ -143,6 +144,7 @@ const table = {
   decodeLatents: (core, args) => core.decodeLatents(args),
   encodeGrid: (core, args) => core.encodeGrid(args),
   sample: (core, args) => sample(core, args),
+  inpaint: (core, args) => inpaint(core, args),
   upscale: (core, args) => upscale(core, args),
   tiles: (core, args) => core.tiles(args),
   compare: (core, args) => core.compare(args),

@@ -1,8 +1,8 @@
 /** A trainer: a worker of its own that steps, and can be paused, changed, looked at and saved between any two steps. */
-import { checkBackend, defined, sendable } from './codec.js';
+import { checkBackend, sendable } from './codec.js';
 import { coreAdversary, coreLoss, trainerConfig } from './config.js';
 import { abortError, TesseraeError, throwIfAborted } from './errors.js';
-import { checkOptions } from './options.js';
+import { checkOptions, defined } from './options.js';
 import { featureBytes, toImageData } from './pixels.js';
 import { fromCore } from './tokens.js';
 

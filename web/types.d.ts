@@ -24,7 +24,7 @@ export type Progress =
   | { status: 'download'; file: string; loaded: number; total: number | undefined }
   | { status: 'download-total'; loaded: number; total: number | undefined; files: Record<string, { loaded: number; total?: number }> }
   | { status: 'ready'; backend: Backend }
-  | { status: 'work'; stage: 'encode' | 'decode' | 'sample' | 'upscale'; done: number; total: number };
+  | { status: 'work'; stage: 'encode' | 'decode' | 'sample' | 'inpaint' | 'upscale'; done: number; total: number };
 export interface Backend {
   where: 'worker' | 'blob-worker' | 'inline-worker' | 'same-thread' | 'node-worker' | 'node';
   /** Which WebAssembly build runs. */
@@ -87,6 +87,13 @@ export interface Codec extends AsyncDisposable {
    */
   generate(options?: GenerateOptions): Generation;
   /**
+   * Parts of a picture filled, as many samples as asked for; pixels that are not masked stay as they are. What fills them is
+   * copied from elsewhere in the picture, or made up by the model's prior, which may be a file beside the model
+   * (NAME.prior.safetensors) that the first call in need of it fetches. Without a mask what is transparent is filled, and the
+   * pictures are opaque.
+   */
+  inpaint(image: ImageInput, mask?: Mask | null, options?: InpaintOptions): Promise<ImageData[]>;
+  /**
    * A picture two or four times as large. Needs a model whose `tasks` have "upscale"; its upscaler may be a file beside the
    * model (NAME.upscaler.safetensors), which the first call fetches, or be given as `part`.
    */
@@ -136,6 +143,31 @@ export interface DecodeOptions extends RenderOptions {
   strict?: boolean;
 }
 
+/** What is to be filled: one value a pixel, row by row (0 or false keeps), or a picture of the same size, white where it is to be filled. */
+export type Mask = ArrayLike<number | boolean> | { readonly data: Uint8Array | Uint8ClampedArray; readonly width: number; readonly height: number };
+export interface InpaintOptions extends TaskOptions {
+  /** "copy": from elsewhere in the picture; "prior": made up by the model; "auto" (default): by a transformer if the model has one,
+   * else copied, unless all is masked. */
+  method?: 'auto' | 'copy' | 'prior';
+  /** How many fillings, made one after the other. Default 1. The first copy takes the best matches, whatever the seed; more are drawn among good ones. */
+  samples?: number;
+  /** Of the first one; the next ones take the numbers that follow. The same seed gives the same picture in one build. Default 1. */
+  seed?: number;
+  /** How freely is drawn: 0 always the best match or the likeliest code. Default 0.5. */
+  temperature?: number;
+  /** Of a prior: sampling steps of the coarsest level, 1 to 256, and half as many with each finer one. Default 12. */
+  steps?: number;
+  /** Of a prior: draw from this many likeliest codes only. Default 0: from all. */
+  topK?: number;
+  /** Of a prior: draw from the likeliest codes that make up this probability. Default 1. */
+  topP?: number;
+  /** Of a prior: make up only the first levels of the quantizer; 0: all that it knows. Default 3. */
+  levels?: number;
+  /** Pixels into the mask over which the filling takes on the colours around it. Default 0: all over it. */
+  feather?: number;
+  /** The model's prior, if it is neither in the model's file nor beside it: a URL, a path (Node) or bytes. */
+  part?: ModelInput;
+}
 export interface UpscaleOptions extends TaskOptions {
   /** How many times as large along each side. Default 4. */
   factor?: 2 | 4;
@@ -247,16 +279,20 @@ export interface ModelInfo {
   codebook: { size: number; dim: number };
   factor: number; levels: number;
   /** "compress": to tokens and .tess files; a model without a codebook (0 levels) only reconstructs, by its latents. "generate": makes tokens up.
-   * "upscale": enlarges pictures; the part that does it may be a file beside a bundled model, fetched when it is first needed. */
-  tasks: ('compress' | 'reconstruct' | 'generate' | 'upscale')[];
+   * "inpaint": fills parts of pictures (all do). "upscale": enlarges them; the part that does it may be a file beside a bundled model, fetched when it is first needed. */
+  tasks: ('compress' | 'reconstruct' | 'generate' | 'inpaint' | 'upscale')[];
   prior?: PriorInfo;
   /** Of a model whose own file has one, and once the part beside it was fetched. */
   upscaler?: { params: number; factors: (2 | 4)[] };
   licence: string; trainedOn: string;
 }
-/** What makes tokens up: a masked transformer over grids of one size, [rows, columns]. */
+/** What makes tokens up: a masked transformer over grids of one size, [rows, columns], or a convolutional net over any. */
 export interface PriorInfo {
-  type: 'transformer'; params: number; grid: [number, number];
+  type: 'transformer' | 'conv'; params: number;
+  /** Of the tokens it knows. */
+  levels: number;
+  /** Of a transformer. */
+  grid?: [number, number];
   /** Does it take a prompt; how many classes does it know (0: none). */
   text: boolean; classes: number;
   /** Words and phrases to suggest for prompts, if the model's file has any. */

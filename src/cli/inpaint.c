@@ -1,4 +1,4 @@
-/* inpaint.c - tesserae inpaint: parts of a picture, or what lies around it, made up by the model's prior. */
+/* inpaint.c - tesserae inpaint: parts of a picture, or what lies around it, made up. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "cli/verbs.h"
 
 typedef struct inpaint_options {
-    const char *out, *mask, *model, *part;
+    const char *out, *mask, *model, *part, *method;
     number_list extend;
     int samples, seed, steps, top_k, levels, feather, threads;
     double temperature, top_p;
@@ -104,12 +104,27 @@ static bool inpainter_fault(const tess_inpainter *inpainter, const char *in, cha
     return false;
 }
 
+static const char *const METHODS[] = {"auto", "copy", "prior"}; /* as the core counts them, from -1 */
+
+/* The method of a name as the core counts them; -2 if there is none of that name. */
+static int method_of(const char *name) {
+    for (int i = 0; i < 3; i++)
+        if (strcmp(METHODS[i], name) == 0) return i - 1;
+    return -2;
+}
+
 static bool set_options(tess_inpainter *inpainter, const inpaint_options *o, char fault[FAULT_SIZE]) {
     const struct {
         const char *name;
         double value;
-    } settings[] = {{"steps", o->steps},   {"temperature", o->temperature}, {"top_k", o->top_k},    {"top_p", o->top_p},
-                    {"levels", o->levels}, {"feather", o->feather},         {"threads", o->threads}};
+    } settings[] = {{"method", method_of(o->method)},
+                    {"steps", o->steps},
+                    {"temperature", o->temperature},
+                    {"top_k", o->top_k},
+                    {"top_p", o->top_p},
+                    {"levels", o->levels},
+                    {"feather", o->feather},
+                    {"threads", o->threads}};
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         if (tess_inpainter_set(inpainter, settings[i].name, settings[i].value))
             return inpainter_fault(inpainter, settings[i].name, fault);
@@ -193,7 +208,14 @@ static bool check_extend(number_list *extend) {
 }
 
 static int run(int argc, char **argv, const char *program) {
-    inpaint_options o = {.samples = 1, .seed = 1, .steps = 12, .threads = processors(), .temperature = 1, .top_p = 1};
+    inpaint_options o = {.samples = 1,
+                         .seed = 1,
+                         .steps = 12,
+                         .threads = processors(),
+                         .method = "auto",
+                         .levels = 3,
+                         .temperature = 0.5,
+                         .top_p = 1};
     const option table[] = {
         {'o', "output", OPTION_TEXT, &o.out, 0, 0, "OUT",
          "the PNG (or .ppm) to write, - for standard output; of several samples OUT-1.png, OUT-2.png and so on"},
@@ -201,18 +223,20 @@ static int run(int argc, char **argv, const char *program) {
          "a picture of the same size, white where IN is to be filled; without it, what is transparent in IN"},
         {0, "extend", OPTION_REALS, &o.extend, 0, TS_IMAGE_SIDE, "L,T,R,B",
          "make up so many pixels more on the left, top, right and bottom; one number: on all sides"},
+        {0, "method", OPTION_TEXT, &o.method, 0, 0, "METHOD",
+         "copy (from elsewhere in the picture), prior (the model makes it up), or auto: copy where it can (auto)"},
         {'n', "samples", OPTION_INT, &o.samples, 1, 1000, "N",
          "so many fillings, with seeds that follow each other (1)"},
         {0, "seed", OPTION_INT, &o.seed, 0, 2e9, "N", "the same seed gives the same filling (1)"},
         {0, "steps", OPTION_INT, &o.steps, 1, 256, "N",
-         "sampling steps: more are slower and better up to a point (12)"},
+         "of a prior: sampling steps, more are slower and better up to a point (12)"},
         {0, "temperature", OPTION_REAL, &o.temperature, 0, 100, "T",
-         "below 1 likelier codes, above it wilder ones; 0: always the likeliest (1)"},
-        {0, "top-k", OPTION_INT, &o.top_k, 0, 65536, "K", "draw from the K likeliest codes; 0: from all (0)"},
+         "how freely samples are drawn; the first copy is of the best matches; 0: all are the likeliest (0.5)"},
+        {0, "top-k", OPTION_INT, &o.top_k, 0, 65536, "K",
+         "of a prior: draw from the K likeliest codes; 0: from all (0)"},
         {0, "top-p", OPTION_REAL, &o.top_p, 0, 1, "P",
-         "draw from the likeliest codes of this probability together (1)"},
-        {0, "levels", OPTION_INT, &o.levels, 0, 16, "N",
-         "make up only the first N levels: coarser, faster; 0: all (0)"},
+         "of a prior: draw from the likeliest codes of this probability together (1)"},
+        {0, "levels", OPTION_INT, &o.levels, 0, 16, "N", "of a prior: make up only the first N levels; 0: all (3)"},
         {0, "feather", OPTION_INT, &o.feather, 0, 65535, "PX",
          "pixels over which the filling takes on the colours around it; 0: everywhere (0)"},
         {'m', "model", OPTION_TEXT, &o.model, 0, 0, "MODEL", "model file; the bundled photo model if left out"},
@@ -225,6 +249,7 @@ static int run(int argc, char **argv, const char *program) {
     const int count = options_parse(v, table, sizeof table / sizeof *table, argc, argv);
     if (count < 0) return count == -2 ? EXIT_OK : EXIT_USAGE;
     if (!o.out) return usage_error(v, "name the picture to write by -o");
+    if (method_of(o.method) < -1) return usage_error(v, "--method is auto, copy or prior, not '%s'", o.method);
     if (!check_extend(&o.extend))
         return usage_error(v, "--extend takes four whole numbers (left,top,right,bottom) or one");
     if (strcmp(o.out, "-") == 0 && o.samples > 1)
@@ -234,7 +259,8 @@ static int run(int argc, char **argv, const char *program) {
 
     char fault[FAULT_SIZE];
     tess_model *model = model_read(o.model, program, fault);
-    const bool complete = model && part_read(model, "prior", o.part, o.model, program, fault);
+    const bool needed = o.part || strcmp(o.method, "prior") == 0;
+    const bool complete = model && (!needed || part_read(model, "prior", o.part, o.model, program, fault));
     tess_inpainter *inpainter = complete ? tess_inpainter_new(model) : NULL;
     if (complete && !inpainter) snprintf(fault, sizeof fault, "memory is out");
     catch_interrupt();
@@ -248,8 +274,10 @@ static int run(int argc, char **argv, const char *program) {
 const verb VERB_INPAINT = {
     "inpaint",
     "IN",
-    "parts of a picture made up by the model's prior",
-    "Pixels outside the mask stay as they are. With --extend the picture grows, and what is new is made up.",
+    "fills parts of a picture, or makes it larger",
+    "Pixels outside the mask stay as they are. With --extend the picture grows, and what is new is made up. Where "
+    "there is\n"
+    "too little to copy from, and for --method prior, the model needs a prior.",
     1,
     1,
     run,

@@ -122,7 +122,7 @@ test('latents go out and back in; a model without a codebook does that only', as
   await assert.rejects(codec.decodeLatents(latents, { levels: 1 }), { code: 'ERR_OPTION' });
 
   const blocks = await createCodec({ model: identityModel() });
-  assert.deepEqual([blocks.model.tasks, blocks.model.levels, blocks.model.codebook.size], [['reconstruct'], 0, 0]);
+  assert.deepEqual([blocks.model.tasks, blocks.model.levels, blocks.model.codebook.size], [['reconstruct', 'inpaint'], 0, 0]);
   assert.deepEqual((await blocks.decodeLatents(await blocks.encodeLatents(image))).data, asRGBA(image));
   const { bytes } = await codec.encode(image);
   for (const refused of [() => blocks.encode(image), () => blocks.tokenize(image), () => blocks.decode(bytes)])

@@ -31,7 +31,7 @@ async function codecFor(t, options) {
 
 test('a part of the same model gives what the whole gives, and the model says so afterwards', async (t) => {
   const codec = await codecFor(t, { model });
-  assert.deepEqual([codec.model.hash, codec.model.tasks, codec.model.upscaler], [hash, ['compress', 'reconstruct'], undefined]);
+  assert.deepEqual([codec.model.hash, codec.model.tasks, codec.model.upscaler], [hash, ['compress', 'reconstruct', 'inpaint'], undefined]);
   assert.deepEqual((await codec.upscale(image, { part })).data, expected);
   assert.deepEqual(codec.model.upscaler.factors, [2, 4]);
 });

@@ -26,7 +26,7 @@ function answer(name, kind) {
 }
 
 test('the model says what it can do', () => {
-  assert.deepEqual(codec.model.tasks, ['compress', 'reconstruct', 'upscale']);
+  assert.deepEqual(codec.model.tasks, ['compress', 'reconstruct', 'inpaint', 'upscale']);
   assert.deepEqual(codec.model.upscaler.factors, [2, 4]);
   assert.ok(codec.model.upscaler.params > 1000);
 });
