@@ -7,7 +7,7 @@ import argparse
 
 import torch
 
-from . import config, file, prior as priors
+from . import config, conv_prior, file, prior as priors
 from .model import Autoencoder
 
 
@@ -52,6 +52,22 @@ def with_prior(path, out, prior, train):
     t = {k: v for k, v in t.items() if not k.startswith("prior.")}
     t.update({"prior." + k: p.detach().half().cpu() for k, p in prior.named_parameters()})
     file.write(out, t, {**meta, **file.meta(c)})
+
+
+def part(out, fingerprint, kind, net):
+    """Writes `net`, a part of the model with that fingerprint (16 hexadecimal digits; `tesserae info` tells it), to `out`:
+    matrices and filters as float16, vectors as float32. kind: "prior", the config's key and the tensors' prefix."""
+    t = {kind + "." + k: v.detach().half() if v.dim() > 1 else v.detach() for k, v in net.state_dict().items()}
+    file.write(out, t, file.meta({"format": 1, "part_of": fingerprint, kind: net.config}))
+
+
+@torch.no_grad()
+def load_conv_prior(path, quantizer):
+    """The convolutional prior of a part or model file, in evaluation mode; quantizer: the model's completed section."""
+    t, meta = file.read(path)
+    prior = conv_prior.ConvPrior(conv_prior.complete(file.config_of(meta)["prior"]), quantizer)
+    prior.load_state_dict({k[len("prior."):]: v.float() for k, v in t.items() if k.startswith("prior.")})
+    return prior.eval()
 
 
 @torch.no_grad()

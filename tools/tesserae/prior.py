@@ -128,8 +128,8 @@ def codes(quantizer):
 
 
 def decays(name, p):
-    """Does weight decay act on this parameter? On matrices; not on norms, biases and what stands for a place."""
-    return p.dim() == 2 and name.endswith(".weight") and name != "place.weight"
+    """Does weight decay act on this parameter? On matrices and filters; not on norms, biases and what stands for a place."""
+    return p.dim() > 1 and name.endswith(".weight") and name != "place.weight"
 
 
 def mask(tokens, codes, generator=None):

@@ -26,7 +26,7 @@ class PriorTrainer:
         self.params = dict(prior.named_parameters())
         groups = [{"params": [p for k, p in self.params.items() if priors.decays(k, p) == d],
                    "weight_decay": t["weight_decay"] if d else 0} for d in (True, False)]
-        cuda = prior.head.weight.is_cuda
+        cuda = next(prior.parameters()).is_cuda
         self.opt = torch.optim.AdamW(groups, lr=t["lr"], betas=tuple(t["betas"]), **({"fused": True} if cuda else {}))
         self.step_no, self.progress, self.cuda = 0, 0.0, cuda
         self.best = math.inf  # held-out cross-entropy so far
@@ -44,12 +44,15 @@ class PriorTrainer:
 
     def step(self, tokens, masked, places, words=None, label=None, given=None):
         """One step -> (loss, norm of the gradient before clipping). Arguments as of Prior.forward and priors.loss."""
-        for g in self.opt.param_groups:
-            g["lr"] = self.rate()
         self.net.train()
         with torch.autocast("cuda" if self.cuda else "cpu", torch.bfloat16, enabled=self.cuda):
             logits = self.net(masked, words, label, given)
-        loss = priors.loss(logits, tokens, places, self.t["smoothing"])
+        return self.learn(priors.loss(logits, tokens, places, self.t["smoothing"]))
+
+    def learn(self, loss):
+        """Gradient, AdamW and moving average of one step -> (loss, norm of the gradient before clipping)."""
+        for g in self.opt.param_groups:
+            g["lr"] = self.rate()
         self.opt.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(list(self.params.values()), self.t["clip"] or math.inf)
