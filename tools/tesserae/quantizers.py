@@ -50,6 +50,11 @@ def code_bits(count):
     return (-torch.log2((count + a) / (total + k * a))).clamp(0, 16)
 
 
+def lowest(d):
+    """argmin of each row of d [n,K], the first of equals. numpy's search takes a third of the time of torch 1.13's."""
+    return torch.from_numpy(d.numpy().argmin(1)) if d.device.type == "cpu" else d.argmin(1)
+
+
 class Vq(Quantizer):
     """Residual vector quantizer: level l codes what the levels before it left. In levels >= 1 code 0 stays zero."""
 
@@ -79,7 +84,7 @@ class Vq(Quantizer):
         """argmin_k |r - e_k|^2 + lam bits_k; ties go to the lowest k. r [n,D] -> [n] int64."""
         e = self.codebook[level].detach()
         bias = (e * e).sum(1) + lam * self.bits[level]
-        return torch.addmm(bias, r, e.t(), alpha=-2).argmin(1)
+        return lowest(torch.addmm(bias, r, e.t(), alpha=-2))
 
     def book(self, level):
         """A level's codes [K,D] with the gradient they have: the pinned zero code of levels >= 1 gets none."""

@@ -10,7 +10,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from . import config as configs
+from . import config as configs, file
 from .model import Res
 
 DEFAULTS = {"width": 64, "blocks": 6, "tail": [128, 3]}
@@ -82,9 +82,9 @@ class Upscaler(nn.Module):
         a = self.stem(F.pixel_unshuffle(x, self.fold) if self.fold > 1 else x)
         return a + self.join(self.body(a))
 
-    def answer(self, x, a):
-        """The smooth answer, not clamped: [B,3,h factor,w factor]."""
-        return enlarge(x, self.factor) + F.pixel_shuffle(self.smooth(F.silu(a)), 4).to(x)
+    def lacks(self, a):
+        """What the bicubic enlargement lacks for the smooth answer: [B,3,h factor,w factor]."""
+        return F.pixel_shuffle(self.smooth(F.silu(a)), 4)
 
     def latents(self, a):
         """z [B,dim,h factor / 8,w factor / 8]."""
@@ -118,4 +118,27 @@ def answers(net, model, x):
     a = net.features(x)
     z = net.latents(a)
     q = model.quantizer(z)
-    return net.answer(x, a), consistent(model.decoder(q.z), x, net.factor), z, q.tokens
+    return enlarge(x, net.factor) + net.lacks(a), consistent(model.decoder(q.z), x, net.factor), z, q.tokens
+
+
+# ---- files -------------------------------------------------------------------------------------------------------------
+
+def part_tensors(factor, checkpoint):
+    """Tensors of a part of a model's file from those of a checkpoint: its moving average, filters as float16."""
+    names = [k[4:] for k in checkpoint if k.startswith("ema.")]
+    return {"upscaler.%d.%s" % (factor, k): t.half() if t.dim() > 1 else t.float()
+            for k in names for t in [checkpoint["ema." + k]]}
+
+
+@torch.no_grad()
+def load(path):
+    """A part, or a model file that holds upscalers -> factor -> Upscaler in evaluation mode."""
+    tensors, meta = file.read(path)
+    nets = {}
+    for name, given in file.config_of(meta)["upscaler"].items():
+        prefix = "upscaler.%s." % name
+        net = Upscaler(int(name), complete(given), tensors[prefix + "out.weight"].shape[0])
+        for k, p in net.named_parameters():
+            p.copy_(tensors[prefix + k])
+        nets[int(name)] = net.eval()
+    return nets
