@@ -1,9 +1,9 @@
 """Judge upscalers as they are shipped: python3 tools/eval_upscaler.py MODEL PART DIR --lpips TRUNK HEADS
 
-PART is the part of MODEL's file that holds upscalers (float16 weights). Every PNG of DIR is reduced by PIL's bicubic and
-enlarged again: mean PSNR in dB (RGB) and LPIPS-squeeze over all of them for PIL's bicubic and Lanczos, the smooth and the
-sharp answer and what lies between them, all of 8 bits. --dirty also degrades the inputs as training does, the same way
-every time. --sheet puts rows of crops into a PNG: bicubic, smooth, sharp, original.
+PART is the part of MODEL's file that holds upscalers (float16 weights). Every PNG of DIR is reduced by PIL's bicubic
+and enlarged again: mean PSNR in dB (RGB) and LPIPS-squeeze over all of them for PIL's bicubic and Lanczos, the smooth
+and the sharp answer and what lies between them, all of 8 bits. --dirty also degrades the inputs as training does, the
+same way every time. --sheet puts rows of crops into a PNG: bicubic, smooth, sharp, original.
 """
 import argparse
 import glob

@@ -70,7 +70,8 @@ def main():
                 out.update({"%d.%s.%s" % (f, name, k): t.contiguous() for k, t in v.items()})
         if good:
             break
-    tensors = dict(export.model_tensors(auto, sort=False), **{k: p.detach().float() for k, p in auto.named_parameters()})
+    tensors = export.model_tensors(auto, sort=False)
+    tensors.update({k: p.detach().float() for k, p in auto.named_parameters()})
     tensors["quantizer.bits"] = tensors["quantizer.bits"].float()
     tensors.update({"upscaler.%d.%s" % (f, k): p.detach().float() for f, n in nets.items()
                     for k, p in n.named_parameters()})

@@ -2,7 +2,7 @@
 
 MODEL is a model file; the folders hold photographs. CONFIG has "upscaler": {"2": {..}, "4": {..}} and "train":
 {"upscaler": ..}; tools/upscalers/ has one. CKPT is written every --save seconds, on SIGTERM and at the end, and gone on
-from when it exists; tools/tesserae/export_upscaler.py makes the part of a model file of it.
+from when it exists; tools/export_upscaler.py makes the part of a model's file of it.
 
 Report lines give mean PSNR and LPIPS over the middles of --judge pictures: bicubic, smooth, sharp.
 """
@@ -102,8 +102,9 @@ def main():
         tr.restore(file.read(a.out)[0])
     begun = time.time()
     crops = data.Crops(a.folders, t["size"], True, t["seed"] + tr.step_no, a.skip.split(","))
+    count = sum(p.numel() for p in tr.params.values())
     print("%d pictures read in %.0f s, %.2f M parameters, from step %d" % (
-        len(crops.images), time.time() - begun, sum(p.numel() for p in tr.params.values()) / 1e6, tr.step_no), flush=True)
+        len(crops.images), time.time() - begun, count / 1e6, tr.step_no), flush=True)
     run(tr, a, crops, middles(a.judge, a.count) if a.judge else [])
 
 

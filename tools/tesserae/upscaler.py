@@ -1,8 +1,8 @@
 """The upscaler: from a small picture a smooth answer (least error) and latents of the large one (the sharp answer).
 
-All of it works on the grid of an eighth's half, HR/4: `stem`, `body` and `join` make features a; `smooth` adds to the
-bicubic enlargement what that lacks; `in`, `tail` and `out` make latents z on the grid of HR/8, which the frozen model's
-quantizer and decoder turn into a picture, whose reduction is then made equal to the input.
+All of it works on the grid of HR/4, a place for 4x4 px of the large picture: `stem`, `body` and `join` make features a;
+`smooth` adds to the bicubic enlargement what that lacks; `in`, `tail` and `out` make latents z on the grid of HR/8,
+which the frozen model's quantizer and decoder turn into a picture, whose reduction is then made equal to the input.
 """
 import functools
 
@@ -54,7 +54,7 @@ def reduce(y, f):
 
 
 def padded(x, f):
-    """x with its last column and row repeated until its sides are multiples of 8 / f. Answers are made of that and cut."""
+    """x, its last column and row repeated until its sides are multiples of 8 / f. Answers are made of that and cut."""
     unit = 8 // f
     return F.pad(x, (0, -x.shape[3] % unit, 0, -x.shape[2] % unit), mode="replicate")
 
@@ -92,9 +92,13 @@ class Upscaler(nn.Module):
 
     @torch.no_grad()
     def follow(self, encoder):
-        """Take the tail's weights from the model's encoder, if it has these layers at its end."""
+        """Take `in`, `tail` and `out` from the end of the model's encoder (a conv, blocks, a conv), if the shapes agree."""
+        theirs = [m for m in encoder if any(True for _ in m.parameters())]
+        first = len(theirs) - 2
+        while first > 0 and isinstance(theirs[first], Res):
+            first -= 1
         own = [getattr(self, "in"), *self.tail, self.out]
-        theirs = [m for m in encoder if any(True for _ in m.parameters())][-len(own):]
+        theirs = theirs[first:first + len(own) - 1] + theirs[-1:]
         shapes = lambda ms: [p.shape for m in ms for p in m.parameters()]
         if shapes(own) == shapes(theirs):
             for mine, other in zip(own, theirs):
@@ -102,10 +106,15 @@ class Upscaler(nn.Module):
 
     @torch.no_grad()
     def begin(self, t):
-        """Take from a checkpoint's moving average every tensor that has the shape of this net's."""
+        """Take from a checkpoint's moving average every tensor that has the shape of this net's. Of another factor: its
+        stem reads the mean of the pixels of a place, and what the bicubic enlargement lacks is learned from nothing."""
+        other = t["ema.stem.weight"].shape != self.stem.weight.shape
         for k, p in self.named_parameters():
-            if "ema." + k in t and t["ema." + k].shape == p.shape:
-                p.copy_(t["ema." + k])
+            v = t.get("ema." + k)
+            if k == "stem.weight" and other:
+                v = v.unflatten(1, (3, -1)).mean(2).repeat_interleave(self.fold ** 2, 1) / self.fold ** 2
+            if v is not None and v.shape == p.shape and not (other and k.startswith("smooth.")):
+                p.copy_(v)
 
 
 def consistent(y, x, f):
@@ -121,7 +130,7 @@ def answers(net, model, x):
     return enlarge(x, net.factor) + net.lacks(a), consistent(model.decoder(q.z), x, net.factor), z, q.tokens
 
 
-# ---- files -------------------------------------------------------------------------------------------------------------
+# ---- files -----------------------------------------------------------------------------------------------------------
 
 def part_tensors(factor, checkpoint):
     """Tensors of a part of a model's file from those of a checkpoint: its moving average, filters as float16."""

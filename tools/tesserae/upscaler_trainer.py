@@ -22,7 +22,7 @@ def complete(given):
     return t
 
 
-# ---- small pictures ----------------------------------------------------------------------------------------------------
+# ---- small pictures --------------------------------------------------------------------------------------------------
 
 def blurred(y, sigma):
     """Gaussian blur of y [C,H,W], at the edges over what lies inside."""
@@ -59,7 +59,7 @@ def small(y, factor, t, rng):
     return ((x.clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1
 
 
-# ---- steps -------------------------------------------------------------------------------------------------------------
+# ---- steps -----------------------------------------------------------------------------------------------------------
 
 class UpscalerTrainer:
     """net: Upscaler; model: the frozen Autoencoder; t: "train.upscaler", completed. `average` is the net with the
@@ -96,9 +96,17 @@ class UpscalerTrainer:
             out = self.model.decoder(q.z)
         out = upscaler.consistent(out.float(), x, self.net.factor)
         with self.half():
-            lpips = self.lpips(y, out)
+            lpips = self.lpips(*self.shaken(y, out))
         return {"l1": (out - y).abs().mean(), "lpips": lpips, "latent": F.mse_loss(z, target) / self.variance,
                 "tokens": self.surprise(z, target)}
+
+    def shaken(self, *pictures):
+        """The same part of each at a random place, maybe mirrored: its sides are 8 px less. The trunk's strides and the
+        decoder's shuffles are in step otherwise, and a mesh of their period is learned that the trunk does not see."""
+        top, left = self.rng.integers(8, size=2)
+        flips = [d for d in (2, 3) if self.rng.random() < 0.5]
+        side = self.t["size"] - 8
+        return [p[:, :, top:top + side, left:left + side].flip(flips) for p in pictures]
 
     def surprise(self, z, target):
         """Cross-entropy of level 0's codes for the latents `target` under softmax(-|z - e|^2 / temperature), nats."""
