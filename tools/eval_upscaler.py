@@ -64,7 +64,7 @@ def judge(net, model, lpips, names, dirty, blends):
 
 
 def sheet(net, model, names, path, side=240):
-    """Rows of middles of side x side px, twice as large."""
+    """A PNG of rows, one a picture: the middle side x side px of bicubic, smooth, sharp, original."""
     rows = []
     for f in names:
         y = measure.load(f)

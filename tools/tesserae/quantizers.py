@@ -52,7 +52,7 @@ def code_bits(count):
 
 def lowest(d):
     """argmin of each row of d [n,K], the first of equals. numpy's search takes a third of the time of torch 1.13's."""
-    return torch.from_numpy(d.numpy().argmin(1)) if d.device.type == "cpu" else d.argmin(1)
+    return torch.from_numpy(d.detach().numpy().argmin(1)) if d.device.type == "cpu" else d.argmin(1)
 
 
 class Vq(Quantizer):

@@ -92,7 +92,7 @@ class Upscaler(nn.Module):
 
     @torch.no_grad()
     def follow(self, encoder):
-        """Take `in`, `tail` and `out` from the end of the model's encoder (a conv, blocks, a conv), if the shapes agree."""
+        """Take `in`, `tail` and `out` from the end of the model's encoder (a conv, blocks, a conv), if shapes agree."""
         theirs = [m for m in encoder if any(True for _ in m.parameters())]
         first = len(theirs) - 2
         while first > 0 and isinstance(theirs[first], Res):
