@@ -9,6 +9,7 @@ import { chooseOwn } from './state/dataset.js';
 import { dismiss, notices, report, spoken } from './state/notice.js';
 import { offlineReady } from './state/offline.js';
 import { phase } from './state/run.js';
+import { openPicture, takes } from './state/inpaint.js';
 import { openFiles } from './state/session.js';
 import { tab, tabs } from './state/settings.js';
 import { theme, toggleTheme } from './state/theme.js';
@@ -16,18 +17,20 @@ import { takeFiles } from './state/upscale.js';
 import { Button } from './ui/controls.jsx';
 import { CompressView } from './views/compress.jsx';
 import { GenerateView } from './views/generate.jsx';
+import { InpaintView } from './views/inpaint.jsx';
 import { TokensView } from './views/tokens.jsx';
 import { TrainView } from './views/train.jsx';
 import { UpscaleView } from './views/upscale.jsx';
 
-const views = { compress: ['Compress', CompressView], tokens: ['Tokens', TokensView], generate: ['Generate', GenerateView], upscale: ['Upscale', UpscaleView], train: ['Train', TrainView] };
+const views = { compress: ['Compress', CompressView], tokens: ['Tokens', TokensView], generate: ['Generate', GenerateView], inpaint: ['Inpaint', InpaintView], upscale: ['Upscale', UpscaleView], train: ['Train', TrainView] };
 
-/** Files dropped or pasted: training pictures on the Train tab, a picture to enlarge on the Upscale tab, else something to open. */
+/** Files dropped or pasted: training pictures on the Train tab, a picture to work on on the Inpaint and Upscale tabs, else something to open. */
 function take(files) {
   if (!files.length) return;
   if (tab.value === 'train') return chooseOwn(files);
   if (tab.value === 'upscale') return takeFiles(files);
-  if (tab.value === 'generate' && !files.every(isModel)) tab.value = 'compress';
+  if (tab.value === 'inpaint' && takes(files)) return openPicture(files[0]);
+  if (['generate', 'inpaint'].includes(tab.value) && !files.every(isModel)) tab.value = 'compress';
   openFiles(files);
 }
 

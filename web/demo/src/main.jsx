@@ -5,6 +5,7 @@ import './style/layout.css';
 import './style/stage.css';
 import './style/train.css';
 import './style/generate.css';
+import './style/inpaint.css';
 import './style/upscale.css';
 import { App } from './app.jsx';
 import { startOffline } from './state/offline.js';

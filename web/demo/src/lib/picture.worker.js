@@ -46,6 +46,9 @@ function png({ image }) {
   return canvas.convertToBlob({ type: 'image/png' });
 }
 
+/** ImageData -> ImageBitmap. */
+const bitmap = ({ image }) => createImageBitmap(image);
+
 /** Blob -> PNG Blob of the picture at 1/`times` of its size, bicubic. */
 async function reduce({ blob, times }) {
   const image = await read({ blob });
@@ -93,7 +96,7 @@ async function baseline({ blob, type, bytes }) {
 /** Bytes -> Blob: the copy of a large checkpoint takes a while. */
 const blob = ({ bytes }) => new Blob([bytes]);
 
-const ops = { read, shrink, strip, png, reduce, enlarge, hold, mix, baseline, blob };
+const ops = { read, shrink, strip, png, bitmap, reduce, enlarge, hold, mix, baseline, blob };
 
 /** What of an answer is moved rather than copied. */
 const moved = (value) => [value.data?.buffer, value, value.bitmap].filter((part) => part instanceof ArrayBuffer || part instanceof ImageBitmap);

@@ -1,4 +1,6 @@
 /* Asks picture.worker.js; see there for what each call does. */
+import { copyOf } from './pixels.js';
+
 let worker = null;
 let last = 0;
 const waiting = new Map(); // id -> { resolve, reject }
@@ -33,7 +35,15 @@ export const shrink = (blob, limit, least) => ask('shrink', { blob, limit, least
 /** @returns {Promise<Blob>} */
 export const writeStrip = (images, side) => ask('strip', { images, side });
 /** @returns {Promise<Blob>} */
-export const writePng = (image) => ask('png', { image });
+export async function writePng(image) {
+  const copy = await copyOf(image);
+  return ask('png', { image: copy }, [copy.data.buffer]);
+}
+/** An ImageData to be drawn. @returns {Promise<ImageBitmap>} */
+export async function bitmapOf(image) {
+  const copy = await copyOf(image);
+  return ask('bitmap', { image: copy }, [copy.data.buffer]);
+}
 /** @returns {Promise<Blob>} */
 export const reduce = (blob, times) => ask('reduce', { blob, times });
 /** @returns {Promise<ImageBitmap>} */

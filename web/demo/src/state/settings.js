@@ -42,11 +42,21 @@ const schema = {
   passes: number(12, 1, 64),
   draw: number(1, 0, 999999),
   settle: oneOf('confidence', 'halton'),
+  filler: oneOf('photo', 'avatars'),
+  tool: oneOf('brush', 'eraser', 'rectangle'),
+  brush: number(6, 0.3, 40),
+  left: number(0, 0, 2048),
+  top: number(0, 0, 2048),
+  right: number(0, 0, 2048),
+  bottom: number(0, 0, 2048),
+  samples: number(4, 1, 8),
+  heat: number(1, 0, 2),
+  chance: number(1, 0, 999999),
   factor: oneOf('4', '2'),
   sharpness: number(1, 0, 1),
   beside: oneOf('bicubic', 'original'),
 };
-export const tabs = ['compress', 'tokens', 'generate', 'upscale', 'train'];
+export const tabs = ['compress', 'tokens', 'generate', 'inpaint', 'upscale', 'train'];
 export const tab = signal(tabs[0]);
 export const settings = Object.fromEntries(Object.entries(schema).map(([name, { start }]) => [name, signal(start)]));
 export const rangeOf = (name) => schema[name];

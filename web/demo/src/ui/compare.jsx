@@ -8,12 +8,12 @@ const clamp = (x) => Math.min(100, Math.max(0, x));
 
 /**
  * @param {{ width: number, height: number, before?: Element | null, after?: Element | null, view?: 'slider' | 'difference',
- *   beforeLabel: string, afterLabel: string }} props  before, after: elements of class "picture", which are given their size here
+ *   beforeLabel: string, afterLabel: string, start?: number }} props  before, after: elements of class "picture", which are given their size here; start: where the divider is at first, in %
  */
-export function Compare({ width, height, before, after, view = 'slider', beforeLabel, afterLabel }) {
+export function Compare({ width, height, before, after, view = 'slider', beforeLabel, afterLabel, start = 50 }) {
   const box = useRef();
   const zoom = useZoom(box, width, height);
-  const [split, setSplit] = useState(50);
+  const [split, setSplit] = useState(start);
   const both = Boolean(before && after);
   const sliding = both && view === 'slider';
   const cut = sliding ? split : before && !after ? 100 : 0;

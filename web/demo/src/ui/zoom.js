@@ -5,12 +5,16 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 
 const MAX_FIT = 12; // a tiny picture is not blown up further than this to fill the box
 
+/** Who may drag a zoomed picture: one finger or the main button. */
+const alone = (event) => (event.type === 'touchstart' ? event.touches.length === 1 : !event.button);
+
 /**
- * Keeps the CSS variable `--place` of `box` (a ref) at the transform that puts a width x height picture into it.
+ * Keeps the CSS variable `--place` of `box` (a ref) at the transform that puts a width x height picture into it. `drags(event)`
+ * says whether one pointer that goes down drags the picture where it is zoomed; two fingers always do.
  * @returns {{ scale: number, zoomed: boolean, act: (what: 'in' | 'out' | 'fit' | 'actual' | [number, number]) => void, toPicture: (event) => [number, number] }}
  *   scale: CSS pixels per picture pixel
  */
-export function useZoom(box, width, height) {
+export function useZoom(box, width, height, drags = alone) {
   const [view, setView] = useState({ k: 1, scale: 1 });
   const state = useRef({ t: zoomIdentity, fit: 1, left: 0, top: 0 });
 
@@ -28,8 +32,8 @@ export function useZoom(box, width, height) {
       .filter((event) => {
         if (event.target.closest('[data-still]')) return false;
         if (event.type === 'wheel') return true;
-        if (event.type === 'touchstart') return event.touches.length > 1 || now.t.k > 1;
-        return !event.button && (now.t.k > 1 || event.type === 'dblclick');
+        if (event.type === 'touchstart' && event.touches.length > 1) return true;
+        return drags(event) && (now.t.k > 1 || event.type === 'dblclick');
       })
       .on('zoom', ({ transform }) => {
         now.t = transform;
