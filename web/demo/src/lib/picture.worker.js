@@ -1,5 +1,6 @@
-/* Canvas work that would hold up the page: reading, resizing and mixing pictures, writing PNG, and coding it as JPEG or WebP at
+/* Canvas work that would hold up the page: reading, resizing and mixing pictures, painting large ones, writing PNG, and coding it as JPEG or WebP at
  * a given size. One request { id, op, ...args } in, one { id, value } or { id, error } out. */
+import { pack, unpack } from './packed.js';
 import { resize } from './resize.js';
 
 /** Blob -> ImageData, upright as its EXIF says; the longer side shrunk to `limit` pixels if given. */
@@ -46,9 +47,6 @@ function png({ image }) {
   return canvas.convertToBlob({ type: 'image/png' });
 }
 
-/** ImageData -> ImageBitmap. */
-const bitmap = ({ image }) => createImageBitmap(image);
-
 /** Blob -> PNG Blob of the picture at 1/`times` of its size, bicubic. */
 async function reduce({ blob, times }) {
   const image = await read({ blob });
@@ -62,8 +60,8 @@ async function enlarge({ blob, times }) {
   return createImageBitmap(resize(image, times * image.width, times * image.height));
 }
 
-/** RGBA -> { bitmap, raw }: the picture to be drawn, and its RGBA in a Blob, which is passed on at no cost. */
-const hold = async ({ data, width, height }) => ({ bitmap: await createImageBitmap(new ImageData(data, width, height)), raw: new Blob([data]) });
+/** ImageData -> { bitmap, raw }: the picture to be drawn, and its RGBA in a Blob, which is passed on at no cost. */
+const hold = async ({ image }) => ({ bitmap: await createImageBitmap(image), raw: new Blob([image.data]) });
 
 /** RGBA in two Blobs -> PNG Blob of a + share (b - a), `share` 0..1. */
 async function mix({ a, b, share, width, height }) {
@@ -96,15 +94,40 @@ async function baseline({ blob, type, bytes }) {
 /** Bytes -> Blob: the copy of a large checkpoint takes a while. */
 const blob = ({ bytes }) => new Blob([bytes]);
 
-const ops = { read, shrink, strip, png, bitmap, reduce, enlarge, hold, mix, baseline, blob };
+/** An empty ImageData, every page of it touched: a page's first use is what takes time. */
+function blank({ width, height }) {
+  const image = new ImageData(width, height);
+  image.data.fill(0);
+  return image;
+}
+
+/** Canvases of the page that are painted here, by number. */
+const canvases = new Map();
+
+/** Takes a canvas, or lets go of it. */
+function canvas({ place, canvas: given }) {
+  if (given) canvases.set(place, given);
+  else canvases.delete(place);
+}
+
+/** Paints an ImageData at its own size. */
+function paint({ place, image }) {
+  const target = canvases.get(place);
+  if (!target) return; // gone by now
+  Object.assign(target, { width: image.width, height: image.height });
+  target.getContext('2d').putImageData(image, 0, 0);
+}
+
+const ops = { read, shrink, strip, png, reduce, enlarge, hold, mix, baseline, blob, blank, canvas, paint };
 
 /** What of an answer is moved rather than copied. */
-const moved = (value) => [value.data?.buffer, value, value.bitmap].filter((part) => part instanceof ArrayBuffer || part instanceof ImageBitmap);
+const moved = (value) => [value?.bitmap, value].filter((part) => part instanceof ImageBitmap);
 
-onmessage = async ({ data: { id, op, ...args } }) => {
+onmessage = async ({ data: { id, op, image, ...args } }) => {
   try {
-    const value = await ops[op](args);
-    postMessage({ id, value }, value ? moved(value) : []);
+    const value = await ops[op](image ? { image: unpack(image), ...args } : args);
+    if (value instanceof ImageData) postMessage({ id, image: pack(value) }, [value.data.buffer]);
+    else postMessage({ id, value }, moved(value));
   } catch (error) {
     postMessage({ id, error: error.message });
   }

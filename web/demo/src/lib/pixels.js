@@ -1,5 +1,6 @@
-/* Pictures in memory: copied, made smaller, made larger. */
+/* Pictures in memory made smaller and larger. */
 import { slices } from './pause.js';
+import { blank } from './pictures.js';
 
 /** Where `count` even taps lie in [from, from + size), as whole numbers. */
 const taps = (from, size, count) => Array.from({ length: count }, (_, i) => Math.floor(from + ((i + 0.5) * size) / count));
@@ -35,10 +36,10 @@ export function thumbnail({ data, width: stride }, box, side) {
 
 /** A picture on a canvas that is larger by so many pixels a side; its edges go on into what is new. @returns {Promise<ImageData>} */
 export async function extended(image, { left, top, right, bottom }) {
-  const turn = slices();
   const { width, height } = image;
   const wide = width + left + right;
-  const all = new ImageData(wide, height + top + bottom);
+  const all = await blank(wide, height + top + bottom);
+  const turn = slices();
   const from = new Int32Array(image.data.buffer, image.data.byteOffset, width * height);
   const to = new Int32Array(all.data.buffer);
   for (let y = 0; y < all.height; y++) {
@@ -50,6 +51,3 @@ export async function extended(image, { left, top, right, bottom }) {
   }
   return all;
 }
-
-/** A copy to give away, made a part at a time: 12 megapixels at once hold the page up. @returns {Promise<ImageData>} */
-export const copyOf = (image) => extended(image, { left: 0, top: 0, right: 0, bottom: 0 });

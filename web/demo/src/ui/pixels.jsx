@@ -1,9 +1,8 @@
 /* Pictures in memory as elements. */
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { bitmapOf } from '../lib/pictures.js';
-import { Bitmap } from './bitmap.jsx';
+import { useEffect, useRef } from 'preact/hooks';
+import { LARGE, painter } from '../lib/pictures.js';
 
-const LARGE = 2 ** 21; // pixels: to paint more, and to hand it to the compositor, holds the page up
+const spoken = (label) => ({ role: label ? 'img' : undefined, 'aria-label': label, 'aria-hidden': label ? undefined : 'true' });
 
 /** An ImageData on a canvas of its own size. With a label it is an image to screen readers, without one it is decoration. */
 export function Pixels({ image, ...rest }) {
@@ -17,23 +16,18 @@ function Small({ image, label, ...rest }) {
     Object.assign(canvas.current, { width: image.width, height: image.height });
     canvas.current.getContext('2d').putImageData(image, 0, 0);
   }, [image]);
-  return <canvas ref={canvas} role={label ? 'img' : undefined} aria-label={label} aria-hidden={label ? undefined : 'true'} {...rest} />;
+  return <canvas ref={canvas} {...spoken(label)} {...rest} />;
 }
 
-/** There a moment later. */
-function Large({ image, ...rest }) {
-  const [bitmap, setBitmap] = useState(null);
+/** Painted by the worker, a moment later. */
+function Large({ image, label, ...rest }) {
+  const canvas = useRef(), worker = useRef();
   useEffect(() => {
-    let made = null, here = true;
-    bitmapOf(image).then((next) => {
-      made = next;
-      if (here) setBitmap(next);
-      else next.close();
-    }, () => {}); // the worker is gone: there is no picture then
-    return () => {
-      here = false;
-      made?.close();
-    };
+    worker.current = painter(canvas.current);
+    return () => worker.current.free();
+  }, []);
+  useEffect(() => {
+    worker.current.paint(image);
   }, [image]);
-  return bitmap && <Bitmap image={bitmap} {...rest} />;
+  return <canvas ref={canvas} {...spoken(label)} {...rest} />;
 }
