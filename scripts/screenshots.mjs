@@ -18,6 +18,7 @@ const shots = [
   { file: 'generate.png', viewport: DESKTOP, colorScheme: 'dark', hash: `#generate?temperature=0.8&prompt=${encodeURIComponent('cartoon face, brown skin, long red hair, glasses, light blue background')}`, act: showSamples },
   { file: 'upscale.png', viewport: DESKTOP, colorScheme: 'light', hash: '#upscale', act: showEnlarged },
   { file: 'start.png', viewport: DESKTOP, colorScheme: 'light', act: async () => {} },
+  { file: 'inpaint.png', viewport: DESKTOP, colorScheme: 'light', hash: '#inpaint?brush=5', act: showFilled },
   { file: 'phone-compress.png', viewport: PHONE, colorScheme: 'dark', hash: '#compress?rule=bpp&bpp=0.2', act: (page) => openSample(page, 1) },
   { file: 'phone-tokens.png', viewport: PHONE, colorScheme: 'light', act: showTokens },
 ];
@@ -49,6 +50,19 @@ async function showEnlarged(page) {
   const box = await page.locator('.compare').boundingBox();
   await page.mouse.move(box.x + box.width * 0.47, box.y + box.height * 0.3); // beside the divider's handle, which does not zoom
   await page.mouse.wheel(0, -300);
+}
+
+/** The twig at the left is masked and filled. */
+async function showFilled(page) {
+  await page.locator('.samples button').nth(2).click();
+  const { x, y, width, height } = await page.locator('.surface .layer canvas').boundingBox();
+  const twig = [[0.165, 0], [0.14, 0.2], [0.105, 0.45], [0.07, 0.7], [0.04, 0.85]];
+  await page.mouse.move(x + width * twig[0][0], y + height * twig[0][1]);
+  await page.mouse.down();
+  for (const [part, down] of twig.slice(1)) await page.mouse.move(x + width * part, y + height * down, { steps: 5 });
+  await page.mouse.up();
+  await page.getByRole('button', { name: 'Fill the mask' }).click();
+  await page.locator('.fills').waitFor({ timeout: 300_000 });
 }
 
 async function icons() {

@@ -3,6 +3,7 @@ import { batch, computed, effect, signal, untracked } from '@preact/signals';
 import { halfOf } from '../lib/mask.js';
 import { writePng } from '../lib/pictures.js';
 import { codecOf, modelId, modelList } from './codec.js';
+import { openPicture } from './inpaint.js';
 import { report, say } from './notice.js';
 import { openFile } from './session.js';
 import { rangeOf, settings, tab } from './settings.js';
@@ -99,8 +100,9 @@ export async function fileOf({ image, seed }) {
 export async function openSample(sample, to) {
   try {
     const file = await fileOf(sample);
-    modelId.value = priorId.value;
-    await openFile(file);
+    const inpaints = to === 'inpaint';
+    (inpaints ? settings.filler : modelId).value = priorId.value;
+    await (inpaints ? openPicture : openFile)(file);
     tab.value = to;
   } catch (error) {
     report(error, 'The picture could not be opened');

@@ -32,6 +32,7 @@ export function GenerateChosen() {
             <Button icon="reset" disabled={!whole} onClick={vary}>Vary</Button>
             <Button icon="arrow" disabled={!whole} onClick={() => openSample(sample, 'tokens')}>Tokens</Button>
             <Button icon="arrow" disabled={!whole} onClick={() => openSample(sample, 'compress')}>Compress</Button>
+            <Button icon="arrow" disabled={!whole} onClick={() => openSample(sample, 'inpaint')}>Inpaint</Button>
             <Button icon="picture" disabled={!whole} onClick={save}>PNG</Button>
           </div>
         </>

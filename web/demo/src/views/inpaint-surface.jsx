@@ -25,6 +25,7 @@ export function InpaintSurface() {
   const hand = useRef(false); // the space bar is down: dragging moves the picture
   const { name, pixels } = picture.value;
   const { width, height } = pixels;
+  const drawn = mask.value;
   const zoom = useZoom(box, width, height, (event) => event.type === 'mousedown' && (event.button === 1 || (!event.button && hand.current)));
   const [frame, setFrame] = useState(null); // a rectangle under way
   const [marker, setMarker] = useState(null); // { at, corner }: where the keys are, and the corner that they have set
@@ -41,7 +42,7 @@ export function InpaintSurface() {
     const part = Math.min(1, Math.sqrt(MOST_PAINTED / (clientWidth * clientHeight)));
     const size = { width: Math.max(1, Math.round(clientWidth * part)), height: Math.max(1, Math.round(clientHeight * part)) };
     if (overlay.current.width !== size.width || overlay.current.height !== size.height) Object.assign(overlay.current, size);
-    paintMask(overlay.current.getContext('2d'), mask.value, view());
+    paintMask(overlay.current.getContext('2d'), drawn, view());
   }); // after every change of view or mask
 
   const pointer = useDrawing({
