@@ -309,7 +309,7 @@ describe('the inpaint tab', () => {
     assert.equal(await page.getByLabel('Samples', { exact: true }).inputValue(), '1');
   });
 
-  it('takes the picture that is open in the Compress tab, and one that is dropped', async () => {
+  it('takes the picture that is open in the Compress tab, and one that is dropped, whose transparent part it masks', async () => {
     await page.getByRole('tab', { name: 'Compress' }).click();
     await page.locator('.samples button').first().click();
     await page.waitForSelector('.compare');
@@ -317,13 +317,15 @@ describe('the inpaint tab', () => {
     await page.locator('.file-name').getByText('coast.jpg').waitFor();
     const png = await page.evaluate(async () => {
       const canvas = new OffscreenCanvas(40, 30);
-      canvas.getContext('2d').fillRect(0, 0, 40, 30);
+      canvas.getContext('2d').fillRect(0, 0, 10, 30); // the rest is transparent
       const bytes = new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer());
       return btoa(String.fromCharCode(...bytes));
     });
     await drop(page, [{ name: 'dropped.png', bytes: Buffer.from(png, 'base64'), type: 'image/png' }]);
     await page.locator('.file-name').getByText('dropped.png').waitFor();
     assert.equal(await page.getByRole('tab', { name: 'Inpaint' }).getAttribute('aria-selected'), 'true');
+    assert.equal(await share(), 75);
+    assert.deepEqual(await pixel(35, 5), [0, 0, 0, 255]);
     await drop(page, [{ name: 'broken.jpg', bytes: Buffer.from('no picture at all'), type: 'image/jpeg' }]);
     await page.getByRole('alert').filter({ hasText: 'broken.jpg is not a picture' }).waitFor();
     assert.equal(await page.locator('.file-name').getByText('dropped.png').count(), 1);

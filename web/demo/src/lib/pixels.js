@@ -1,6 +1,7 @@
-/* Pictures in memory made smaller and larger. */
+/* Pictures in memory made smaller, larger and opaque. */
+import { Bitmask } from './bitmask.js';
 import { slices } from './pause.js';
-import { blank } from './pictures.js';
+import { blank, copyOf } from './pictures.js';
 
 /** Where `count` even taps lie in [from, from + size), as whole numbers. */
 const taps = (from, size, count) => Array.from({ length: count }, (_, i) => Math.floor(from + ((i + 0.5) * size) / count));
@@ -50,4 +51,28 @@ export async function extended(image, { left, top, right, bottom }) {
     await turn();
   }
   return all;
+}
+
+/**
+ * What of a picture is rather transparent than not, as a mask, and an opaque copy of the picture; null if all of it is opaque.
+ * @returns {Promise<{ pixels: ImageData, hole: Bitmask } | null>}
+ */
+export async function cutOut(image) {
+  const { width, height } = image;
+  const turn = slices();
+  let opaque = true;
+  for (let y = 0; y < height && opaque; y++) {
+    for (let at = 4 * width * y + 3; at < 4 * width * (y + 1); at += 4) opaque &&= image.data[at] === 255;
+    await turn();
+  }
+  if (opaque) return null;
+  const pixels = await copyOf(image), hole = new Bitmask(width, height);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0, at = 4 * width * y + 3; x < width; x++, at += 4) {
+      if (pixels.data[at] < 128) hole.span(y, x, x + 1, true);
+      pixels.data[at] = 255;
+    }
+    await turn();
+  }
+  return { pixels, hole };
 }

@@ -30,9 +30,9 @@ function fits(steps) {
 
 const blank = ({ width, height }) => new Bitmask(width, height).words;
 
-/** Starts over with a picture, nothing masked; null: with none. */
-export function edit(next) {
-  history.value = next && begin({ picture: next, words: blank(next.pixels), what: '' });
+/** Starts over with a picture, and with a mask or none; null: without a picture. */
+export function edit(next, words = next && blank(next.pixels)) {
+  history.value = next && begin({ picture: next, words, what: '' });
 }
 
 /** Goes on with a picture, and with a mask or none. */

@@ -4,7 +4,7 @@ import { isModel, isTess } from '../lib/files.js';
 import { withExtension } from '../lib/format.js';
 import { breathe } from '../lib/pause.js';
 import { copyOf, writePng } from '../lib/pictures.js';
-import { thumbnail } from '../lib/pixels.js';
+import { cutOut, thumbnail } from '../lib/pixels.js';
 import { codecOf, modelList } from './codec.js';
 import { edit, mask, picture, proceed, undoable } from './editing.js';
 import { report, say } from './notice.js';
@@ -32,17 +32,22 @@ let controller = null;
 /** Opens a picture to work on. */
 export async function openPicture(file) {
   try {
-    const next = await readPicture(file);
-    start(next);
+    await start(await readPicture(file));
   } catch (error) {
     report(error);
   }
 }
 
-function start(next) {
+let starting = null;
+
+/** Starts over with a picture; what is transparent in it is masked. */
+async function start(next) {
   cancel();
+  starting = next;
+  const cut = next && (await cutOut(next.pixels));
+  if (starting !== next) return; // another one was opened meanwhile
   batch(() => {
-    edit(next);
+    edit(cut ? { name: next.name, pixels: cut.pixels } : next, cut?.hole.words);
     made.value = chosen.value = null;
   });
 }
@@ -55,11 +60,11 @@ export const takes = (files) => files.every((file) => !isModel(file) && !isTess(
 let adopted = null;
 
 /** Takes the picture of the Compress tab if it is a new one and no work would be lost. */
-export function adopt() {
+export async function adopt() {
   const { id, name, pixels } = source.peek() ?? {};
   if (!pixels || id === adopted || undoable.peek()) return;
   adopted = id;
-  start({ name, pixels });
+  return start({ name, pixels });
 }
 
 /** Fills the masked part, as often as the settings say. */

@@ -2,6 +2,7 @@
 import { useEffect } from 'preact/hooks';
 import { pickFiles } from '../lib/files.js';
 import { picture, redo, resizeBrush, takeTool, undo } from '../state/editing.js';
+import { report } from '../state/notice.js';
 import { adopt, cancel, chosen, fetching, openPicture, picked, progress } from '../state/inpaint.js';
 import { Compare } from '../ui/compare.jsx';
 import { Pixels } from '../ui/pixels.jsx';
@@ -32,7 +33,9 @@ function shortcut(event) {
 }
 
 export function InpaintView() {
-  useEffect(adopt, []);
+  useEffect(() => {
+    adopt().catch(report);
+  }, []);
   const open = picture.value;
   return (
     <>
