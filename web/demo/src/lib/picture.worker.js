@@ -1,5 +1,5 @@
-/* Canvas work that would hold up the page: reading, resizing and mixing pictures, painting large ones, writing PNG, and coding it as JPEG or WebP at
- * a given size. One request { id, op, ...args } in, one { id, value } or { id, error } out. */
+/* Canvas work that would hold up the page: reading, resizing and mixing pictures, painting large ones, writing PNG, and coding it as
+ * JPEG or WebP at a given size. One request { id, op, ...args } in, one { id, value } or { id, error } out; pictures as `image`, packed. */
 import { pack, unpack } from './packed.js';
 import { resize } from './resize.js';
 

@@ -24,8 +24,8 @@ export const samples = computed(() => (made.value && made.value.of === picture.v
 /** The place of the sample on view; null: picture and mask are. */
 export const chosen = signal(null);
 export const picked = computed(() => samples.value[chosen.value] ?? null);
-/** null, or 0..1 while a run is on. */
-export const progress = signal(null);
+/** null, or { stage: 'load' | 'fill', part } while a run is on; part 0..1. */
+export const job = signal(null);
 
 let controller = null;
 
@@ -71,20 +71,24 @@ export async function adopt() {
 export async function fill() {
   cancel();
   const mine = (controller = new AbortController());
-  const of = picture.peek(), where = mask.peek();
-  const { samples: count, chance, heat } = settings;
-  const seed = chance.peek();
-  const onProgress = (p) => p.status === 'work' && controller === mine && (progress.value = p.done / p.total);
-  progress.value = 0;
+  const of = picture.peek(), hole = mask.peek().toBytes(), box = around(mask.peek());
+  const seed = settings.chance.peek();
+  const onProgress = ({ status, done, loaded, total }) => {
+    if (controller !== mine) return;
+    if (status === 'work') job.value = { stage: 'fill', part: done / total };
+    else if (status === 'download-total') job.value = { stage: 'load', part: total ? loaded / total : 0 };
+  };
+  job.value = { stage: 'load', part: 0 };
   try {
     const codec = await getFiller();
+    const pixels = await copyOf(of.pixels);
     mine.signal.throwIfAborted();
-    const images = await codec.inpaint(await copyOf(of.pixels), where.toBytes(), {
-      samples: count.peek(), seed, temperature: heat.peek(), transfer: true, signal: mine.signal, onProgress,
+    const images = await codec.inpaint(pixels, hole, {
+      samples: settings.samples.peek(), seed, temperature: settings.heat.peek(), transfer: true, signal: mine.signal, onProgress,
     });
     const list = [];
     for (const [i, image] of images.entries()) {
-      list.push({ seed: seed + i, image, thumb: thumbnail(image, around(where), THUMBNAIL) });
+      list.push({ seed: seed + i, image, thumb: thumbnail(image, box, THUMBNAIL) });
       await breathe();
     }
     if (controller !== mine || picture.peek() !== of) return;
@@ -94,11 +98,11 @@ export async function fill() {
     });
     say(list.length > 1 ? `${list.length} samples are made. The first is on view.` : 'A sample is made. It is on view.');
   } catch (error) {
-    report(error, 'Nothing was filled');
+    if (controller === mine) report(error, 'Nothing was filled');
   } finally {
     if (controller === mine) {
       controller = null;
-      progress.value = null;
+      job.value = null;
     }
   }
 }

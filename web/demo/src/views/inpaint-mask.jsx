@@ -62,7 +62,9 @@ export function InpaintExtend() {
   return (
     <Section title="Larger canvas">
       <div class="boxes four">
-        {sides.map((side) => <NumberBox key={side} label={`${side[0].toUpperCase()}${side.slice(1)}`} min={0} max={rangeOf(side).max} step={8} value={settings[side].value} onChange={(x) => (settings[side].value = x)} />)}
+        {sides.map((side) => (
+          <NumberBox key={side} label={`${side[0].toUpperCase()}${side.slice(1)}`} min={0} max={rangeOf(side).max} step={8} value={settings[side].value} onChange={(x) => (settings[side].value = x)} />
+        ))}
       </div>
       <div class="actions"><Button icon="picture" disabled={none} onClick={() => extend().catch(report)}>Extend by these pixels</Button></div>
     </Section>

@@ -95,13 +95,15 @@ export function InpaintSurface() {
     if (around.width && around.height) fillRectangle(around, on);
   };
 
+  const sharp = zoom.scale * devicePixelRatio >= 2 ? 'pixelated' : 'auto';
   const outline = frame ?? (marker?.corner && boxOf(marker.corner, marker.at, pixels));
   return (
     <div ref={box} class="compare surface" tabIndex={0} role="application" aria-roledescription="mask"
       aria-label={`Mask over ${name}, ${width} by ${height} pixels. Arrow keys move a marker, with Shift further. Enter sets a corner of a rectangle, Enter again masks it, Delete unmasks it, Escape leaves it.`}
       onPointerDown={onPointerDown} onPointerMove={onPointerMove} onPointerUp={pointer.up} onPointerCancel={pointer.abandon}
-      onPointerLeave={() => (ring.current.hidden = true)} onKeyDown={onKeyDown} onKeyUp={(event) => event.key === ' ' && (hand.current = false)} onBlur={() => (hand.current = false)}>
-      <div class="layers" style={{ '--width': `${width}px`, '--height': `${height}px`, '--rendering': zoom.scale * devicePixelRatio >= 2 ? 'pixelated' : 'auto' }}>
+      onPointerLeave={() => (ring.current.hidden = true)}
+      onKeyDown={onKeyDown} onKeyUp={({ key }) => key === ' ' && (hand.current = false)} onBlur={() => (hand.current = false)}>
+      <div class="layers" style={{ '--width': `${width}px`, '--height': `${height}px`, '--rendering': sharp }}>
         <div class="layer"><Pixels class="picture" image={pixels} /></div>
         <canvas ref={overlay} class="overlay" aria-hidden="true" />
         <div class="picture">
@@ -117,7 +119,7 @@ export function InpaintSurface() {
 
 /** Strokes and rectangles by pointer; `at(event)` is its place in the picture, `paint(box)` shows what changed there. */
 function useDrawing({ at, within, paint, showFrame }) {
-  const now = useRef(null); // { id, kind, on, from, last, dirty } while a pointer draws
+  const now = useRef(null); // { id, type, kind, on, from, last, dirty } while a pointer draws
 
   const show = () => {
     if (!now.current?.dirty) return;
@@ -143,7 +145,8 @@ function useDrawing({ at, within, paint, showFrame }) {
       if (event.button && event.button !== PEN_ERASER) return;
       event.currentTarget.setPointerCapture(event.pointerId);
       const from = at(event), kind = settings.tool.peek();
-      now.current = { id: event.pointerId, type: event.pointerType, kind, on: kind !== 'eraser' && event.button !== PEN_ERASER && !event.altKey, from, last: from, dirty: null };
+      const on = kind !== 'eraser' && event.button !== PEN_ERASER && !event.altKey;
+      now.current = { id: event.pointerId, type: event.pointerType, kind, on, from, last: from, dirty: null };
       if (kind !== 'rectangle') draw(from);
     },
     move(event) {

@@ -3,7 +3,7 @@ import { useEffect } from 'preact/hooks';
 import { pickFiles } from '../lib/files.js';
 import { picture, redo, resizeBrush, takeTool, undo } from '../state/editing.js';
 import { report } from '../state/notice.js';
-import { adopt, cancel, chosen, fetching, openPicture, picked, progress } from '../state/inpaint.js';
+import { adopt, cancel, chosen, fetching, job, openPicture, picked } from '../state/inpaint.js';
 import { Compare } from '../ui/compare.jsx';
 import { Pixels } from '../ui/pixels.jsx';
 import { Progress } from '../ui/progress.jsx';
@@ -17,6 +17,7 @@ export async function choose() {
   if (file) openPicture(file);
 }
 
+const stages = { load: 'Loading', fill: 'Filling' };
 const tools = { b: 'brush', e: 'eraser', r: 'rectangle' };
 
 /** Keys of the whole tab, except where something is typed. */
@@ -39,9 +40,10 @@ export function InpaintView() {
   const open = picture.value;
   return (
     <>
-      <section class="stage" aria-label="Picture to fill in" aria-busy={progress.value !== null} onKeyDown={shortcut} style={open && { '--tall': open.pixels.height / open.pixels.width }}>
+      <section class="stage" aria-label="Picture to fill in" aria-busy={job.value !== null} onKeyDown={shortcut}
+        style={open && { '--tall': open.pixels.height / open.pixels.width }}>
         {!open ? <Intro /> : picked.value ? <Result /> : <InpaintSurface />}
-        {progress.value !== null && <Progress what={fetching.value === null ? 'Filling' : 'Loading the model'} part={fetching.value ?? progress.value} onCancel={cancel} />}
+        {job.value && <Progress what={stages[job.value.stage]} part={fetching.value ?? job.value.part} onCancel={cancel} />}
       </section>
       <aside class="panel" aria-label="Inpaint settings" onKeyDown={shortcut}>
         {open && <InpaintPicture choose={choose} />}
