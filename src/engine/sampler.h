@@ -49,9 +49,16 @@ struct tess_sampler {
     float *logits;                    /* [codes] of one place, guided */
     int *room;                        /* [codes]: scratch of a draw */
     ts_rng rng;
+    /* answers apart from any job */
+    float *odds;     /* [codes]: tess_sampler_alternatives */
+    uint16_t *mixed; /* tess_sampler_interpolate */
 };
 
 /* One sampling step of a begun job: MORE or DONE. Errors: INPUT (a given token is no code), NUMERIC, MEMORY. */
 tess_status ts_sample_step(tess_sampler *sampler);
+
+/* What the prior thinks of one place of a grid of its size, all others known: writes `odds` [codes]. Leaves a job that is
+ * under way as it is. known: room for a byte per place. Errors: NUMERIC, MEMORY. */
+tess_status ts_sample_odds(tess_sampler *sampler, const uint16_t *tokens, uint8_t *known, int place, float *odds);
 
 #endif
