@@ -3,7 +3,7 @@ import { Codebook } from './codebook.js';
 import { Client } from './client.js';
 import { abortError, TesseraeError, throwIfAborted } from './errors.js';
 import { readInfo, rememberModel } from './format.js';
-import { Generation } from './generation.js';
+import { conditionOf, Generation } from './generation.js';
 import { checkOptions } from './options.js';
 import { toBytes, toImageData } from './pixels.js';
 import { Pool } from './pool.js';
@@ -29,6 +29,8 @@ const ENCODE = [...TASK, 'quality', 'bpp', 'targetSize', 'effort', 'alpha', 'mea
 const TOKENIZE = [...TASK, 'quality', 'effort'];
 const TOKENS = [...TASK, 'levels', 'strict'];
 const RENDER = [...TASK, 'region', 'onTile'];
+const BITS = [...TASK, 'strict'];
+const ALTERNATIVES = ['signal', 'x', 'y', 'level', 'count', 'prompt', 'label', 'guidance'];
 const DECODE = [...TASK, 'region', 'levels', 'strict', 'onTile', 'model'];
 
 /** Pixels ready to be sent: moved if they are ours or given away, and never with the rest of a larger buffer.
@@ -191,6 +193,19 @@ export class Codec {
     return fromCore(await this.#call('tokens', args, options));
   }
 
+  /** @param {import('./types').BytesInput} file @param {import('./types').TaskOptions & {strict?: boolean}} [options] */
+  async bits(file, options = {}) {
+    checkOptions('bits', options, BITS);
+    const args = { bytes: await ownBytes(file, options), options: defined({ strict: options.strict }) };
+    return this.#call('bits', args, options);
+  }
+
+  /** @param {import('./types').TokenGrid} tokens @param {import('./types').TaskOptions} [options] */
+  async pack(tokens, options = {}) {
+    checkOptions('pack', options, TASK);
+    return (await this.#call('encodeGrid', { tokens: this.#sized(tokens), options: {} }, options)).bytes;
+  }
+
   /** @param {import('./types').TokenGrid} tokens @param {import('./types').DecodeOptions} [options] */
   async detokenize(tokens, options = {}) {
     checkOptions('detokenize', options, DECODE);
@@ -217,6 +232,32 @@ export class Codec {
       sample: (args, call) => this.#studio.call('sample', args, call),
       paint: (tokens, { signal }) => this.detokenize(tokens, { signal }),
     });
+  }
+
+  /** @param {import('./types').TokenGrid} tokens @param {import('./types').AlternativesOptions} options */
+  async alternatives(tokens, options) {
+    checkOptions('alternatives', options, ALTERNATIVES);
+    const { x, y, level = 0, count = 8 } = options ?? {};
+    const { prompt, options: condition } = conditionOf(options, this.model);
+    for (const [name, value] of Object.entries({ x, y, level })) checkWhole(name, value, 0);
+    checkWhole('count', count, 1);
+    const args = { tokens: this.#sized(tokens), level, y, x, count, prompt, options: condition };
+    return this.#studio.call('alternatives', args, { signal: options.signal });
+  }
+
+  /** @param {import('./types').TokenGrid} from @param {import('./types').TokenGrid} to @param {number} t @param {import('./types').TaskOptions} [options] */
+  async interpolate(from, to, t, options = {}) {
+    checkOptions('interpolate', options, TASK);
+    if (!(t >= 0 && t <= 1)) throw new TesseraeError('ERR_OPTION', `t is ${t}; it must be a number from 0 to 1.`);
+    const levels = Math.max(from.levels, to.levels);
+    const [a, b] = [from, to].map((grid) => withLevels(this.#sized(grid), levels));
+    for (const side of /** @type {const} */ (['width', 'height', 'pixelWidth', 'pixelHeight']))
+      if (a[side] !== b[side])
+        throw new TesseraeError(
+          'ERR_INPUT',
+          `Tokens of pictures of ${a.pixelWidth}x${a.pixelHeight} and ${b.pixelWidth}x${b.pixelHeight} pixels do not lie over each other; take pictures of one size.`,
+        );
+    return fromCore(await this.#studio.call('interpolate', { a, b, t }, callOptions(options)));
   }
 
   /** @param {'decode' | 'detokenize' | 'decodeLatents'} op @param {any} input @param {import('./types').DecodeOptions} options */
@@ -277,6 +318,13 @@ function callOptions({ signal, onProgress, onTile } = {}) {
       onProgress?.(progress);
     },
   };
+}
+
+/** The same tokens with more levels, of code 0: there it is the zero vector. @param {import('./protocol.js').Tokens} tokens @param {number} levels */
+function withLevels(tokens, levels) {
+  const data = new Uint16Array(levels * tokens.width * tokens.height);
+  data.set(tokens.data);
+  return { ...tokens, levels, data };
 }
 
 /** The size of the picture in a file; undefined where the core should say what is wrong with it. @param {Uint8Array} bytes */
