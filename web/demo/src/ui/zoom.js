@@ -6,6 +6,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 const MAX_FIT = 12; // a tiny picture is not blown up further than this to fill the box
 
 /**
+ * With data-drag="paint" on the box, dragging is left to whoever paints; wheel and pinch still zoom.
  * Keeps the CSS variable `--place` of `box` (a ref) at the transform that puts a width x height picture into it.
  * @returns {{ scale: number, zoomed: boolean, act: (what: 'in' | 'out' | 'fit' | 'actual' | [number, number]) => void, toPicture: (event) => [number, number] }}
  *   scale: CSS pixels per picture pixel
@@ -28,6 +29,7 @@ export function useZoom(box, width, height) {
       .filter((event) => {
         if (event.target.closest('[data-still]')) return false;
         if (event.type === 'wheel') return true;
+        if (element.dataset.drag === 'paint') return event.type === 'touchstart' && event.touches.length > 1;
         if (event.type === 'touchstart') return event.touches.length > 1 || now.t.k > 1;
         return !event.button && (now.t.k > 1 || event.type === 'dblclick');
       })

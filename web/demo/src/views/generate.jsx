@@ -4,6 +4,7 @@ import { moveCell } from '../ui/cells.js';
 import { cancel, chosen, fetching, generate, generator, origin, progress, samples } from '../state/generate.js';
 import { Button } from '../ui/controls.jsx';
 import { Pixels } from '../ui/pixels.jsx';
+import { GenerateBlend } from './generate-blend.jsx';
 import { GenerateChosen } from './generate-chosen.jsx';
 import { GeneratePrompt, GenerateSampling } from './generate-setup.jsx';
 
@@ -20,6 +21,7 @@ export function GenerateView() {
       <aside class="panel" aria-label="Generate settings">
         <GeneratePrompt />
         <GenerateChosen />
+        <GenerateBlend />
         <GenerateSampling />
       </aside>
     </>
