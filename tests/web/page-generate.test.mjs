@@ -126,7 +126,7 @@ describe('the generate tab', () => {
   it('blends two', async () => {
     const before = await made(16);
     await pictures().nth(1).click();
-    await page.getByLabel('With').selectOption('4');
+    await page.getByLabel('Picture 2 with').selectOption('4');
     await page.waitForFunction(() => document.querySelectorAll('.blend canvas').length === 9);
     const row = await Promise.all(Array.from({ length: 9 }, (_, i) => hashCanvas(page, `.blend li:nth-child(${i + 1}) canvas`)));
     assert.deepEqual([row[0], row[8]], [before[1], before[4]], 'from the one to the other');

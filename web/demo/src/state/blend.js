@@ -1,5 +1,5 @@
 /* Pictures between two samples: the latents of their tokens mixed, in a few even parts. */
-import { computed, effect, signal } from '@preact/signals';
+import { computed, effect, signal, untracked } from '@preact/signals';
 import { chosen, getGenerator, picked, samples } from './generate.js';
 import { report, say } from './notice.js';
 import { tab } from './settings.js';
@@ -43,6 +43,6 @@ async function make(from, to) {
 effect(() => {
   const from = picked.value, to = other.value;
   turn++;
-  if (tab.value === 'generate' && from?.done === 1 && to?.done === 1) make(from, to);
+  if (tab.value === 'generate' && from?.done === 1 && to?.done === 1) untracked(() => make(from, to));
   else blends.value = [];
 });

@@ -1,7 +1,7 @@
 /* The chosen sample mixed with another: a row of pictures from the one to the other. */
+import { saveBlob } from '../lib/files.js';
 import { blend, blends, other, partner, PARTS, step } from '../state/blend.js';
 import { chosen, fileOf, generate, openSample, picked, samples } from '../state/generate.js';
-import { saveBlob } from '../lib/files.js';
 import { report } from '../state/notice.js';
 import { Button, Choice, Section, Slider } from '../ui/controls.jsx';
 import { Pixels } from '../ui/pixels.jsx';
@@ -10,7 +10,7 @@ const shareOf = (i) => `${Math.round((100 * i) / PARTS)} %`;
 
 export function GenerateBlend() {
   if (picked.value?.done !== 1) return null;
-  const others = samples.value.map((sample, i) => [String(i), `Picture ${i + 1}`, sample]).filter(([, , { done }], i) => done === 1 && i !== chosen.value);
+  const others = samples.value.flatMap(({ done }, i) => (done === 1 && i !== chosen.value ? [[String(i), `Picture ${i + 1}`]] : []));
   const made = blend.value;
   const save = () => fileOf(made).then((file) => saveBlob(file, file.name), (error) => report(error, 'The PNG could not be made'));
   const vary = () => {
@@ -18,8 +18,8 @@ export function GenerateBlend() {
     document.querySelector('.sheet [tabindex="0"]').focus(); // this button goes
   };
   return (
-    <Section title={`Blend picture ${chosen.value + 1}`}>
-      <Choice label="With" value={other.value ? String(partner.value) : ''} options={[['', 'Nothing'], ...others.map(([key, text]) => [key, text])]} onChange={(value) => (partner.value = value === '' ? null : Number(value))} />
+    <Section title="Blend">
+      <Choice label={`Picture ${chosen.value + 1} with`} value={other.value ? String(partner.value) : ''} options={[['', 'Nothing'], ...others]} onChange={(value) => (partner.value = value === '' ? null : Number(value))} />
       {other.value && (
         <>
           <ul class="blend" aria-label="Pictures between the two">
