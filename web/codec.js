@@ -235,9 +235,9 @@ export class Codec {
   }
 
   /** @param {import('./types').TokenGrid} tokens @param {import('./types').AlternativesOptions} options */
-  async alternatives(tokens, options) {
+  async alternatives(tokens, options = /** @type {any} */ ({})) {
     checkOptions('alternatives', options, ALTERNATIVES);
-    const { x, y, level = 0, count = 8 } = options ?? {};
+    const { x, y, level = 0, count = 8 } = options;
     const { prompt, options: condition } = conditionOf(options, this.model);
     for (const [name, value] of Object.entries({ x, y, level })) checkWhole(name, value, 0);
     checkWhole('count', count, 1);

@@ -70,6 +70,7 @@ test('alternatives are refused where there are none', async () => {
   for (const [options, message] of [[{ x: -1, y: 0 }, /x is -1/], [{ y: 0 }, /x is undefined/], [{ ...asked, level: 0.5 }, /level/], [{ ...asked, count: 0 }, /count/],
     [{ ...asked, label: 1 }, /classes/], [{ ...asked, colour: 1 }, /colour/]])
     await assert.rejects(faces.alternatives(grid, options), { code: 'ERR_OPTION', message });
+  await assert.rejects(faces.alternatives(grid), { code: 'ERR_OPTION', message: /x is undefined/ });
   await assert.rejects(faces.alternatives(grid, { x: 4, y: 0 }), { code: 'ERR_INPUT', message: /column 4/ });
   await assert.rejects(faces.alternatives(await faces.tokenize(scene(20, 16)), asked), { code: 'ERR_INPUT', message: /4 x 4/ });
   await assert.rejects(photo.alternatives(await photo.tokenize(scene(16, 16)), asked), { code: 'ERR_MODEL', message: /no prior/ });

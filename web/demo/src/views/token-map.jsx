@@ -28,7 +28,7 @@ function paint(canvas, { width, height }, word) {
 /** Of the heat map: words by 256ths of the scale, the dearer the denser. */
 const HEAT = Uint32Array.from({ length: 256 }, (_, i) => {
   const [r, g, b] = heat(i / 255);
-  return (((150 + i * 0.35) << 24) | (b << 16) | (g << 8) | r) >>> 0;
+  return (((128 + i * 0.32) << 24) | (b << 16) | (g << 8) | r) >>> 0;
 });
 
 /** The decoded picture; of a painted one only what is new is drawn. */
@@ -71,8 +71,9 @@ export function TokenMap() {
     return x >= 0 && y >= 0 && x < width && y < height ? y * width + x : -1;
   };
   const onPointerDown = (event) => {
+    if (!event.isPrimary) return onPointerUp(); // a second finger zooms
     const cell = cellAt(event);
-    if (!painting || event.button || !event.isPrimary || cell < 0 || event.target.closest('[data-still]')) return;
+    if (!painting || event.button || cell < 0 || event.target.closest('[data-still]')) return;
     event.currentTarget.setPointerCapture(event.pointerId);
     stroke.current = cell;
     beginStroke();
