@@ -51,7 +51,7 @@ export function TokenMap() {
   const box = useRef(), base = useRef(), veil = useRef();
   const zoom = useZoom(box, width * factor, height * factor);
   const kind = settings.paint.value, here = focus.value, list = codes.value;
-  const painting = tool.value === 'paint', scale = 255 / most.value;
+  const painting = tool.value === 'paint', bits = costs.value, scale = 255 / most.value;
   const stroke = useRef(-1); // the last cell of the one under way, or -1
   const colours = kind === 'patch' ? patchColours.value : placeColours.value;
 
@@ -59,8 +59,9 @@ export function TokenMap() {
     if (list && kind !== 'picture' && kind !== 'bits') paint(base.current, grid.value, (i) => colours[list[i]]);
   }, [list, colours, kind]);
   useEffect(() => {
-    if (kind === 'bits') paint(base.current, grid.value, (i) => (costs.value ? HEAT[Math.min(255, Math.round(scale * costs.value[i]))] : 0));
-  }, [costs.value, scale, kind]);
+    if (kind === 'bits') paint(base.current, grid.value, (i) => (bits ? HEAT[Math.min(255, Math.round(scale * bits[i]))] : 0));
+  }, [bits, scale, kind]);
+  useEffect(() => endStroke, []);
   const plain = painting || kind === 'bits'; // nothing is dimmed
   useEffect(() => {
     if (list) paint(veil.current, grid.value, (i) => (here && !plain && list[i] !== here.code ? VEIL : 0));
