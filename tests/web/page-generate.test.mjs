@@ -137,6 +137,11 @@ describe('the generate tab', () => {
     assert.deepEqual(await accessibility(page), []);
     const { name } = await saved(page, () => button('Blend PNG').click());
     assert.match(name, /^avatars-\d+-\d+-2\.png$/);
+    await page.getByLabel(/^Share of picture/).fill('4');
+    await button('Settle blend').click();
+    await page.getByText('The prior has settled the blend.').waitFor({ state: 'attached' });
+    assert.notEqual(await hashCanvas(page, 'canvas.blended'), row[4]);
+    assert.equal(await hashCanvas(page, '.blend li:nth-child(3) canvas'), row[2], 'the others stay');
     await pictures().nth(1).click();
     assert.equal(await page.locator('.blend').count(), 0);
   });

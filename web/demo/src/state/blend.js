@@ -32,11 +32,30 @@ async function make(from, to) {
       const image = await codec.detokenize(tokens);
       if (mine !== turn) return;
       const seed = `${from.seed}-${to.seed}-${i}`;
-      blends.value = Array.from(blends.peek(), (made, at) => (at === i ? { image, tokens, seed, done: 1 } : made));
+      replaced(i, { image, tokens, seed, done: 1 });
     }
     say(`${PARTS + 1} pictures between the two are made.`);
   } catch (error) {
     if (mine === turn) report(error, 'The pictures between could not be made');
+  }
+}
+
+const replaced = (at, made) => (blends.value = Array.from(blends.peek(), (former, i) => (i === at ? made : former)));
+
+/** Lets the prior put right the blend that is looked at: codes that neither end has at their place are made anew, the likeliest ones. */
+export async function settleBlend() {
+  const mine = turn, made = blend.peek(), at = blends.peek().indexOf(made);
+  const ends = [picked.peek(), other.peek()].map(({ tokens }) => tokens.data);
+  const keep = Array.from(made.tokens.data, (code, i) => ends.some((end) => end[i] === code));
+  try {
+    let last;
+    for await (const step of (await getGenerator()).generate({ condition: made.tokens, keep, temperature: 0 })) last = step;
+    const image = await last.preview();
+    if (mine !== turn) return;
+    replaced(at, { ...made, image, tokens: last.tokens, seed: `${made.seed}-settled` });
+    say('The prior has settled the blend.');
+  } catch (error) {
+    if (mine === turn) report(error, 'The blend could not be settled');
   }
 }
 

@@ -1,6 +1,6 @@
 /* The chosen sample mixed with another: a row of pictures from the one to the other. */
 import { saveBlob } from '../lib/files.js';
-import { blend, blends, other, partner, PARTS, step } from '../state/blend.js';
+import { blend, blends, other, partner, PARTS, settleBlend, step } from '../state/blend.js';
 import { chosen, fileOf, generate, openSample, picked, samples } from '../state/generate.js';
 import { report } from '../state/notice.js';
 import { Button, Choice, Section, Slider } from '../ui/controls.jsx';
@@ -34,6 +34,7 @@ export function GenerateBlend() {
           <Slider label={`Share of picture ${partner.value + 1}`} min={0} max={PARTS} value={step.value} format={shareOf} onInput={(i) => (step.value = i)} hint="Latents are mixed, and the nearest codes taken." />
           {made && <Pixels image={made.image} class="blended" label={`The blend: ${shareOf(step.value)} of picture ${partner.value + 1}`} />}
           <div class="actions">
+            <Button icon="play" disabled={!made} title="The prior makes the codes anew that neither picture has at their place" onClick={settleBlend}>Settle blend</Button>
             <Button icon="reset" disabled={!made} onClick={vary}>Vary blend</Button>
             <Button icon="arrow" disabled={!made} onClick={() => openSample(made, 'tokens')}>Blend’s tokens</Button>
             <Button icon="picture" disabled={!made} onClick={save}>Blend PNG</Button>
