@@ -63,11 +63,12 @@ tess_status tess_model_load_pair(tess_model *model, const void *bytes, size_t si
  * replaced; tess_model_save leaves parts out. Not while a sampler or an upscaler of the model is there. Errors: MODEL (made
  * for another model, or the model's own file holds such a part), FORMAT, MEMORY; then the model is as it was. */
 tess_status tess_model_add(tess_model *model, const void *bytes, size_t size);
-/* JSON: name, hash (16 hex digits), reads (the same, of models whose .tess files this one decodes too), params, bytes, factor, levels, codebook {size, dim}, macsPerPixel
- * {encoder, decoder}, tasks, licence, trainedOn. tasks: "compress" (not for a model with quantizer type none, which has
- * 0 levels of 0 codes), "reconstruct", "generate" (with a prior), "upscale" (with an upscaler). A model with a prior also has
- * prior {type, params, grid [rows, columns], text (are there words?), classes}, one with an upscaler has upscaler {params,
- * factors}. */
+/* JSON: name, hash (16 hex digits), reads (the same, of models whose .tess files this one decodes too), params, bytes,
+ * factor, reach (how many latents beyond its own place a token changes in the picture; -1: all of it), levels, codebook
+ * {size, dim}, macsPerPixel {encoder, decoder}, tasks, licence, trainedOn. tasks: "compress" (not for a model with
+ * quantizer type none, which has 0 levels of 0 codes), "reconstruct", "generate" (with a prior), "inpaint" (with a
+ * codebook), "upscale" (with an upscaler). A model with a prior also has prior {type, params, grid [rows, columns], text
+ * (are there words?), classes}, one with an upscaler has upscaler {params, factors}. */
 const char *tess_model_info(const tess_model *model);
 /* Writes the model file into memory owned by the handle; half: 1 stores weights as f16, 0 as f32, -1 as loaded (nets and
  * prior each). */
@@ -117,7 +118,8 @@ tess_decoder *tess_decoder_new(const tess_model *model);
 void tess_decoder_free(tess_decoder *decoder);
 const char *tess_decoder_message(const tess_decoder *decoder);
 /* Options: "levels" 1..L (decode only a prefix), "x" "y" "width" "height" (a region, in pixels), "threads",
- * "strict" 1: a damaged tile is an error, 0 (default): it is concealed and counted, "tile" as for encoders. */
+ * "strict" 1: a damaged tile is an error, 0 (default): it is concealed and counted, "bits" 1: what each token of a file
+ * costs is counted too (tess_decoder_bits), "tile" as for encoders. */
 tess_status tess_decoder_set(tess_decoder *decoder, const char *option, double value);
 /* Starts a job from a file of `size` bytes: returns where to write them, or NULL. */
 uint8_t *tess_decoder_begin(tess_decoder *decoder, size_t size);
@@ -133,6 +135,10 @@ const uint8_t *tess_decoder_pixels(const tess_decoder *decoder, int *width, int 
 /* The rectangle that the last step painted: rect = x, y, width, height. */
 void tess_decoder_painted(const tess_decoder *decoder, int rect[4]);
 const uint16_t *tess_decoder_tokens(const tess_decoder *decoder, int *levels, int *height, int *width);
+/* With option "bits": what each of these tokens took of the file, in 1/256 bit, by the same counting as the coder's; 0 for
+ * tokens that were not read (other tiles than the region's, damage) or came from no file. NULL without the option, and for
+ * jobs from tokens. */
+const uint16_t *tess_decoder_bits(const tess_decoder *decoder, int *levels, int *height, int *width);
 int tess_decoder_damaged(const tess_decoder *decoder); /* tiles concealed */
 /* What a .tess header says, as JSON written into `json` (capacity bytes, always terminated). No model needed. */
 tess_status tess_file_info(const void *bytes, size_t size, char *json, size_t capacity);
@@ -165,6 +171,16 @@ double tess_sampler_progress(const tess_sampler *sampler); /* 0..1: the share of
 const uint16_t *tess_sampler_tokens(const tess_sampler *sampler, int *levels, int *height, int *width);
 /* [height][width]: how many levels are settled. NULL before the first step. */
 const uint8_t *tess_sampler_known(const tess_sampler *sampler);
+/* What the prior thinks of one place when all others are known: the probability of each code of level `level` at (y, x),
+ * [codes], under the prompt, class and guidance that are set; tokens [levels][height][width], a grid of the prior's size.
+ * NULL: see message. May be asked between the steps of a job. */
+const float *tess_sampler_alternatives(tess_sampler *sampler, const uint16_t *tokens, int levels, int height, int width,
+                                       int level, int y, int x);
+/* Tokens between those of two pictures, [levels][height][width]: (1 - t) times the latents of a plus t times those of b,
+ * t 0..1, coded to the nearest codes level by level; for t = 0 and 1 the caller's own a and b. Needs no prior. NULL: see
+ * message. */
+const uint16_t *tess_sampler_interpolate(tess_sampler *sampler, const uint16_t *a, const uint16_t *b, int levels,
+                                         int height, int width, double t);
 
 /* ---- upscaler: a small picture -> a large one ---------------------------------------------------------------- */
 typedef struct tess_upscaler tess_upscaler;

@@ -13,7 +13,7 @@ const TRAINING_STEPS = 1200;
 /** [{ file, viewport, colorScheme, hash?, act }]: what each picture shows. */
 const shots = [
   { file: 'compress.png', viewport: DESKTOP, colorScheme: 'light', hash: '#compress?rule=bpp&bpp=0.2', act: (page) => openSample(page, 2) },
-  { file: 'tokens.png', viewport: DESKTOP, colorScheme: 'dark', act: showTokens },
+  { file: 'tokens.png', viewport: DESKTOP, colorScheme: 'dark', hash: '#compress?paint=bits', act: showBits },
   { file: 'train.png', viewport: DESKTOP, colorScheme: 'light', hash: `#train?preset=vqgan&data=avatars&side=64&codes=512&steps=${TRAINING_STEPS}`, act: showTraining },
   { file: 'generate.png', viewport: DESKTOP, colorScheme: 'dark', hash: `#generate?temperature=0.8&prompt=${encodeURIComponent('cartoon face, brown skin, long red hair, glasses, light blue background')}`, act: showSamples },
   { file: 'upscale.png', viewport: DESKTOP, colorScheme: 'light', hash: '#upscale', act: showEnlarged },
@@ -32,6 +32,11 @@ async function showTokens(page) {
   });
   const box = await page.locator('.token-map').boundingBox();
   await page.mouse.move(box.x + box.width * 0.46, box.y + box.height * 0.5);
+}
+
+async function showBits(page) {
+  await showTokens(page);
+  await page.locator('.totals').waitFor();
 }
 
 async function showTraining(page) {

@@ -3,7 +3,7 @@ import { Codebook } from './codebook.js';
 import { Client } from './client.js';
 import { abortError, TesseraeError, throwIfAborted } from './errors.js';
 import { readInfo, rememberModel } from './format.js';
-import { Generation } from './generation.js';
+import { conditionOf, Generation } from './generation.js';
 import { checkInpainting, inpaintingOf } from './inpainting.js';
 import { countParts } from './model.js';
 import { checkOptions, defined } from './options.js';
@@ -30,6 +30,10 @@ const TOKENIZE = [...TASK, 'quality', 'effort'];
 const TOKENS = [...TASK, 'levels', 'strict'];
 const RENDER = [...TASK, 'region', 'onTile'];
 const UPSCALE = [...TASK, 'factor', 'sharpness', 'part'];
+const BITS = [...TASK, 'strict'];
+const ALTERNATIVES = ['signal', 'x', 'y', 'level', 'count', 'prompt', 'label', 'guidance', 'part'];
+/** For priors that take none. */
+const NO_CONDITION = { prompt: '', options: {} };
 const DECODE = [...TASK, 'region', 'levels', 'strict', 'onTile', 'model'];
 
 /** Pixels ready to be sent: moved if they are ours or given away, and never with the rest of a larger buffer.
@@ -185,6 +189,19 @@ export class Codec {
     return fromCore(await this.#call('tokens', args, options));
   }
 
+  /** @param {import('./types').BytesInput} file @param {import('./types').TaskOptions & {strict?: boolean}} [options] */
+  async bits(file, options = {}) {
+    checkOptions('bits', options, BITS);
+    const args = { bytes: await ownBytes(file, options), options: defined({ strict: options.strict }) };
+    return this.#call('bits', args, options);
+  }
+
+  /** @param {import('./types').TokenGrid} tokens @param {import('./types').TaskOptions} [options] */
+  async pack(tokens, options = {}) {
+    checkOptions('pack', options, TASK);
+    return (await this.#call('encodeGrid', { tokens: this.#sized(tokens), options: {} }, options)).bytes;
+  }
+
   /** @param {import('./types').TokenGrid} tokens @param {import('./types').DecodeOptions} [options] */
   async detokenize(tokens, options = {}) {
     checkOptions('detokenize', options, DECODE);
@@ -236,6 +253,34 @@ export class Codec {
     const call = callOptions(options);
     const made = await (prior ? this.#parts.call('prior', options.part, 'inpaint', args, call) : this.#studio.call('inpaint', args, call));
     return made.map(toImageData);
+  }
+
+  /** @param {import('./types').TokenGrid} tokens @param {import('./types').AlternativesOptions} options */
+  async alternatives(tokens, options = /** @type {any} */ ({})) {
+    checkOptions('alternatives', options, ALTERNATIVES);
+    const { x, y, level = 0, count = 8, part } = options;
+    const asked = options.prompt || options.label !== undefined || options.guidance;
+    const { prompt, options: condition } = this.model.prior || asked ? conditionOf(options, this.model) : NO_CONDITION;
+    for (const [name, value] of Object.entries({ x, y, level })) checkWhole(name, value, 0);
+    checkWhole('count', count, 1);
+    const grid = withLevels(this.#sized(tokens), this.model.levels);
+    const args = { tokens: grid, level, y, x, count, prompt, options: condition };
+    return this.#parts.call('prior', part, 'alternatives', args, { signal: options.signal });
+  }
+
+  /** @param {import('./types').TokenGrid} from @param {import('./types').TokenGrid} to @param {number} t @param {import('./types').TaskOptions} [options] */
+  async interpolate(from, to, t, options = {}) {
+    checkOptions('interpolate', options, TASK);
+    if (!(t >= 0 && t <= 1)) throw new TesseraeError('ERR_OPTION', `t is ${t}; it must be a number from 0 to 1.`);
+    const levels = Math.max(from.levels, to.levels);
+    const [a, b] = [from, to].map((grid) => withLevels(this.#sized(grid), levels));
+    for (const side of /** @type {const} */ (['width', 'height', 'pixelWidth', 'pixelHeight']))
+      if (a[side] !== b[side])
+        throw new TesseraeError(
+          'ERR_INPUT',
+          `Tokens of pictures of ${a.pixelWidth}x${a.pixelHeight} and ${b.pixelWidth}x${b.pixelHeight} pixels do not lie over each other; take pictures of one size.`,
+        );
+    return fromCore(await this.#studio.call('interpolate', { a, b, t }, callOptions(options)));
   }
 
   /** @param {'decode' | 'detokenize' | 'decodeLatents'} op @param {any} input @param {import('./types').DecodeOptions} options */
@@ -296,6 +341,13 @@ function callOptions({ signal, onProgress, onTile } = {}) {
       onProgress?.(progress);
     },
   };
+}
+
+/** The same tokens with more levels, of code 0: there it is the zero vector. @param {import('./protocol.js').Tokens} tokens @param {number} levels */
+function withLevels(tokens, levels) {
+  const data = new Uint16Array(levels * tokens.width * tokens.height);
+  data.set(tokens.data);
+  return { ...tokens, levels, data };
 }
 
 /** The size of the picture in a file; undefined where the core should say what is wrong with it. @param {Uint8Array} bytes */

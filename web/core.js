@@ -11,6 +11,9 @@ import { importsMemory, instantiate, sharedMemory } from './wasm.js';
 export const MORE = 1;
 export const DONE = 2;
 
+/** The core counts costs in 1/256 bit. */
+const COST_ONE = 256;
+
 /** What the encoder is set to where a call says nothing. */
 const ENCODE_DEFAULTS = { quality: 60, effort: 4 };
 
@@ -246,16 +249,21 @@ export class Core extends Memory {
 
   // ---- decoder
 
+  /** A new decoder. @param {{levels?: number, region?: any, strict?: boolean, bits?: boolean}} options */
+  beginDecoder({ levels, region, strict, bits }) {
+    this.begin('decoder');
+    for (const [option, value] of Object.entries({ levels, strict: strict && 1, bits: bits && 1, ...region })) {
+      if (value !== undefined) this.set('decoder', option, value);
+    }
+  }
+
   /**
    * @param {{levels?: number, region?: any, strict?: boolean}} options
    * @param {() => void} input
    * @param {boolean} [tiles] report them
    */
-  *decoding({ levels, region, strict }, input, tiles) {
-    this.begin('decoder');
-    for (const [option, value] of Object.entries({ levels, strict: strict && 1, ...region })) {
-      if (value !== undefined) this.set('decoder', option, value);
-    }
+  *decoding(options, input, tiles) {
+    this.beginDecoder(options);
     input();
     yield* this.steps('decoder', tiles ? () => ({ tile: this.painted() }) : undefined);
   }
@@ -306,15 +314,46 @@ export class Core extends Memory {
   }
 
   /**
+   * Reads the tokens of a file, paints nothing, and takes something of the decoder.
+   * @template T
+   * @param {{bytes: Uint8Array, options: any}} args
+   * @param {() => T} take
+   * @returns {Generator<any, T>}
+   */
+  *reading({ bytes, options }, take) {
+    this.beginDecoder(options);
+    try {
+      this.giveFile(bytes);
+      while (!this.ask('decoder', 'tokens', 0, 0, 0)) {
+        this.must('decoder', 'step');
+        const done = this.ask('decoder', 'tokens', 0, 0, 0) ? 1 : this.ask('decoder', 'progress');
+        yield { status: 'work', stage: 'decode', done, total: 1 };
+      }
+      return take();
+    } finally {
+      this.drop('decoder');
+    }
+  }
+
+  /**
    * The tokens in a file.
    * @param {{bytes: Uint8Array, options: any}} args
    * @returns {Generator<any, import('./protocol.js').Tokens>}
    */
-  *tokens({ bytes, options }) {
-    yield* this.decoding(options, () => this.giveFile(bytes));
-    const tokens = this.grid('decoder', this.picture);
-    this.drop('decoder');
-    return tokens;
+  *tokens(args) {
+    return yield* this.reading(args, () => this.grid('decoder', this.picture));
+  }
+
+  /** What each token of a file takes, in bits. @param {{bytes: Uint8Array, options: any}} args */
+  *bits({ bytes, options }) {
+    return yield* this.reading({ bytes, options: { ...options, bits: true } }, () => {
+      const at = this.ask('decoder', 'bits', this.out, this.out + 4, this.out + 8);
+      const [levels, height, width] = this.ints(3);
+      const counted = this.copy(Uint16Array, at, levels * height * width);
+      const data = new Float32Array(counted.length);
+      for (let i = 0; i < data.length; i++) data[i] = counted[i] / COST_ONE;
+      return { width, height, levels, data };
+    });
   }
 
   /** @param {{tokens: Tokens, options: any, tiles?: boolean}} args */

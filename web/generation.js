@@ -133,20 +133,20 @@ export class Generation {
   }
 }
 
-/** Checked options as the core's side takes them. @param {GenerateOptions} options @param {import('./types').ModelInfo} model */
-function samplerArgs(options, { name, tasks, prior, factor, codebook }) {
-  checkOptions('generate', options, OPTIONS);
-  if (!prior?.grid || !tasks.includes('generate'))
-    throw new TesseraeError(
-      'ERR_MODEL',
-      `The model "${name}" has no prior, so it can make nothing up. Take one whose model.tasks has "generate" ("avatars"), or train a prior for it.`,
-    );
-  const { prompt = '', label, count = 1, seed = 1, order = 'halton', condition, keep } = options;
-  const { steps = 12, temperature = 1, topK: top_k = 0, topP: top_p = 1, guidance = 0 } = options;
+/** @param {string} name of the model */
+const noGenerator = (name) =>
+  new TesseraeError(
+    'ERR_MODEL',
+    `The model "${name}" has no prior, so it can make nothing up. Take one whose model.tasks has "generate" ("avatars"), or train a prior for it.`,
+  );
+
+/**
+ * What a picture is to show, checked against the prior that is asked: prompt, and options under the names of the core.
+ * @param {Pick<GenerateOptions, 'prompt' | 'label' | 'guidance'>} options @param {import('./types').ModelInfo} model
+ */
+export function conditionOf({ prompt = '', label, guidance = 0 }, { name, prior }) {
+  if (!prior) throw noGenerator(name);
   const wrong = (/** @type {string} */ said) => new TesseraeError('ERR_OPTION', said);
-  if (!Number.isInteger(count) || count < 1 || count > MOST)
-    throw wrong(`count is ${count}; it must be a whole number from 1 to ${MOST}.`);
-  if (!ORDERS.includes(order)) throw wrong(`order is "${order}"; it must be "halton" or "confidence".`);
   if (prompt && !prior.text)
     throw wrong(
       `The prior of "${name}" knows no words; leave the prompt out${prior.classes ? ` and give a label from 0 to ${prior.classes - 1}` : ''}.`,
@@ -155,15 +155,30 @@ function samplerArgs(options, { name, tasks, prior, factor, codebook }) {
     throw wrong(`The prior of "${name}" knows no classes; leave the label out${prior.text ? ' and give a prompt' : ''}.`);
   if (label !== undefined && !(Number.isInteger(label) && label >= 0 && label < prior.classes))
     throw wrong(`label is ${label}; it must be a whole number from 0 to ${prior.classes - 1}.`);
+  return { prompt, prior, options: { guidance, class: label ?? -1 } };
+}
+
+/** Checked options as the core's side takes them. @param {GenerateOptions} options @param {import('./types').ModelInfo} model */
+function samplerArgs(options, model) {
+  checkOptions('generate', options, OPTIONS);
+  const { prompt, prior, options: condition } = conditionOf(options, model);
+  if (!prior.grid) throw noGenerator(model.name);
+  const { factor, codebook } = model;
+  const { count = 1, seed = 1, order = 'halton', keep } = options;
+  const { steps = 12, temperature = 1, topK: top_k = 0, topP: top_p = 1 } = options;
+  const wrong = (/** @type {string} */ said) => new TesseraeError('ERR_OPTION', said);
+  if (!Number.isInteger(count) || count < 1 || count > MOST)
+    throw wrong(`count is ${count}; it must be a whole number from 1 to ${MOST}.`);
+  if (!ORDERS.includes(order)) throw wrong(`order is "${order}"; it must be "halton" or "confidence".`);
   const [height, width] = prior.grid;
   const grid = { width, height, pixelWidth: width * factor, pixelHeight: height * factor };
   return {
     count,
     seed,
     prompt,
-    options: { steps, temperature, top_k, top_p, guidance, order: ORDERS.indexOf(order), class: label ?? -1 },
+    options: { ...condition, steps, temperature, top_k, top_p, order: ORDERS.indexOf(order) },
     grid,
-    given: givenTokens(condition, keep, { ...grid, size: codebook.size }),
+    given: givenTokens(options.condition, keep, { ...grid, size: codebook.size }),
   };
 }
 

@@ -55,6 +55,8 @@ export const OPS = {
   decode: { serial: true, sends: none, returns: (v) => [v.data.buffer] },
   /** { bytes, options } -> Tokens of a file */
   tokens: { serial: true, sends: none, returns: (v) => [v.data.buffer] },
+  /** { bytes, options } -> { width, height, levels, data: Float32Array }: bits that each token of a file takes */
+  bits: { serial: true, sends: none, returns: (v) => [v.data.buffer] },
   /** { tokens, options, tiles } -> Pixels */
   detokenize: { serial: true, sends: none, returns: (v) => [v.data.buffer] },
   /** { pixels, transfer, part? } -> Latents */
@@ -77,6 +79,10 @@ export const OPS = {
   },
   /** { pixels, transfer, options } -> Pixels */
   upscale: { serial: true, sends: pixels, returns: (v) => [v.data.buffer] },
+  /** { tokens, level, y, x, count, prompt, options } -> { token, probability }[] */
+  alternatives: { serial: true, sends: none, returns: none },
+  /** { a, b, t } Tokens of one shape -> Tokens */
+  interpolate: { serial: true, sends: none, returns: (v) => [v.data.buffer] },
   /** { encode, width, height } -> { tile, window }[] */
   tiles: { sends: none, returns: none },
   /** { a, b, features? } Pixels of one size -> { mse, psnr, ssim, msSsim, lpips? } */

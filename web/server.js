@@ -7,7 +7,7 @@ import { hire } from './crew.js';
 import { TesseraeError, toWire } from './errors.js';
 import { inpaint } from './inpainter-core.js';
 import { OPS } from './protocol.js';
-import { sample } from './sampler-core.js';
+import * as sampler from './sampler-core.js';
 import * as trainer from './trainer-core.js';
 import { upscale } from './upscaler-core.js';
 import { checkStudio, hasRelaxed, modules, whyAlone } from './wasm.js';
@@ -139,11 +139,14 @@ const table = {
   tokenize: (core, args) => core.tokenize(args),
   decode: (core, args) => core.decode(args),
   tokens: (core, args) => core.tokens(args),
+  bits: (core, args) => core.bits(args),
   detokenize: (core, args) => core.detokenize(args),
   encodeLatents: (core, args) => core.encodeLatents(args),
   decodeLatents: (core, args) => core.decodeLatents(args),
   encodeGrid: (core, args) => core.encodeGrid(args),
-  sample: (core, args) => sample(core, args),
+  sample: (core, args) => sampler.sample(core, args),
+  alternatives: (core, args) => sampler.alternatives(core, args),
+  interpolate: (core, args) => sampler.interpolate(core, args),
   inpaint: (core, args) => inpaint(core, args),
   upscale: (core, args) => upscale(core, args),
   tiles: (core, args) => core.tiles(args),

@@ -74,6 +74,10 @@ export interface Codec extends AsyncDisposable {
   decode(file: BytesInput, options?: DecodeOptions): Promise<DecodedImage>;
   /** The tokens in a .tess file. */
   tokens(file: BytesInput, options?: TokensOptions): Promise<TokenGrid>;
+  /** What each token of a .tess file takes of it, in bits: `data[(level * height + y) * width + x]`. Damaged parts count 0. */
+  bits(file: BytesInput, options?: TaskOptions & { strict?: boolean }): Promise<BitGrid>;
+  /** The .tess file of given tokens: what `tokens` reads. */
+  pack(tokens: TokenGrid, options?: TaskOptions): Promise<Uint8Array<ArrayBuffer>>;
   /** Tokens without entropy coding, for exploring, editing, priors. */
   tokenize(image: ImageInput, options?: TokenizeOptions): Promise<TokenGrid>;
   detokenize(tokens: TokenGrid, options?: DecodeOptions): Promise<DecodedImage>;
@@ -98,6 +102,11 @@ export interface Codec extends AsyncDisposable {
    * model (NAME.upscaler.safetensors), which the first call fetches, or be given as `part`.
    */
   upscale(image: ImageInput, options?: UpscaleOptions): Promise<ImageData>;
+  /** What the model's prior thinks of one place when all other tokens are as they are: its likeliest codes, the likeliest first. */
+  alternatives(tokens: TokenGrid, options: AlternativesOptions): Promise<{ token: number; probability: number }[]>;
+  /** Tokens between those of two pictures of one size: (1 - t) times one's latents plus t times the other's, coded to the nearest
+   * codes level by level. t 0 gives `from` back, 1 gives `to`. */
+  interpolate(from: TokenGrid, to: TokenGrid, t: number, options?: TaskOptions): Promise<TokenGrid>;
   readonly codebook: Codebook;
   /** Frees WASM memory and ends the workers. Pending calls reject with AbortError. */
   dispose(): Promise<void>;
@@ -216,6 +225,20 @@ export interface GenerateStep {
   preview(): Promise<ImageData>;
 }
 
+export interface AlternativesOptions extends Pick<TaskOptions, 'signal'>, Pick<GenerateOptions, 'prompt' | 'label' | 'guidance'> {
+  /** The place: column, row, and quantizer level (default 0). */
+  x: number; y: number; level?: number;
+  /** How many codes. Default 8. */
+  count?: number;
+  /** The model's prior, if it is neither in its file nor beside it. */
+  part?: ModelInput;
+}
+
+/** Bits of each token: `data[(level * height + y) * width + x]`. */
+export interface BitGrid {
+  readonly width: number; readonly height: number; readonly levels: number;
+  readonly data: Float32Array;
+}
 /** Codebook indices, `data[(level * height + y) * width + x]`. */
 export interface TokenGrid {
   readonly width: number; readonly height: number; readonly levels: number;
@@ -278,6 +301,8 @@ export interface ModelInfo {
   params: number; bytes: number;
   codebook: { size: number; dim: number };
   factor: number; levels: number;
+  /** How many tokens beyond its own place a token changes in the picture; -1: all of it. */
+  reach: number;
   /** "compress": to tokens and .tess files; a model without a codebook (0 levels) only reconstructs, by its latents. "generate": makes tokens up.
    * "inpaint": fills parts of pictures (all do). "upscale": enlarges them; the part that does it may be a file beside a bundled model, fetched when it is first needed. */
   tasks: ('compress' | 'reconstruct' | 'generate' | 'inpaint' | 'upscale')[];

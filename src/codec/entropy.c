@@ -56,10 +56,8 @@ static int decide(ts_entropy_coder *coder, ts_rans_reader *reader, int depth, ui
     uint32_t used[TS_CONTEXTS];
     uint32_t p = predict(coder, depth, node, inputs, used);
     if (reader) bit = ts_rans_get(reader, p);
-    else {
-        ts_rans_put(&coder->writer, p, bit);
-        coder->cost += ts_context_cost(&coder->model->tables, p, bit);
-    }
+    else ts_rans_put(&coder->writer, p, bit);
+    if (coder->counted) coder->cost += ts_context_cost(&coder->model->tables, p, bit);
     ts_mix_update(coder->weights + depth * TS_INPUTS, inputs, TS_INPUTS, p, bit, MIXER_RATE);
     for (int c = 0; c < TS_CONTEXTS; c++)
         coder->counters[used[c]] = ts_counter_update(&coder->model->tables, coder->counters[used[c]], bit,
@@ -156,6 +154,7 @@ tess_status ts_entropy_begin(ts_entropy_coder *coder, int level, const ts_token_
     coder->view = *view;
     coder->y = coder->x = 0;
     coder->cost = 0;
+    coder->counted = true;
     coder->refused = false;
     look_around(coder);
     return TESS_OK;
@@ -204,12 +203,18 @@ tess_status ts_entropy_encode(ts_entropy_coder *coder, int level, const ts_token
 }
 
 tess_status ts_entropy_decode(ts_entropy_coder *coder, int level, const ts_token_view *view, const uint8_t *bytes,
-                              size_t size, ts_error *err) {
+                              size_t size, uint16_t *costs, ts_error *err) {
     tess_status status = ts_entropy_begin(coder, level, view, err);
     if (status < 0) return status;
+    coder->counted = costs != NULL;
     ts_rans_reader reader;
     ts_rans_reader_init(&reader, bytes, size);
-    while (coder->y < view->height) advance(coder, walk(coder, &reader, 0));
+    while (coder->y < view->height) {
+        const size_t at = (size_t)coder->y * view->row_stride + (size_t)coder->x;
+        const uint64_t before = ts_entropy_cost(coder);
+        advance(coder, walk(coder, &reader, 0));
+        if (costs) costs[at] = (uint16_t)(ts_entropy_cost(coder) - before);
+    }
     if (!ts_rans_reader_done(&reader))
         return ts_fail(err, TESS_ERR_FORMAT,
                        "A section of level %d is damaged: its bytes do not end where its tokens do.", level);

@@ -81,9 +81,11 @@ tess_status ts_entropy_encode(ts_entropy_coder *coder, int level, const ts_token
                               size_t *size, ts_error *err);
 
 /* Fills level `level` of the view from a section. All tokens written are < size whatever the bytes are. Errors: FORMAT
- * (the bytes do not end where the tokens do: damaged; tokens of this level are then garbage), and begin's. */
+ * (the bytes do not end where the tokens do: damaged; tokens of this level are then garbage), and begin's.
+ * costs: NULL, or room laid out like the view's tokens of one level: what each token cost in 1/256 bit, rounded so that
+ * they add up to ts_entropy_cost (at most 17 decisions of 11.5 bits: below 2^16). */
 tess_status ts_entropy_decode(ts_entropy_coder *coder, int level, const ts_token_view *view, const uint8_t *bytes,
-                              size_t size, ts_error *err);
+                              size_t size, uint16_t *costs, ts_error *err);
 
 /* ---- fitting the tables -------------------------------------------------------------------------------------- */
 

@@ -97,7 +97,8 @@ struct ts_entropy_coder {
     int y, x;
     ts_token_contexts contexts; /* of the token at (y, x) */
     ts_rans_writer writer;
-    uint64_t cost; /* since begin, in 1/4096 bit */
+    uint64_t cost; /* since begin, in 1/4096 bit, if it is counted */
+    bool counted;  /* always by the writer, by a reader where it is asked for */
     bool refused;  /* a put was out of range */
     uint32_t turn; /* counts positions; odds computed in another turn are stale */
     ts_odds *odds; /* of each node at (y, x), for costs() */

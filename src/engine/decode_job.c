@@ -118,7 +118,9 @@ static tess_status prepare(tess_decoder *decoder) {
     const size_t tokens = (size_t)decoder->levels * (size_t)h->token_width * (size_t)h->token_height;
     decoder->tokens = ts_calloc(tokens + 1, sizeof(uint16_t));
     decoder->tile_state = ts_calloc((size_t)ts_tess_tiles(h), 1);
-    if (!decoder->tokens || !decoder->tile_state) return ts_fail_memory(err, tokens * sizeof(uint16_t));
+    if (decoder->options.bits) decoder->bits = ts_calloc(tokens + 1, sizeof(uint16_t));
+    if (!decoder->tokens || !decoder->tile_state || (decoder->options.bits && !decoder->bits))
+        return ts_fail_memory(err, tokens * sizeof(uint16_t));
     decoder->phase = TS_DECODE_ENTROPY;
     return ts_entropy_coder_new(&decoder->coder, decoder->model->entropy, err);
 }
@@ -135,10 +137,10 @@ static ts_token_view tile_view(const tess_decoder *decoder, const ts_tess_rect *
                            width * (size_t)decoder->header.token_height, rect->height, rect->width};
 }
 
-static void clear_level(const ts_token_view *view, int level) {
+/* Zeroes a rectangle of a level, given by its first value, that is laid out like the view. */
+static void clear_level(const ts_token_view *view, uint16_t *level) {
     for (int y = 0; y < view->height; y++)
-        memset(view->tokens + (size_t)level * view->level_stride + (size_t)y * view->row_stride, 0,
-               (size_t)view->width * sizeof(uint16_t));
+        memset(level + (size_t)y * view->row_stride, 0, (size_t)view->width * sizeof(uint16_t));
 }
 
 /* Whether a failure of a section means damage (true) or a fault of ours such as memory (false). */
@@ -153,12 +155,15 @@ static tess_status read_tile(tess_decoder *decoder, int tile) {
         const uint8_t *bytes;
         size_t size;
         ts_error why = {{0}};
+        uint16_t *tokens = view.tokens + (size_t)level * view.level_stride;
+        uint16_t *bits = decoder->bits ? decoder->bits + (tokens - decoder->tokens) : NULL;
         tess_status status = ts_tess_section(decoder->file, level, tile, &bytes, &size, &why);
         const bool missing = status == TESS_ERR_FORMAT; /* the file ends before it: a prefix, which may be meant */
-        if (!status) status = ts_entropy_decode(decoder->coder, level, &view, bytes, size, &why);
+        if (!status) status = ts_entropy_decode(decoder->coder, level, &view, bytes, size, bits, &why);
         if (!status) continue;
         if (!is_damage(status) || decoder->options.strict) return ts_fail(&decoder->error, status, "%s", why.text);
-        clear_level(&view, level);
+        clear_level(&view, tokens);
+        if (bits) clear_level(&view, bits);
         if (level == 0) decoder->tile_state[tile] = TS_TILE_LOST;
         if (level == 0 || !missing) decoder->damaged++;
         break;

@@ -21,9 +21,10 @@ tess_decoder *tess_decoder_new(const tess_model *model) {
 static void drop_job(tess_decoder *decoder) {
     ts_decode_drop(decoder);
     ts_free(decoder->tokens);
+    ts_free(decoder->bits);
     ts_free(decoder->latents);
     ts_free(decoder->picture.data);
-    decoder->tokens = NULL;
+    decoder->tokens = decoder->bits = NULL;
     decoder->latents = NULL;
     decoder->picture = (ts_pixels){0};
     decoder->damaged = 0;
@@ -48,7 +49,7 @@ tess_status tess_decoder_set(tess_decoder *decoder, const char *option, double v
     if (!decoder || !option) return TESS_ERR_STATE;
     ts_clear(&decoder->error);
     ts_decode_options *o = &decoder->options;
-    int strict = o->strict;
+    int strict = o->strict, bits = o->bits;
     const struct {
         const char *name;
         int *target, low, high;
@@ -60,6 +61,7 @@ tess_status tess_decoder_set(tess_decoder *decoder, const char *option, double v
         {"height", &o->height, 0, TS_MAX_SIDE},
         {"threads", &o->threads, 1, TS_MAX_THREADS},
         {"strict", &strict, 0, 1},
+        {"bits", &bits, 0, 1},
         {"tile", &o->tile, 0, TS_MAX_SIDE},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -72,10 +74,12 @@ tess_status tess_decoder_set(tess_decoder *decoder, const char *option, double v
             return ts_fail(&decoder->error, TESS_ERR_STATE, "Set decoder options before the first step of a job.");
         *table[i].target = (int)value;
         o->strict = strict != 0;
+        o->bits = bits != 0;
         return TESS_OK;
     }
     return ts_fail(&decoder->error, TESS_ERR_OPTION,
-                   "There is no decoder option %.40s; there are levels, x, y, width, height, threads, strict and tile.",
+                   "There is no decoder option %.40s; there are levels, x, y, width, height, threads, strict, bits and "
+                   "tile.",
                    option);
 }
 
@@ -210,13 +214,22 @@ void tess_decoder_painted(const tess_decoder *decoder, int rect[4]) {
     if (decoder) memcpy(rect, decoder->painted, sizeof decoder->painted);
 }
 
-const uint16_t *tess_decoder_tokens(const tess_decoder *decoder, int *levels, int *height, int *width) {
-    const bool ready = decoder && decoder->tokens && decoder->phase > TS_DECODE_ENTROPY &&
-                       decoder->phase < TS_DECODE_FAILED;
+/* A grid that belongs to the tokens, once they are there. */
+static const uint16_t *grid_of(const tess_decoder *decoder, const uint16_t *grid, int *levels, int *height,
+                               int *width) {
+    const bool ready = grid && decoder->phase > TS_DECODE_ENTROPY && decoder->phase < TS_DECODE_FAILED;
     if (levels) *levels = ready ? decoder->levels : 0;
     if (height) *height = ready ? decoder->header.token_height : 0;
     if (width) *width = ready ? decoder->header.token_width : 0;
-    return ready ? decoder->tokens : NULL;
+    return ready ? grid : NULL;
+}
+
+const uint16_t *tess_decoder_tokens(const tess_decoder *decoder, int *levels, int *height, int *width) {
+    return grid_of(decoder, decoder ? decoder->tokens : NULL, levels, height, width);
+}
+
+const uint16_t *tess_decoder_bits(const tess_decoder *decoder, int *levels, int *height, int *width) {
+    return grid_of(decoder, decoder ? decoder->bits : NULL, levels, height, width);
 }
 
 int tess_decoder_damaged(const tess_decoder *decoder) { return decoder ? decoder->damaged : 0; }

@@ -11,7 +11,7 @@
 
 typedef struct ts_decode_options {
     int levels, x, y, width, height, threads, tile; /* 0: all, everything */
-    bool strict;
+    bool strict, bits;
 } ts_decode_options;
 
 typedef enum ts_decode_phase {
@@ -38,6 +38,7 @@ struct tess_decoder {
     ts_span region;      /* wanted pixels */
     ts_span needed;      /* tokens that the region needs */
     uint16_t *tokens;    /* [levels][token_height][token_width]; NULL for a job from latents */
+    uint16_t *bits;      /* the same, 1/256 bit each, with option "bits"; else NULL */
     float *latents;      /* [token_height][token_width][dim] of a job from latents; else NULL */
     int levels;          /* decoded */
     uint8_t *tile_state; /* [tiles] */

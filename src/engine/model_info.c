@@ -64,6 +64,8 @@ tess_status ts_model_write_info(const tess_model *model, ts_writer *out, ts_erro
     ts_json_key(&json, "params"), ts_json_put_int(&json, (int64_t)params);
     ts_json_key(&json, "bytes"), ts_json_put_int(&json, (int64_t)model->file_bytes);
     ts_json_key(&json, "factor"), ts_json_put_int(&json, ts_config_factor(&model->config));
+    const int reach = ts_config_decoder_radius(&model->config);
+    ts_json_key(&json, "reach"), ts_json_put_int(&json, reach == TS_RADIUS_WHOLE ? -1 : reach);
     ts_json_key(&json, "levels"), ts_json_put_int(&json, q->levels);
     ts_json_key(&json, "codebook"), ts_json_open(&json, '{');
     ts_json_key(&json, "size"), ts_json_put_int(&json, q->size);

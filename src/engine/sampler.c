@@ -45,6 +45,8 @@ void tess_sampler_free(tess_sampler *sampler) {
     ts_prior_window_free(&sampler->window);
     ts_pool_free(sampler->pool);
     ts_free(sampler->words);
+    ts_free(sampler->odds);
+    ts_free(sampler->mixed);
     ts_free(sampler);
 }
 
@@ -217,3 +219,83 @@ const uint16_t *tess_sampler_tokens(const tess_sampler *sampler, int *levels, in
 }
 
 const uint8_t *tess_sampler_known(const tess_sampler *sampler) { return has_results(sampler) ? sampler->known : NULL; }
+
+/* ---- apart from jobs ---------------------------------------------------------------------------------------------- */
+
+/* Are these tokens of the model's codes? */
+static tess_status check_tokens(tess_sampler *sampler, const uint16_t *tokens, int levels, int height, int width) {
+    const ts_quantizer_config *q = &sampler->model->config.quantizer;
+    if (q->type == TS_QUANTIZER_NONE)
+        return ts_fail(&sampler->error, TESS_ERR_MODEL, "The model %.60s has no codebook, so it has no tokens.",
+                       sampler->model->config.name);
+    if (!tokens || levels < 1 || levels > q->levels || height < 1 || width < 1 || height > TS_MAX_SIDE ||
+        width > TS_MAX_SIDE || (size_t)height * (size_t)width > TS_MAX_PIXELS)
+        return ts_fail(&sampler->error, TESS_ERR_INPUT, "%d levels of %d x %d tokens are no grid of this model's.",
+                       levels, height, width);
+    for (size_t i = 0; i < (size_t)levels * (size_t)height * (size_t)width; i++)
+        if (tokens[i] >= q->size)
+            return ts_fail(&sampler->error, TESS_ERR_INPUT, "Token %zu is %d; the model's codes are 0 to %d.", i,
+                           tokens[i], q->size - 1);
+    return TESS_OK;
+}
+
+const float *tess_sampler_alternatives(tess_sampler *sampler, const uint16_t *tokens, int levels, int height, int width,
+                                       int level, int y, int x) {
+    if (!sampler) return NULL;
+    ts_clear(&sampler->error);
+    if (check_grid(sampler, height, width) || check_tokens(sampler, tokens, levels, height, width)) return NULL;
+    const ts_prior_config *c = &sampler->model->config.prior;
+    const bool conv = c->type == TS_PRIOR_CONV;
+    if (level < 0 || level >= (conv && c->levels < levels ? c->levels : levels) || y < 0 || y >= height || x < 0 || x >= width) {
+        ts_fail(&sampler->error, TESS_ERR_INPUT,
+                "There is no token at level %d, row %d, column %d that the prior knows of.", level, y, x);
+        return NULL;
+    }
+    const size_t codes = (size_t)sampler->model->config.quantizer.size, places = (size_t)height * (size_t)width;
+    if (!sampler->odds) sampler->odds = ts_alloc_floats(codes);
+    uint8_t *known = ts_alloc(places);
+    tess_status status = TESS_OK;
+    if (!sampler->odds || !known) {
+        status = ts_fail_memory(&sampler->error, places + codes * sizeof(float));
+    } else {
+        const int place = y * width + x;
+        memset(known, conv ? levels : 1, places);
+        known[place] = conv ? (uint8_t)level : 0;
+        const ts_token_state state = {tokens, known, height, width};
+        status = (conv ? ts_sample_level_odds : ts_sample_odds)(sampler, &state, level, place, sampler->odds);
+    }
+    ts_free(known);
+    return status ? NULL : sampler->odds;
+}
+
+/* (1 - t) a + t b of the latents, as nearest codes, into `mixed`. */
+static tess_status mix(tess_sampler *sampler, const uint16_t *a, const uint16_t *b, int levels, size_t rows, float t) {
+    const ts_quantizer *q = sampler->model->quantizer;
+    const size_t floats = rows * (size_t)ts_quantizer_dim(q), scratch = ts_quantizer_scratch(q, rows);
+    ts_free(sampler->mixed);
+    sampler->mixed = ts_calloc((size_t)levels * rows, sizeof *sampler->mixed);
+    float *from = ts_alloc_floats(2 * floats + scratch), *to = from ? from + floats : NULL;
+    if (!sampler->mixed || !from || !ts_pool_resize(&sampler->pool, sampler->options.threads)) {
+        ts_free(from);
+        return ts_fail_memory(&sampler->error, (2 * floats + scratch) * sizeof *from);
+    }
+    ts_quantizer_decode(q, a, rows, levels, from, sampler->pool);
+    ts_quantizer_decode(q, b, rows, levels, to, sampler->pool);
+    for (size_t i = 0; i < floats; i++) from[i] = (1 - t) * from[i] + t * to[i];
+    ts_quantizer_nearest(q, from, rows, levels, sampler->mixed, to + floats, sampler->pool);
+    ts_free(from);
+    return TESS_OK;
+}
+
+const uint16_t *tess_sampler_interpolate(tess_sampler *sampler, const uint16_t *a, const uint16_t *b, int levels,
+                                         int height, int width, double t) {
+    if (!sampler) return NULL;
+    ts_clear(&sampler->error);
+    if (check_tokens(sampler, a, levels, height, width) || check_tokens(sampler, b, levels, height, width)) return NULL;
+    if (!(t >= 0 && t <= 1)) {
+        ts_fail(&sampler->error, TESS_ERR_OPTION, "t must be a number from 0 to 1, not %g.", t);
+        return NULL;
+    }
+    if (t == 0 || t == 1) return t == 0 ? a : b;
+    return mix(sampler, a, b, levels, (size_t)height * (size_t)width, (float)t) ? NULL : sampler->mixed;
+}

@@ -59,6 +59,9 @@ struct tess_sampler {
     float *logits;           /* [codes] of one place, guided */
     int *room;               /* [codes]: scratch of a draw */
     ts_rng rng;
+    /* answers apart from any job */
+    float *odds;     /* [codes]: tess_sampler_alternatives */
+    uint16_t *mixed; /* tess_sampler_interpolate */
 };
 
 /* Ends a job, wherever it is. */
@@ -67,5 +70,10 @@ void ts_sampler_drop(tess_sampler *sampler);
 tess_status ts_sample_step(tess_sampler *sampler);
 /* The same for a convolutional prior: a part of a step. */
 tess_status ts_sample_levels(tess_sampler *sampler);
+
+/* What the prior thinks of the code of `level` at one place of a grid: writes `odds` [codes]. Leaves a job that is under way as
+ * it is. Errors: NUMERIC, MEMORY. A transformer's grid has its own size and one level, and `known` is 1 or 0. */
+tess_status ts_sample_odds(tess_sampler *s, const ts_token_state *state, int level, int place, float *odds);
+tess_status ts_sample_level_odds(tess_sampler *s, const ts_token_state *state, int level, int place, float *odds);
 
 #endif

@@ -46,26 +46,28 @@ static tess_status prepare_net(tess_sampler *s) {
     return status;
 }
 
+static int places(const tess_sampler *s) { return s->model->config.prior.rows * s->model->config.prior.columns; }
+
 /* Logits of all places, from the known tokens and MASK elsewhere. */
-static void run_net(tess_sampler *s) {
+static void run_net(tess_sampler *s, const uint16_t *tokens, const uint8_t *known) {
     const float mask = (float)s->model->config.quantizer.size;
-    float *tokens = ts_graph_data(s->graph, s->prior.tokens);
+    float *to = ts_graph_data(s->graph, s->prior.tokens);
     for (int i = 0; i < s->pictures; i++) {
-        for (int p = 0; p < s->places; p++) *tokens++ = s->known[p] ? (float)s->tokens[p] : mask;
+        for (int p = 0; p < places(s); p++) *to++ = known[p] ? (float)tokens[p] : mask;
         ts_prior_condition(&s->prior, s->graph, i, i ? (ts_condition){NULL, -1} : condition(s));
     }
     ts_graph_forward(s->graph, s->pool);
 }
 
-/* The guided logits of one place into s->logits; false if one is not finite. */
-static bool look(tess_sampler *s, int place) {
+/* The guided logits of one place; false if one is not finite. */
+static bool look(const tess_sampler *s, int place, float *logits) {
     const size_t codes = (size_t)s->model->config.quantizer.size;
     const float *given = ts_graph_data(s->graph, s->prior.logits) + (size_t)place * codes;
-    const float *other = given + (size_t)s->places * codes, w = (float)s->options.guidance;
+    const float *other = given + (size_t)places(s) * codes, w = (float)s->options.guidance;
     bool good = true;
     for (size_t k = 0; k < codes; k++) {
-        s->logits[k] = s->pictures == 2 ? (1 + w) * given[k] - w * other[k] : given[k];
-        good &= isfinite(s->logits[k]) != 0;
+        logits[k] = s->pictures == 2 ? (1 + w) * given[k] - w * other[k] : given[k];
+        good &= isfinite(logits[k]) != 0;
     }
     return good;
 }
@@ -113,7 +115,7 @@ static tess_status settle_in_order(tess_sampler *s, int count) {
     for (int i = 0; i < s->places; i++) {
         const int p = s->order[(s->first + i) % s->places];
         if (s->known[p]) continue;
-        if (!look(s, p)) return bad_logits(s);
+        if (!look(s, p, s->logits)) return bad_logits(s);
         if (count > 0) {
             s->tokens[p] = (uint16_t)draw(s);
             settle(s, p);
@@ -138,7 +140,7 @@ static tess_status settle_confident(tess_sampler *s, int count) {
     for (int i = 0; i < s->places; i++) {
         const int p = s->order[(s->first + i) % s->places];
         if (s->known[p]) continue;
-        if (!look(s, p)) return bad_logits(s);
+        if (!look(s, p, s->logits)) return bad_logits(s);
         s->tokens[p] = (uint16_t)draw(s);
         s->confidence[p] = ts_draw_log(s->logits, codes, s->tokens[p]) + noise * gumbel(&s->rng);
     }
@@ -155,9 +157,21 @@ tess_status ts_sample_step(tess_sampler *s) {
     tess_status status = s->phase == TS_SAMPLE_FILLING ? start(s) : TESS_OK;
     if (status < 0 || s->masked == 0) return status < 0 ? status : TESS_DONE;
     const int count = s->masked - ts_prior_masked_after(s->step, s->options.steps, s->wanted, s->masked);
-    run_net(s);
+    run_net(s, s->tokens, s->known);
     status = s->options.order == TS_ORDER_CONFIDENCE ? settle_confident(s, count) : settle_in_order(s, count);
     s->step++;
     if (status < 0) return status;
     return s->masked ? TESS_MORE : TESS_DONE;
+}
+
+/* ---- one place ---------------------------------------------------------------------------------------------------- */
+
+tess_status ts_sample_odds(tess_sampler *s, const ts_token_state *state, int level, int place, float *odds) {
+    (void)level; /* there is one */
+    const tess_status status = prepare_net(s);
+    if (status < 0) return status;
+    run_net(s, state->tokens, state->known);
+    if (!look(s, place, odds)) return bad_logits(s);
+    ts_draw_odds(odds, s->model->config.quantizer.size, odds);
+    return TESS_OK;
 }

@@ -21,6 +21,13 @@ double ts_draw_log(const float *logits, int n, int k) {
     return logits[k] - most - log2(sum) / LOG2_E;
 }
 
+void ts_draw_odds(const float *logits, int n, float *odds) {
+    const double most = logits[ts_draw_largest(logits, n)];
+    double sum = 0;
+    for (int i = 0; i < n; i++) sum += exponential(logits[i] - most);
+    for (int i = 0; i < n; i++) odds[i] = (float)(exponential(logits[i] - most) / sum);
+}
+
 /* Lets codes[i] of a heap sink to its place: the largest logit on top, the first code if several. */
 static void sink(const float *logits, int *codes, int n, int i) {
     for (;;) {

@@ -14,6 +14,8 @@ typedef struct ts_draw {
 int ts_draw_largest(const float *logits, int n);
 /* ln of the probability of code k under softmax(logits). */
 double ts_draw_log(const float *logits, int n, int k);
+/* The probabilities of all codes under softmax(logits); may be written over the logits. */
+void ts_draw_odds(const float *logits, int n, float *odds);
 /* A code drawn from n >= 1 finite logits; takes one number of the generator. room: n ints. */
 int ts_draw_code(const float *logits, int n, const ts_draw *draw, ts_rng *rng, int *room);
 

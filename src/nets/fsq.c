@@ -30,9 +30,10 @@ void ts_fsq_grid(const ts_fsq *fsq, float *codebook, size_t size) {
     }
 }
 
-static unsigned digit_of(const ts_fsq *f, int i, float bounded) {
-    float x = rintf(bounded * f->reach[i] - f->offset[i]) + f->width[i], top = (float)(f->bins[i] - 1);
-    return x > 0 ? (unsigned)(x < top ? x : top) : 0;
+/* The digit at `x` steps from the middle one. */
+static unsigned digit_of(const ts_fsq *f, int i, float x) {
+    float digit = rintf(x) + f->width[i], top = (float)(f->bins[i] - 1);
+    return digit > 0 ? (unsigned)(digit < top ? digit : top) : 0;
 }
 
 void ts_fsq_encode(const ts_fsq *fsq, const float *z, size_t rows, uint16_t *tokens, float *scratch, ts_pool *pool) {
@@ -42,7 +43,16 @@ void ts_fsq_encode(const ts_fsq *fsq, const float *z, size_t rows, uint16_t *tok
     for (size_t r = 0; r < rows; r++) {
         unsigned token = 0;
         for (int i = 0; i < fsq->dim; i++)
-            token += digit_of(fsq, i, scratch[r * dim + (size_t)i]) * (unsigned)fsq->basis[i];
+            token += digit_of(fsq, i, scratch[r * dim + (size_t)i] * fsq->reach[i] - fsq->offset[i]) *
+                     (unsigned)fsq->basis[i];
+        tokens[r] = (uint16_t)token;
+    }
+}
+
+void ts_fsq_nearest(const ts_fsq *fsq, const float *zq, size_t rows, uint16_t *tokens) {
+    for (size_t r = 0; r < rows; r++, zq += fsq->dim) {
+        unsigned token = 0;
+        for (int i = 0; i < fsq->dim; i++) token += digit_of(fsq, i, zq[i] * fsq->width[i]) * (unsigned)fsq->basis[i];
         tokens[r] = (uint16_t)token;
     }
 }

@@ -23,6 +23,8 @@ ts_fsq ts_fsq_new(const int *bins, int dim);
 void ts_fsq_grid(const ts_fsq *fsq, float *codebook, size_t size);
 /* z [rows][dim] -> tokens [rows]; scratch: rows * dim floats. NaN becomes the lowest digit. */
 void ts_fsq_encode(const ts_fsq *fsq, const float *z, size_t rows, uint16_t *tokens, float *scratch, ts_pool *pool);
+/* The tokens of the grid's latents nearest to zq [rows][dim], which are latents already: no bound is laid on them. */
+void ts_fsq_nearest(const ts_fsq *fsq, const float *zq, size_t rows, uint16_t *tokens);
 /* dz = dzq * reach / width * (1 - tanh^2(z + shift)): rounding has slope one. */
 void ts_fsq_backward(const ts_fsq *fsq, const float *z, const float *dzq, float *dz, size_t rows, ts_pool *pool);
 

@@ -127,6 +127,12 @@ void ts_quantizer_decode(const ts_quantizer *quantizer, const uint16_t *tokens, 
     }
 }
 
+void ts_quantizer_nearest(const ts_quantizer *quantizer, const float *zq, size_t rows, int levels, uint16_t *tokens,
+                          float *scratch, ts_pool *pool) {
+    if (quantizer->config.type == TS_QUANTIZER_FSQ) ts_fsq_nearest(&quantizer->fsq, zq, rows, tokens);
+    else ts_quantizer_encode(quantizer, zq, rows, levels, 0, tokens, NULL, scratch, pool);
+}
+
 void ts_quantizer_backward(const ts_quantizer *quantizer, const float *z, const float *dzq, float *dz, size_t rows,
                            ts_pool *pool) {
     const ts_quantizer_config *c = &quantizer->config;

@@ -47,6 +47,11 @@ void ts_quantizer_encode(const ts_quantizer *quantizer, const float *z, size_t r
 void ts_quantizer_decode(const ts_quantizer *quantizer, const uint16_t *tokens, size_t rows, int levels, float *zq,
                          ts_pool *pool);
 
+/* The nearest codes, level by level, of latents zq [rows][dim] that are sums of codes or mixtures of such: like encode
+ * with lambda 0, but for FSQ, whose encode bounds what comes from the encoder. */
+void ts_quantizer_nearest(const ts_quantizer *quantizer, const float *zq, size_t rows, int levels, uint16_t *tokens,
+                          float *scratch, ts_pool *pool);
+
 /* ---- training ---------------------------------------------------------------------------------------------------- */
 /* dz from dzq, straight through: VQ and LFQ copy it, FSQ keeps the slope of its bounding tanh. */
 void ts_quantizer_backward(const ts_quantizer *quantizer, const float *z, const float *dzq, float *dz, size_t rows,

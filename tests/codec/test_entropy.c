@@ -44,7 +44,8 @@ static size_t round_trip(setup *s) {
             printf("  %s\n", err.text);
         uint8_t *exact = malloc(size ? size : 1); /* sanitizers see an overread */
         memcpy(exact, bytes, size);
-        if (!CHECK_INT(ts_entropy_decode(decoder, l, &view, exact, size, &err), TESS_OK)) printf("  %s\n", err.text);
+        if (!CHECK_INT(ts_entropy_decode(decoder, l, &view, exact, size, NULL, &err), TESS_OK))
+            printf("  %s\n", err.text);
         free(exact);
         total += size;
     }
@@ -99,7 +100,7 @@ static void test_views(void) {
         uint8_t *kept = malloc(size + 1);
         memcpy(kept, bytes, size);
         ts_token_view out = {copy.tokens + 5 * 30 + 7, 30, 600, 9, 11};
-        CHECK_INT(ts_entropy_decode(s.coder, l, &out, kept, size, NULL), TESS_OK);
+        CHECK_INT(ts_entropy_decode(s.coder, l, &out, kept, size, NULL, NULL), TESS_OK);
         free(kept);
     }
     for (int i = 0; i < 1200; i++) {
@@ -140,6 +141,42 @@ static void test_costs(void) {
         CHECK_INT(ts_entropy_finish(s.coder, &bytes, &size, NULL), TESS_OK);
         CHECK_NEAR((double)size * 8, (double)ts_entropy_cost(s.coder) / TS_ENTROPY_COST_ONE, 24 + (double)size * 0.05);
     }
+    drop(&s);
+}
+
+/* A reader that is asked to counts what each token cost: the writer's cost to the last 1/256 bit, and the section's bytes
+ * within 2 %. Only places of the view are written. */
+static void test_costs_read(void) {
+    const int sizes[2] = {1024, 600};
+    setup s = make(2, sizes, 64, 64);
+    enum { STRIDE = 64, WIDTH = 50 };
+    ts_token_view part = {s.grid.tokens, STRIDE, STRIDE * 64, 64, WIDTH};
+    grid copy = new_grid(2, 64, 64);
+    ts_token_view out = {copy.tokens, STRIDE, STRIDE * 64, 64, WIDTH};
+    for (int l = 0; l < 2; l++) {
+        test_row("level %d", l);
+        const uint8_t *bytes;
+        size_t size;
+        uint16_t costs[64 * STRIDE];
+        uint64_t sum = 0;
+        memset(costs, 0xee, sizeof costs);
+        CHECK_INT(ts_entropy_encode(s.coder, l, &part, &bytes, &size, NULL), TESS_OK);
+        const uint64_t charged = ts_entropy_cost(s.coder);
+        uint8_t *kept = malloc(size);
+        memcpy(kept, bytes, size);
+        CHECK_INT(ts_entropy_decode(s.coder, l, &out, kept, size, costs, NULL), TESS_OK);
+        for (int i = 0; i < 64 * STRIDE; i++) {
+            if (i % STRIDE >= WIDTH) CHECK_INT(costs[i], 0xeeee);
+            else sum += costs[i];
+        }
+        CHECK_INT(sum, charged);
+        CHECK_INT(ts_entropy_cost(s.coder), charged);
+        CHECK_NEAR((double)sum / TS_ENTROPY_COST_ONE, (double)size * 8, (double)size * 8 * 0.02);
+        CHECK_INT(ts_entropy_decode(s.coder, l, &out, kept, size, NULL, NULL), TESS_OK);
+        CHECK_INT(ts_entropy_cost(s.coder), 0); /* nothing is counted unless asked for */
+        free(kept);
+    }
+    free(copy.tokens);
     drop(&s);
 }
 
@@ -202,7 +239,7 @@ static void test_damage(void) {
             test_row("level %d, %s %d", l, cutting ? "cut" : "bit", (int)(cutting ? i : bit));
             if (i == size * 9) bytes[part++] = 0; /* a byte too many */
             else if (!cutting) bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
-            tess_status status = ts_entropy_decode(s.coder, l, &view, bytes, part, NULL);
+            tess_status status = ts_entropy_decode(s.coder, l, &view, bytes, part, NULL, NULL);
             CHECK(status == TESS_OK || status == TESS_ERR_FORMAT);
             missed += status == TESS_OK;
             tried++;
@@ -341,6 +378,7 @@ int main(void) {
     RUN(test_extremes);
     RUN(test_views);
     RUN(test_costs);
+    RUN(test_costs_read);
     RUN(test_refusals);
     RUN(test_damage);
     RUN(test_fit);

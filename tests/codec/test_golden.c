@@ -116,7 +116,7 @@ static void check_tokens(const golden *g, const ts_tess_file *file) {
             const uint8_t *bytes = NULL;
             size_t size = 0;
             CHECK_INT(ts_tess_section(file, level, tile, &bytes, &size, NULL), TESS_OK);
-            CHECK_INT(ts_entropy_decode(coder, level, &view, bytes, size, NULL), TESS_OK);
+            CHECK_INT(ts_entropy_decode(coder, level, &view, bytes, size, NULL, NULL), TESS_OK);
         }
     CHECK_BYTES(got.tokens, want.tokens, (size_t)(want.levels * want.height * want.width) * sizeof(uint16_t));
     ts_entropy_coder_free(coder);
@@ -193,7 +193,7 @@ static void recode(const ts_tess_file *file, grid *tokens, double *coded, double
         const uint8_t *bytes = NULL, *again = NULL;
         size_t size = 0, again_size = 0;
         CHECK_INT(ts_tess_section(file, level, tile, &bytes, &size, NULL), TESS_OK);
-        CHECK_INT(ts_entropy_decode(coder, level, &view, bytes, size, NULL), TESS_OK);
+        CHECK_INT(ts_entropy_decode(coder, level, &view, bytes, size, NULL, NULL), TESS_OK);
         CHECK_INT(ts_entropy_encode(coder, level, &view, &again, &again_size, NULL), TESS_OK);
         CHECK(size == again_size && memcmp(bytes, again, size) == 0);
         *coded += (double)size * 8;

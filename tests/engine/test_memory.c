@@ -101,6 +101,7 @@ static tess_status encode_size(void) { return encode_rule("size", (double)file_s
 static tess_status decode_file(const uint8_t *bytes) {
     tess_decoder *decoder = tess_decoder_new(shared);
     if (!decoder) return TESS_ERR_MEMORY;
+    tess_decoder_set(decoder, "bits", 1);
     uint8_t *room = tess_decoder_begin(decoder, file_size);
     tess_status status = room ? TESS_MORE : TESS_ERR_MEMORY;
     if (room) memcpy(room, bytes, file_size);

@@ -122,7 +122,7 @@ static void test_hash(void) {
 static void test_info_and_codebook(void) {
     tess_model *model = tiny_model(TINY_CONFIG, 1);
     const char *info = tess_model_info(model);
-    CHECK(strstr(info, "\"name\":\"tiny\"") && strstr(info, "\"factor\":4") && strstr(info, "\"levels\":3"));
+    CHECK(strstr(info, "\"name\":\"tiny\"") && strstr(info, "\"factor\":4,\"reach\":") && strstr(info, "\"levels\":3"));
     CHECK(strstr(info, "\"codebook\":{\"size\":32,\"dim\":4}") && strstr(info, "\"licence\":\"MIT\""));
     int size = 0, dim = 0;
     const float *codes = tess_model_codebook(model, 1, &size, &dim);

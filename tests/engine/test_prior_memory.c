@@ -1,4 +1,4 @@
-/* test_prior_memory.c - allocation n fails, for every n of sampling from a prior, inpainting, and training one: ERR_MEMORY, nothing
+/* test_prior_memory.c - allocation n fails, for every n of sampling from a prior, of asking it, of inpainting, and of training one: ERR_MEMORY, nothing
  * leaks, and the handle goes on. */
 #define TS_TEST_ALLOC
 #include "base/alloc.c"
@@ -28,7 +28,11 @@ static tess_status job(tess_sampler *s) {
     tess_status status = tess_sampler_prompt(s, "red hat", 7);
     if (status >= 0) status = tess_sampler_begin(s, 4, 4, NULL) ? TESS_MORE : TESS_ERR_MEMORY;
     while (status == TESS_MORE) status = tess_sampler_step(s);
-    return status == TESS_DONE ? TESS_OK : status;
+    if (status < 0) return status;
+    const uint16_t *made = tess_sampler_tokens(s, NULL, NULL, NULL);
+    const uint16_t zeros[16] = {0};
+    if (!tess_sampler_alternatives(s, made, 1, 4, 4, 0, 2, 1)) return TESS_ERR_MEMORY;
+    return tess_sampler_interpolate(s, made, zeros, 1, 4, 4, 0.4) ? TESS_OK : TESS_ERR_MEMORY;
 }
 
 static tess_status sample(void) {

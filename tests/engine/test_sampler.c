@@ -246,6 +246,144 @@ static void test_wrong_calls(void) {
     tess_model_free(empty);
 }
 
+/* ---- apart from jobs ---------------------------------------------------------------------------------------------- */
+
+/* What the prior thinks of a place sums to one, is what a draw of that place alone makes of it, and leaves a job alone. */
+static void test_alternatives(void) {
+    tess_sampler *s = sampler_with(text_model, "red", 0, 2), *job = sampler_with(text_model, "red", 0, 2);
+    grid made = sample(s, 4, 4);
+    float first[32];
+    int likeliest = 0, differ = 0;
+    for (int place = 0; place < 16; place += 5) {
+        test_row("place %d", place);
+        const float *odds = tess_sampler_alternatives(s, made.tokens, 1, 4, 4, 0, place / 4, place % 4);
+        if (!CHECK(odds)) break;
+        double sum = 0;
+        int best = 0;
+        for (int k = 0; k < 32; k++) {
+            CHECK(odds[k] >= 0 && odds[k] <= 1);
+            sum += odds[k];
+            if (odds[k] > odds[best]) best = k;
+        }
+        CHECK_NEAR(sum, 1, 1e-5);
+        memcpy(first, odds, sizeof first);
+        const uint16_t now = made.tokens[place];
+        made.tokens[place] = (uint16_t)((now + 1) % 32); /* the place itself is not looked at */
+        odds = tess_sampler_alternatives(s, made.tokens, 1, 4, 4, 0, place / 4, place % 4);
+        if (CHECK(odds)) CHECK_BYTES(odds, first, sizeof first);
+        made.tokens[(place + 3) % 16] ^= 1; /* the others are */
+        odds = tess_sampler_alternatives(s, made.tokens, 1, 4, 4, 0, place / 4, place % 4);
+        differ += odds && memcmp(odds, first, sizeof first) != 0;
+        made.tokens[(place + 3) % 16] ^= 1;
+        made.tokens[place] = now;
+
+        uint8_t *keep; /* a job over the same place, all others given, that always takes the likeliest */
+        grid out;
+        CHECK_INT(tess_sampler_set(job, "temperature", 0), TESS_OK);
+        uint16_t *room = tess_sampler_begin(job, 4, 4, &keep);
+        memcpy(room, made.tokens, 16 * sizeof *room);
+        memset(keep, 1, 16);
+        keep[place] = 0;
+        CHECK_INT(finish(job, &out), TESS_DONE);
+        likeliest += out.tokens[place] == best;
+    }
+    CHECK_INT(likeliest, 4);
+    CHECK_INT(differ, 4);
+
+    test_row("%s", "between steps");
+    const grid alone = sample(s, 4, 4);
+    grid asked;
+    CHECK(tess_sampler_begin(s, 4, 4, NULL));
+    tess_status status;
+    do {
+        status = tess_sampler_step(s);
+        CHECK(tess_sampler_alternatives(s, made.tokens, 1, 4, 4, 0, 1, 2));
+    } while (status == TESS_MORE);
+    memcpy(asked.tokens, tess_sampler_tokens(s, NULL, NULL, NULL), sizeof asked.tokens);
+    CHECK(same(&alone, &asked));
+
+    test_row("%s", "refusals");
+    CHECK(!tess_sampler_alternatives(s, made.tokens, 1, 3, 5, 0, 0, 0) && strstr(tess_sampler_message(s), "4 x 4"));
+    CHECK(!tess_sampler_alternatives(s, made.tokens, 2, 4, 4, 1, 0, 0) && strstr(tess_sampler_message(s), "2 levels"));
+    CHECK(!tess_sampler_alternatives(s, made.tokens, 1, 4, 4, 1, 0, 0) && strstr(tess_sampler_message(s), "level 1"));
+    CHECK(!tess_sampler_alternatives(s, made.tokens, 1, 4, 4, 0, 4, 0) && strstr(tess_sampler_message(s), "row 4"));
+    CHECK(!tess_sampler_alternatives(s, made.tokens, 1, 4, 4, 0, 0, -1) &&
+          strstr(tess_sampler_message(s), "column -1"));
+    made.tokens[9] = 32;
+    CHECK(!tess_sampler_alternatives(s, made.tokens, 1, 4, 4, 0, 0, 0) && strstr(tess_sampler_message(s), "Token 9"));
+    CHECK(!tess_sampler_alternatives(NULL, made.tokens, 1, 4, 4, 0, 0, 0));
+    tess_sampler_free(s);
+    tess_sampler_free(job);
+    tess_model *plain = tiny_model(TINY_CONFIG, 1);
+    s = tess_sampler_new(plain);
+    CHECK(!tess_sampler_alternatives(s, made.tokens, 1, 4, 4, 0, 0, 0) && strstr(tess_sampler_message(s), "no prior"));
+    tess_sampler_free(s);
+    tess_model_free(plain);
+}
+
+/* The code of `codebook` [size][dim] nearest to z, in double. */
+static int nearest_of(const float *codebook, int size, int dim, const double *z) {
+    int best = 0;
+    double least = INFINITY;
+    for (int k = 0; k < size; k++) {
+        double sum = 0;
+        for (int d = 0; d < dim; d++) sum += (codebook[k * dim + d] - z[d]) * (codebook[k * dim + d] - z[d]);
+        if (sum < least) least = sum, best = k;
+    }
+    return best;
+}
+
+/* Every quantizer: both ends as given, between them the nearest codes of the mixture, by a search of our own. */
+static void test_interpolate(void) {
+    static const char *const names[] = {"residual", "fsq", "lfq"};
+    const char *const configs[] = {TINY_CONFIG, TINY_FSQ_CONFIG, TINY_LFQ_CONFIG};
+    enum { ROWS = 5, COLUMNS = 7, AREA = ROWS * COLUMNS };
+    for (int i = 0; i < 3; i++) {
+        tess_model *model = tiny_model(configs[i], 3);
+        tess_sampler *s = tess_sampler_new(model);
+        int size = 0, dim = 0, levels = 0, changed = 0;
+        while (levels < 3 && tess_model_codebook(model, levels, &size, &dim)) levels++;
+        uint16_t a[3 * AREA], b[3 * AREA];
+        tess_model_codebook(model, 0, &size, &dim);
+        for (int k = 0; k < levels * AREA; k++) a[k] = (uint16_t)(k * 7 % size), b[k] = (uint16_t)(k * 5 % size);
+        test_row("%s", names[i]);
+        CHECK_INT(levels, i ? 1 : 3);
+        CHECK(tess_sampler_interpolate(s, a, b, levels, ROWS, COLUMNS, 0) == a);
+        CHECK(tess_sampler_interpolate(s, a, b, levels, ROWS, COLUMNS, 1) == b);
+        for (int step = 1; step < 8; step++) {
+            const double t = step / 8.0 + 0.013; /* no ties */
+            const uint16_t *mixed = tess_sampler_interpolate(s, a, b, levels, ROWS, COLUMNS, t);
+            if (!CHECK(mixed)) break;
+            for (int p = 0; p < AREA; p++) {
+                double z[16] = {0};
+                for (int l = 0; l < levels; l++) {
+                    const float *codes = tess_model_codebook(model, l, NULL, NULL);
+                    for (int d = 0; d < dim; d++)
+                        z[d] += (1 - t) * codes[a[l * AREA + p] * dim + d] + t * codes[b[l * AREA + p] * dim + d];
+                }
+                for (int l = 0; l < levels; l++) {
+                    const float *codes = tess_model_codebook(model, l, NULL, NULL);
+                    const int k = mixed[l * AREA + p];
+                    CHECK_INT(k, nearest_of(codes, size, dim, z));
+                    for (int d = 0; d < dim; d++) z[d] -= codes[k * dim + d];
+                }
+                changed += mixed[p] != a[p] && mixed[p] != b[p];
+            }
+        }
+        /* codes between, and not only one picture's or the other's; but signs all change at t = 1/2 */
+        CHECK(i == 2 ? changed == 0 : changed > 10);
+        CHECK(!tess_sampler_interpolate(s, a, b, levels, ROWS, COLUMNS, 1.5) && strstr(tess_sampler_message(s), "1.5"));
+        CHECK(!tess_sampler_interpolate(s, a, b, levels, ROWS, COLUMNS, NAN));
+        CHECK(!tess_sampler_interpolate(s, a, b, 4, ROWS, COLUMNS, 0.5) && strstr(tess_sampler_message(s), "4 levels"));
+        b[3] = (uint16_t)size;
+        CHECK(!tess_sampler_interpolate(s, a, b, levels, ROWS, COLUMNS, 0.5) &&
+              strstr(tess_sampler_message(s), "Token 3"));
+        CHECK(!tess_sampler_interpolate(s, a, NULL, levels, ROWS, COLUMNS, 0.5));
+        tess_sampler_free(s);
+        tess_model_free(model);
+    }
+}
+
 /* ---- the model file ---------------------------------------------------------------------------------------------- */
 
 static void test_info(void) {
@@ -359,6 +497,8 @@ int main(void) {
         RUN(test_schedule);
         RUN(test_options);
         RUN(test_wrong_calls);
+        RUN(test_alternatives);
+        RUN(test_interpolate);
         RUN(test_info);
         RUN(test_round_trip);
         RUN(test_damage);

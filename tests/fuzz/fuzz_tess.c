@@ -27,7 +27,7 @@ static void require(int condition) {
 
 /* Decodes one section and checks that every token is in its codebook. */
 static void decode_tokens(int level, const ts_token_view *view, const uint8_t *bytes, size_t size) {
-    ts_entropy_decode(coder, level, view, bytes, size, NULL);
+    ts_entropy_decode(coder, level, view, bytes, size, NULL, NULL);
     for (int y = 0; y < view->height; y++)
         for (int x = 0; x < view->width; x++)
             require(view->tokens[(size_t)level * view->level_stride + (size_t)y * view->row_stride + (size_t)x] <

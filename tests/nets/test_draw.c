@@ -76,6 +76,10 @@ static void test_log(void) {
         sum += exp(ts_draw_log(logits, N, k));
     }
     CHECK_NEAR(sum, 1, 1e-12);
+    float odds[N];
+    memcpy(odds, logits, sizeof odds);
+    ts_draw_odds(odds, N, odds); /* over the logits */
+    for (int k = 0; k < N; k++) CHECK_NEAR(odds[k], exp(logits[k]) / total, 1e-7);
 }
 
 int main(void) {

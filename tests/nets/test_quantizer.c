@@ -132,6 +132,12 @@ static void test_fsq_formula(void) {
         used += seen[tokens[i]]++ == 0;
     }
     CHECK(used > 150);
+
+    /* latents that are codes already are their own nearest ones, and a little beside them still; beyond the ends, the ends */
+    uint16_t nearest[ROWS];
+    for (int i = 0; i < ROWS * DIM; i++) zq[i] += zq[i] > 0 ? 0.05f : -0.05f;
+    ts_quantizer_nearest(q, zq, ROWS, 1, nearest, scratch, NULL);
+    CHECK_BYTES(nearest, tokens, sizeof nearest);
     free(scratch);
     ts_quantizer_free(q);
 }

@@ -16,12 +16,14 @@ export async function compress(image: ImageInput, signal: AbortSignal): Promise<
   const large: ImageData = await codec.upscale(image, { factor: 2, sharpness: 0.5, part: 'x.safetensors', onProgress: (p) => p.status === 'work' && p.stage === 'upscale' });
   if (codec.model.tasks.includes('upscale') && codec.model.upscaler?.factors.includes(4)) console.log(large.width);
   const [made]: ImageData[] = await codec.generate({ label: 1, order: 'confidence' });
+  const alternatives: { token: number; probability: number }[] = await codec.alternatives(grid, { x: 1, y: 2, count: 3, prompt: 'a hat' });
+  const bits: Float32Array = (await codec.bits(await codec.pack(await codec.interpolate(grid, grid, 0.5)))).data;
   const words: string[] | undefined = codec.model.prior?.vocabulary;
   // @ts-expect-error quality is a number
   await codec.encode(image, { quality: 'high' });
   // @ts-expect-error there is no such option
   await codec.encode(image, { qualty: 3 });
-  return [made, words, decibels, picture, damaged, backend, nearest].length ? result.toBlob() : new Blob();
+  return [made, alternatives, bits, words, decibels, picture, damaged, backend, nearest].length ? result.toBlob() : new Blob();
 }
 
 export async function learn(data: ImageInput[], store: (bytes: Uint8Array) => void): Promise<Model> {

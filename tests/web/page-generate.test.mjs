@@ -114,10 +114,50 @@ describe('the generate tab', () => {
     await made(16);
   });
 
-  it('opens one in the other tabs, with the model that made it', async () => {
+  it('names the words that the model does not know', async () => {
+    await page.getByLabel('Prompt').fill('red hat with wings');
+    await page.getByText('The model was not trained on: with, wings.').waitFor();
+    assert.deepEqual(await accessibility(page), []);
+    await page.getByLabel('Prompt').fill('red hat');
+    await page.getByText('not trained on').waitFor({ state: 'detached' }).catch(() => {});
+    assert.equal(await page.getByText('not trained on').count(), 0);
+  });
+
+  it('blends two', async () => {
+    const before = await made(16);
+    await pictures().nth(1).click();
+    await page.getByLabel('Picture 2 with').selectOption('4');
+    await page.waitForFunction(() => document.querySelectorAll('.blend canvas').length === 9);
+    const row = await Promise.all(Array.from({ length: 9 }, (_, i) => hashCanvas(page, `.blend li:nth-child(${i + 1}) canvas`)));
+    assert.deepEqual([row[0], row[8]], [before[1], before[4]], 'from the one to the other');
+    assert.ok(new Set(row).size > 3);
+    await page.getByLabel(/^Share of picture/).fill('2');
+    assert.equal(await hashCanvas(page, 'canvas.blended'), row[2]);
+    assert.equal(await page.locator('canvas.blended').getAttribute('aria-label'), 'The blend: 25 % of picture 5');
+    assert.deepEqual(await accessibility(page), []);
+    const { name } = await saved(page, () => button('Blend PNG').click());
+    assert.match(name, /^avatars-\d+-\d+-2\.png$/);
+    await page.getByLabel(/^Share of picture/).fill('4');
+    await button('Settle blend').click();
+    await page.getByText('The prior has settled the blend.').waitFor({ state: 'attached' });
+    assert.notEqual(await hashCanvas(page, 'canvas.blended'), row[4]);
+    assert.equal(await hashCanvas(page, '.blend li:nth-child(3) canvas'), row[2], 'the others stay');
+    await pictures().nth(1).click();
+    assert.equal(await page.locator('.blend').count(), 0);
+  });
+
+  it('opens one in the other tabs, with the model that made it and the very tokens', async () => {
+    const looks = (await made(16))[2];
     await pictures().nth(2).click();
     await button('Tokens').click();
     await page.getByRole('application', { name: /^Tokens of level 1/ }).waitFor();
+    assert.equal(await hashCanvas(page, 'canvas.decoded'), looks, 'the same picture, not one encoded anew');
+    await page.getByRole('application', { name: /^Tokens of level 1/ }).focus();
+    await page.keyboard.press('ArrowDown');
+    await page.getByText('Likely here').waitFor();
+    assert.equal(await page.locator('.likely button').count(), 6);
+    assert.match(await page.locator('.likely button').first().innerText(), /probability\s*[\d.]+ %/);
+    await page.keyboard.press('Escape');
     assert.match(await page.locator('.panel .figures').first().innerText(), /32[^]*4×4/);
     await page.getByRole('tab', { name: 'Generate' }).click();
     assert.equal(await pictures().nth(2).getAttribute('aria-pressed'), 'true', 'the sheet is still there');

@@ -3,6 +3,7 @@ import './style/base.css';
 import './style/controls.css';
 import './style/layout.css';
 import './style/stage.css';
+import './style/tokens.css';
 import './style/train.css';
 import './style/generate.css';
 import './style/inpaint.css';

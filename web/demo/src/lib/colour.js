@@ -35,6 +35,9 @@ export function coloursOf(points) {
   return colours;
 }
 
+/** From 0 to 1: near black, violet, red, orange, pale yellow, each lighter than the one before. @returns {[number, number, number]} sRGB bytes */
+export const heat = (t) => oklch(0.2 + 0.75 * t, 0.05 + 0.13 * Math.sin(Math.PI * t ** 0.8), ((290 + 170 * t) * Math.PI) / 180);
+
 /** The mean colour of an ImageData as 0xAABBGGRR. */
 export function meanColour({ data }) {
   let r = 0, g = 0, b = 0;

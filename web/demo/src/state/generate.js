@@ -91,15 +91,22 @@ export function cancel() {
   controller?.abort();
 }
 
+const nameOf = (seed) => `${priorId.value.replace(/^file:|\.\w+$/g, '')}-${seed}`;
+
 /** A sample as a file that a user would have dropped. */
 export async function fileOf({ image, seed }) {
-  return new File([await writePng(image)], `${priorId.value.replace(/^file:|\.\w+$/g, '')}-${seed}.png`, { type: 'image/png' });
+  return new File([await writePng(image)], `${nameOf(seed)}.png`, { type: 'image/png' });
 }
 
-/** Opens a sample as the picture of another tab, with the model that made it. */
+/** Its very tokens as a .tess file. */
+async function tessOf({ tokens, seed }) {
+  return new File([await (await getGenerator()).pack(tokens)], `${nameOf(seed)}.tess`);
+}
+
+/** Opens a sample as the picture of another tab, with the model that made it: in the Tokens tab as it was made, not encoded again. */
 export async function openSample(sample, to) {
   try {
-    const file = await fileOf(sample);
+    const file = await (to === 'tokens' ? tessOf(sample) : fileOf(sample));
     const inpaints = to === 'inpaint';
     (inpaints ? settings.filler : modelId).value = priorId.value;
     await (inpaints ? openPicture : openFile)(file);

@@ -6,40 +6,51 @@ import { report } from './notice.js';
 import { shown } from './session.js';
 import { settings, tab } from './settings.js';
 
-/** The TokenGrid of the picture on screen, or null. */
-export const grid = computed(() => shown.value?.tokens ?? null);
+/** The TokenGrid of the picture on screen, as the file has it, or null. */
+export const original = computed(() => shown.value?.tokens ?? null);
+/** The tokens as painted over (state/painting.js), or null; and the same as of the last stroke that is done. */
+export const painted = signal(null);
+export const settled = signal(null);
+/** The TokenGrid on view, or null. */
+export const grid = computed(() => painted.value ?? original.value);
+/** The same without a stroke that is under way: for what takes longer to show. */
+export const calm = computed(() => settled.value ?? original.value);
 /** The level on view, within what the model has. */
 export const level = computed(() => Math.min(settings.level.value, (codec.value?.codebook.levels ?? 1) - 1));
 /** The Codebook of that level, or null. */
 export const book = computed(() => (codec.value?.codebook.levels ? codec.value.codebook.level(level.value) : null));
 /** This level's codes, [height][width], or null. */
-export const codes = computed(() => {
-  if (!grid.value || level.value >= grid.value.levels) return null;
-  const { data, width, height } = grid.value;
-  return data.subarray(level.value * width * height, (level.value + 1) * width * height);
-});
+export const codes = computed(() => codesOf(grid.value, level.value));
 
-/** { counts, used, perplexity, bits } of this level over the picture, or null. */
-export const usage = computed(() => {
-  if (!codes.value) return null;
-  const size = book.value.size;
-  const counts = new Uint32Array(size);
-  for (const code of codes.value) counts[code]++;
+function codesOf(tokens, index) {
+  if (!tokens || index >= tokens.levels) return null;
+  const { data, width, height } = tokens;
+  return data.subarray(index * width * height, (index + 1) * width * height);
+}
+
+function usageOf(list) {
+  if (!list) return null;
+  const counts = new Uint32Array(book.value.size);
+  for (const code of list) counts[code]++;
   let used = 0, bits = 0;
   for (const count of counts) {
     if (!count) continue;
     used++;
-    bits -= (count / codes.value.length) * Math.log2(count / codes.value.length);
+    bits -= (count / list.length) * Math.log2(count / list.length);
   }
   return { counts, used, bits, perplexity: 2 ** bits };
-});
+}
+
+const originalUsage = computed(() => usageOf(codesOf(original.value, level.value)));
+/** { counts, used, perplexity, bits } of this level over the picture, or null. */
+export const usage = computed(() => (settled.value ? usageOf(codesOf(settled.value, level.value)) : originalUsage.value));
 
 /** Codes that an atlas shows at most: every patch takes a run of the decoder. Of a larger codebook, the most used. */
 const ATLAS_MOST = 2048;
-/** All codes, the most used ones first where there is a picture. */
+/** All codes, the most used ones first where there is a picture; painting does not move them. */
 const byUse = computed(() => {
   const all = Uint16Array.from({ length: book.value?.size ?? 0 }, (_, i) => i);
-  const counts = usage.value?.counts;
+  const counts = originalUsage.value?.counts;
   return counts ? all.sort((i, j) => counts[j] - counts[i] || i - j) : all;
 });
 /** Codes in the order of the atlas. */
@@ -124,6 +135,10 @@ effect(() => {
 });
 effect(() => {
   level.value;
-  grid.value;
+  original.value;
   blur(true);
+});
+effect(() => {
+  const here = focus.peek(), code = codes.value?.[here?.cell];
+  if (code !== undefined && code !== here.code) focus.value = { ...here, code }; // painted over
 });

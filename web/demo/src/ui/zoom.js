@@ -11,6 +11,7 @@ const alone = (event) => (event.type === 'touchstart' ? event.touches.length ===
 /**
  * Keeps the CSS variable `--place` of `box` (a ref) at the transform that puts a width x height picture into it. `drags(event)`
  * says whether one pointer that goes down drags the picture where it is zoomed; two fingers always do.
+ * With data-drag="paint" on the box, dragging is left to whoever paints; wheel and pinch still zoom.
  * @returns {{ scale: number, zoomed: boolean, act: (what: 'in' | 'out' | 'fit' | 'actual' | [number, number]) => void, toPicture: (event) => [number, number] }}
  *   scale: CSS pixels per picture pixel
  */
@@ -33,6 +34,7 @@ export function useZoom(box, width, height, drags = alone) {
         if (event.target.closest('[data-still]')) return false;
         if (event.type === 'wheel') return true;
         if (event.type === 'touchstart' && event.touches.length > 1) return true;
+        if (element.dataset.drag === 'paint') return false;
         return drags(event) && (now.t.k > 1 || event.type === 'dblclick');
       })
       .on('zoom', ({ transform }) => {

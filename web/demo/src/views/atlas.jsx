@@ -1,5 +1,6 @@
 /* The codebook atlas: the decoded picture of every code of one level. Codes that the open picture does not use are faint. */
 import { useEffect, useRef } from 'preact/hooks';
+import { takeBrush, tool } from '../state/painting.js';
 import { blur, focus, focusOn, order, patches, toggleHold, usage } from '../state/tokens.js';
 import { moveCell } from '../ui/cells.js';
 
@@ -44,16 +45,25 @@ export function Atlas() {
     const code = codeAt(event);
     if (code !== undefined && code !== focus.value?.code) focusOn({ code });
   };
+  const onClick = (event) => {
+    const code = codeAt(event);
+    if (tool.value === 'paint' && code !== undefined) takeBrush(code);
+    else toggleHold({ code });
+  };
   const onKeyDown = (event) => {
     const to = moveCell(event.key, Math.max(0, place), columns, count);
+    if (place >= 0 && (event.key === 'Enter' || event.key === ' ')) {
+      event.preventDefault();
+      takeBrush(order.value[place]);
+    }
     if (event.key === 'Escape') blur(true);
     if (to === undefined) return;
     event.preventDefault();
     focusOn({ code: order.value[place < 0 ? 0 : to] }, true);
   };
   return (
-    <div class="atlas" tabIndex={0} role="application" aria-roledescription="codebook atlas" aria-label={`${count} codes, ${done} shown. Arrow keys go from code to code.`}
-      onPointerMove={point} onPointerLeave={() => blur()} onClick={(event) => toggleHold({ code: codeAt(event) })} onKeyDown={onKeyDown} style={{ aspectRatio: `${columns} / ${rows}` }}>
+    <div class="atlas" tabIndex={0} role="application" aria-roledescription="codebook atlas" aria-label={`${count} codes, ${done} shown. Arrow keys go from code to code, Enter takes one as the brush.`}
+      onPointerMove={point} onPointerLeave={() => blur()} onClick={onClick} onKeyDown={onKeyDown} style={{ aspectRatio: `${columns} / ${rows}` }}>
       <canvas ref={canvas} aria-hidden="true" />
       {place >= 0 && <i class="cell" style={{ left: `${(100 * (place % columns)) / columns}%`, top: `${(100 * Math.floor(place / columns)) / rows}%`, width: `${100 / columns}%`, height: `${100 / rows}%` }} />}
       {done < count && <p class="hint over">{done} of {count} decoded</p>}

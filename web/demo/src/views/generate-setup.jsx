@@ -1,6 +1,6 @@
 /* What to make up, with the words that the model knows; and how it is sampled. */
 import { useId } from 'preact/hooks';
-import { partsOf, toggleWord } from '../lib/words.js';
+import { partsOf, strangeWords, toggleWord } from '../lib/words.js';
 import { choosePrior, generate, generateOthers, generator, origin, priorId, priors } from '../state/generate.js';
 import { notify, report } from '../state/notice.js';
 import { rangeOf, settings } from '../state/settings.js';
@@ -46,13 +46,14 @@ export function GenerateSampling() {
 
 function Prompt({ value, words = [], onInput }) {
   const id = useId();
-  const inUse = new Set(partsOf(value));
+  const inUse = new Set(partsOf(value)), strange = words.length ? strangeWords(value, words) : [];
   return (
     <>
       <div class="box">
         <label for={id}>Prompt</label>
         <input id={id} type="text" value={value} maxLength={400} autocomplete="off" spellcheck={false} enterkeyhint="go" placeholder={words.slice(0, 3).join(', ') || 'anything'}
-          onInput={(event) => onInput(event.currentTarget.value)} />
+          aria-describedby={`${id}-strange`} onInput={(event) => onInput(event.currentTarget.value)} />
+        <p class="hint" id={`${id}-strange`} aria-live="polite">{strange.length > 0 && `The model was not trained on: ${strange.join(', ')}.`}</p>
       </div>
       {words.length > 0 && (
         <div class="words" role="group" aria-label="Words that the model knows">

@@ -5,6 +5,7 @@ import { cancel, chosen, fetching, generate, generator, origin, progress, sample
 import { Button } from '../ui/controls.jsx';
 import { Pixels } from '../ui/pixels.jsx';
 import { Progress } from '../ui/progress.jsx';
+import { GenerateBlend } from './generate-blend.jsx';
 import { GenerateChosen } from './generate-chosen.jsx';
 import { GeneratePrompt, GenerateSampling } from './generate-setup.jsx';
 
@@ -21,6 +22,7 @@ export function GenerateView() {
       <aside class="panel" aria-label="Generate settings">
         <GeneratePrompt />
         <GenerateChosen />
+        <GenerateBlend />
         <GenerateSampling />
       </aside>
     </>

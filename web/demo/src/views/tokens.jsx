@@ -1,25 +1,29 @@
-/* The Tokens tab: the open picture as codes, the codebook, and the code in focus. */
+/* The Tokens tab: the open picture as codes, the code in focus, painting, where the bits go, and the codebook. */
 import { computed } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { saveBlob } from '../lib/files.js';
-import { cssColour } from '../lib/colour.js';
 import { formatCount, formatFixed, formatPercent, withExtension } from '../lib/format.js';
 import { writePng } from '../lib/pictures.js';
 import { codec, getCodec } from '../state/codec.js';
 import { report } from '../state/notice.js';
+import { redo, undo } from '../state/painting.js';
 import { running, source } from '../state/session.js';
 import { settings } from '../state/settings.js';
-import { book, codes, focus, focusOn, grid, held, level, order, patches, placeColours, usage } from '../state/tokens.js';
+import { book, codes, grid, level, order, patches, usage } from '../state/tokens.js';
 import { Chart } from '../ui/chart.jsx';
 import { Button, Choice, Figures, Section, Segmented } from '../ui/controls.jsx';
-import { Pixels } from '../ui/pixels.jsx';
 import { Atlas, atlasImage } from './atlas.jsx';
 import { Intro } from './intro.jsx';
 import { TokenMap } from './token-map.jsx';
+import { Bits } from './tokens-bits.jsx';
+import { Inspector } from './tokens-code.jsx';
+import { Paint } from './tokens-paint.jsx';
 
 export function TokensView() {
   useEffect(() => {
     getCodec().catch(report);
+    document.addEventListener('keydown', undoKey);
+    return () => document.removeEventListener('keydown', undoKey);
   }, []);
   return (
     <>
@@ -28,7 +32,9 @@ export function TokensView() {
       </section>
       <aside class="panel" aria-label="Codebook">
         <Level />
+        {settings.paint.value === 'bits' && <Bits />}
         <Inspector />
+        {codes.value && <Paint />}
         <Section title="Codebook">
           {book.value ? <Atlas /> : <p class="hint">The model is loading.</p>}
           <Segmented label="Order" value={settings.order.value} onChange={(value) => (settings.order.value = value)} options={[['index', 'By index'], ['use', 'By use']]} />
@@ -38,6 +44,15 @@ export function TokensView() {
       </aside>
     </>
   );
+}
+
+/** Ctrl+Z takes a stroke back, with Shift, or Ctrl+Y, it is painted again. */
+function undoKey(event) {
+  const key = event.key.toLowerCase();
+  if (!(event.ctrlKey || event.metaKey) || event.altKey || (key !== 'z' && key !== 'y') || event.target.matches('input:not([type=radio], [type=range])')) return;
+  event.preventDefault();
+  if (key === 'y' || event.shiftKey) redo();
+  else undo();
 }
 
 function Waiting() {
@@ -51,7 +66,7 @@ function Level() {
   return (
     <Section title="Tokens">
       {levels > 1 && <Choice label="Level" value={String(level.value)} options={names} onChange={(value) => (settings.level.value = Number(value))} />}
-      <Segmented label="Paint" value={settings.paint.value} onChange={(value) => (settings.paint.value = value)} options={[['code', 'Codes'], ['patch', 'Code colours'], ['picture', 'Picture']]} />
+      <Segmented label="Show" value={settings.paint.value} onChange={(value) => (settings.paint.value = value)} options={[['code', 'Codes'], ['patch', 'Colours'], ['picture', 'Picture'], ['bits', 'Bits']]} />
       <Figures rows={[
         ['Codes', formatCount(book.value?.size), 'Entries of this level'],
         ['Dimension', formatCount(book.value?.dim), 'Length of a code vector'],
@@ -62,48 +77,6 @@ function Level() {
       ]} />
     </Section>
   );
-}
-
-const nearest = computed(() => (focus.value && book.value ? book.value.nearest(focus.value.code, 6).filter(({ index }) => index !== focus.value.code).slice(0, 5) : []));
-
-/** The code in focus: its picture, its use, its neighbours. Read out when it changes. */
-function Inspector() {
-  const here = focus.value;
-  if (!here) {
-    return (
-      <Section title="Code" class="section inspect">
-        <p class="hint">Point at a token or a code, or go there with Tab and the arrow keys. Click to hold it.</p>
-      </Section>
-    );
-  }
-  const count = usage.value?.counts[here.code];
-  const share = count / (codes.value?.length ?? 1);
-  const where = here.cell >= 0 && grid.value ? `row ${Math.floor(here.cell / grid.value.width) + 1}, column ${(here.cell % grid.value.width) + 1}` : 'from the codebook';
-  const used = count === undefined ? '' : count === 0 ? 'not used in this picture' : `${formatCount(count)} ${count === 1 ? 'place' : 'places'}, ${formatPercent(share, 1)}, ${formatFixed(-Math.log2(share), 1)} bit`;
-  return (
-    <Section title={held.value ? 'Code (held)' : 'Code'} class="section inspect">
-      <div class="inspector">
-        <Patch code={here.code} class="swatch big" />
-        <p aria-live="polite"><strong>Code {here.code}</strong><span>{where}</span><span>{used}</span></p>
-      </div>
-      <p class="hint" id="near">Nearest in the codebook</p>
-      <ul class="near" aria-labelledby="near">
-        {nearest.value.map(({ index, distance }) => (
-          <li key={index}>
-            <button type="button" onClick={() => focusOn({ code: index }, true)} aria-label={`Code ${index}, distance ${formatFixed(distance)}`} title={`distance ${formatFixed(distance, 3)}`}>
-              <Patch code={index} class="swatch" />
-              <span>{index}</span>
-            </button>
-          </li>
-        ))}
-      </ul>
-    </Section>
-  );
-}
-
-function Patch({ code, ...rest }) {
-  const image = patches.value.list[code];
-  return image ? <Pixels image={image} {...rest} /> : <i {...rest} style={{ background: cssColour(placeColours.value[code]) }} />;
 }
 
 const ranked = computed(() => (usage.value ? Uint32Array.from(usage.value.counts).sort().reverse().subarray(0, 2048) : new Uint32Array(0)));
