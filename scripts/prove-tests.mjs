@@ -36,6 +36,18 @@ const faults = [
         file: 'src/engine/import_vqgan.c', from: 's->lowest_last ? levels - 1 - i : i', to: 'i',
     },
     {
+        what: 'an inpainter that writes where nothing is masked', tests: ['test-engine-inpainter'],
+        file: 'src/engine/inpaint_job.c', from: 'if (!*open++) continue;', to: 'open++;',
+    },
+    {
+        what: 'exemplars chosen by the worst match', tests: ['test-engine-exemplar'],
+        file: 'src/engine/exemplar.c', from: 'scores[i] >= scores[best[count - 1]]', to: 'scores[i] < scores[best[count - 1]]',
+    },
+    {
+        what: 'places of a step that see each other', tests: ['test-engine-sampler_levels'],
+        file: 'src/engine/sampler_levels.c', from: 's->masked -= count;', to: 's->masked -= count; for (int k = 0; k < count; k++) s->known[places[k]]++;',
+    },
+    {
         what: 'sharp tiles without room for the filters', tests: ['test-engine-upscaler'],
         file: 'src/engine/upscale_job.c', from: 'return u->options.factor / 2;', to: 'return u->options.factor / 2 - 1;',
     },

@@ -26,7 +26,7 @@ const tokensOf = async (options) => (await stepsOf(options)).at(-1).tokens.data;
 test('the model says what it can make up', async () => {
   assert.deepEqual(codec.model.tasks, ['compress', 'reconstruct', 'generate', 'inpaint']);
   const { params, ...prior } = codec.model.prior;
-  assert.deepEqual(prior, { type: 'transformer', grid: [4, 4], text: true, classes: 0, vocabulary });
+  assert.deepEqual(prior, { type: 'transformer', levels: 1, grid: [4, 4], text: true, classes: 0, vocabulary });
   assert.ok(params > 1000);
   const { info } = await loadModel(priorModel('prior_class'));
   assert.deepEqual([info.prior.grid, info.prior.text, info.prior.classes, info.prior.vocabulary], [[3, 5], false, 3, undefined]);
