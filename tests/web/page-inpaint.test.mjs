@@ -9,7 +9,7 @@ const PICTURE = '.surface .layer canvas', BEFORE = '.layer.above canvas', SAMPLE
 describe('the inpaint tab', () => {
   let page, opened, client, models = 0;
   before(async () => {
-    opened = await openPage({ hash: '#inpaint?samples=2&brush=5', serviceWorkers: 'block', hasTouch: true });
+    opened = await openPage({ hash: '#inpaint?samples=2&brush=5&heat=2', serviceWorkers: 'block', hasTouch: true });
     ({ page } = opened);
     client = await opened.context.newCDPSession(page);
     page.on('request', (request) => (models += /safetensors/.test(request.url())));
@@ -299,14 +299,14 @@ describe('the inpaint tab', () => {
   });
 
   it('has its settings in a link', async () => {
-    await page.getByLabel('Temperature').fill('0.5');
+    await page.getByLabel('Temperature').fill('0.8');
     await button('Copy link').click();
     await page.getByText('Copied:').waitFor();
     const link = await page.evaluate(() => navigator.clipboard.readText());
-    assert.match(link, /#inpaint\?.*left=64.*bottom=32.*samples=1.*heat=0\.5/);
+    assert.match(link, /#inpaint\?.*left=64.*bottom=32.*samples=1.*heat=0\.8/);
     await page.goto('about:blank');
     await page.goto(link);
-    assert.equal(await page.getByLabel('Temperature').inputValue(), '0.5');
+    assert.equal(await page.getByLabel('Temperature').inputValue(), '0.8');
     assert.equal(await page.getByLabel('Samples', { exact: true }).inputValue(), '1');
   });
 
@@ -370,11 +370,15 @@ describe('the inpaint tab and the models that ship', () => {
     await page.waitForFunction(() => location.hash.includes('filler=avatars'));
   });
 
-  it('says so when a part of a model cannot be had, and stays as it is', async () => {
+  it('fills with the photo model without its prior, and says so where that is needed', async () => {
     await page.getByLabel('Model').selectOption('photo');
     await page.getByRole('button', { name: 'Sample 1 of 4' }).click();
     await fill();
-    await page.getByRole('alert').filter({ hasText: /^Nothing was filled:.*photo\.prior.*404/s }).waitFor();
+    await page.waitForFunction(() => document.querySelector('.fills button').getAttribute('aria-pressed') === 'true');
+    await page.getByRole('button', { name: 'Clear' }).click();
+    await page.getByRole('button', { name: 'Invert' }).click(); // all is masked: there is nothing to copy from
+    await page.getByRole('button', { name: 'Fill the mask' }).click();
+    await page.getByRole('alert').filter({ hasText: /^Nothing was filled: .*prior/s }).waitFor();
     await page.waitForSelector('.stage[aria-busy=false] .surface');
     assert.deepEqual(opened.faults, []);
   });

@@ -12,11 +12,11 @@ export const engine = {
 /** Where threads cannot be had, several workers share large pictures and batches; each holds the model. */
 const workers = Number(asked.get('workers')) || (detect().threads ? 1 : Math.min(4, navigator.hardwareConcurrency || 1));
 
-/** Models to choose from: [{ id, label, source, prior?, fills?, upscales? }], prior: it makes pictures up, fills: parts of them, upscales:
- * it enlarges them. Trained and opened ones are added at run time. */
+/** Models to choose from: [{ id, label, source, prior?, upscales? }], prior: it makes pictures up, upscales: it enlarges them. Trained and
+ * opened ones are added at run time. */
 export const modelList = signal([
-  { id: 'photo', label: 'Photo (built in)', source: 'photo', fills: true, upscales: true },
-  { id: 'avatars', label: 'Avatars of 64 pixels (built in)', source: 'avatars', prior: true, fills: true },
+  { id: 'photo', label: 'Photo (built in)', source: 'photo', upscales: true },
+  { id: 'avatars', label: 'Avatars of 64 pixels (built in)', source: 'avatars', prior: true },
 ]);
 export const modelId = signal('photo');
 
@@ -70,8 +70,8 @@ export const { codec, loading, get: getCodec, forget } = codecOf(modelId, { work
 
 /** Adds a Model under a label and chooses it; the same id replaces. */
 export function addModel(id, label, source) {
-  const prior = Boolean(source.info?.prior), fills = Boolean(source.info?.tasks.includes('inpaint')), upscales = Boolean(source.info?.tasks.includes('upscale'));
-  modelList.value = [...modelList.value.filter((entry) => entry.id !== id), { id, label, source, prior, fills, upscales }];
+  const prior = Boolean(source.info?.prior), upscales = Boolean(source.info?.tasks.includes('upscale'));
+  modelList.value = [...modelList.value.filter((entry) => entry.id !== id), { id, label, source, prior, upscales }];
   if (modelId.peek() === id) forget();
   modelId.value = id;
   say(`Model ${label} is in use.`);

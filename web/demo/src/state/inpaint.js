@@ -13,9 +13,8 @@ import { rangeOf, settings, tab } from './settings.js';
 
 const THUMBNAIL = 160; // pixels, at most
 
-/** The models that fill. */
-export const fillers = computed(() => modelList.value.filter(({ fills }) => fills));
-export const { codec: filler, loading: fetching, get: getFiller, forget } = codecOf(settings.filler, { workers: 1 });
+/** Every model fills; `settings.filler` names the one that does. */
+export const { loading: fetching, get: getFiller, forget } = codecOf(settings.filler, { workers: 1 });
 
 /** null, or { of, list }: the picture that they are of, and [{ seed, image, thumb }]. */
 const made = signal(null);
@@ -161,9 +160,10 @@ effect(() => {
   chosen.value = null; // who changes the mask, or takes a step back, is to see it
 });
 
-let former = fillers.peek();
+let former = modelList.peek();
 effect(() => {
-  const opened = fillers.value.find((entry) => !former.includes(entry));
-  former = fillers.value;
-  if (opened) untracked(() => chooseFiller(opened.id)); // a model file that fills was opened
+  const opened = modelList.value.find((entry) => !former.includes(entry));
+  former = modelList.value;
+  if (!opened || (tab.peek() !== 'inpaint' && opened.id !== settings.filler.peek())) return;
+  untracked(() => chooseFiller(opened.id)); // a model file was opened here, or replaced
 });

@@ -51,7 +51,7 @@ const schema = {
   right: number(0, 0, 2048),
   bottom: number(0, 0, 2048),
   samples: number(4, 1, 8),
-  heat: number(1, 0, 2),
+  heat: number(0.5, 0, 2),
   chance: number(1, 0, 999999),
   factor: oneOf('4', '2'),
   sharpness: number(1, 0, 1),

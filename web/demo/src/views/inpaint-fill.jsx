@@ -64,8 +64,8 @@ export function InpaintSampling() {
   const range = (name) => ({ min: rangeOf(name).min, max: rangeOf(name).max, value: settings[name].value });
   return (
     <Section title="Sampling">
-      <Slider label="Samples" {...range('samples')} onInput={(x) => (count.value = x)} />
-      <Slider label="Temperature" {...range('heat')} step={0.05} format={(x) => x.toFixed(2)} hint="Low: likely and plain. High: odd." onInput={(x) => (heat.value = x)} />
+      <Slider label="Samples" {...range('samples')} hint="In a photo the first is the surest, whatever the seed." onInput={(x) => (count.value = x)} />
+      <Slider label="Temperature" {...range('heat')} step={0.05} format={(x) => x.toFixed(2)} hint="How far the other samples may stray from it." onInput={(x) => (heat.value = x)} />
       <div class="boxes"><NumberBox label="Seed" {...range('chance')} onChange={(x) => (chance.value = x)} /></div>
     </Section>
   );

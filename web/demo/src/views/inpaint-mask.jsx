@@ -1,7 +1,8 @@
 /* What is worked on, the tools for its mask, and a larger canvas. */
 import { formatPercent } from '../lib/format.js';
+import { modelList } from '../state/codec.js';
 import { clear, diameter, extend, invert, picture, redo, redoable, share, takeTool, undo, undoable } from '../state/editing.js';
-import { chooseFiller, chosen, closePicture, fillers } from '../state/inpaint.js';
+import { chooseFiller, chosen, closePicture } from '../state/inpaint.js';
 import { report } from '../state/notice.js';
 import { rangeOf, settings } from '../state/settings.js';
 import { Button, Choice, NumberBox, Section, Segmented, Slider } from '../ui/controls.jsx';
@@ -15,7 +16,7 @@ export function InpaintPicture({ choose }) {
         <Button kind="quiet" icon="open" label="Open another picture" onClick={choose} />
         <Button kind="quiet" icon="close" label="Close the picture" onClick={closePicture} />
       </div>
-      <Choice label="Model" value={settings.filler.value} options={fillers.value.map(({ id, label }) => [id, label])} onChange={chooseFiller} />
+      <Choice label="Model" value={settings.filler.value} options={modelList.value.map(({ id, label }) => [id, label])} onChange={chooseFiller} />
     </Section>
   );
 }

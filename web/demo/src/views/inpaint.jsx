@@ -59,7 +59,7 @@ export function InpaintView() {
 function Intro() {
   return (
     <Start title="Paint a part of a photo anew" choose={choose} open={openPicture} hint="or drop one anywhere, or paste.">
-      Brush over what is to go. A small network imagines what could be there, several times, and you choose. All other pixels stay exactly as they are.
+      Brush over what is to go. It is filled with what could be there, several times, and you choose. All other pixels stay exactly as they are.
     </Start>
   );
 }
