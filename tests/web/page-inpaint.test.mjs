@@ -372,9 +372,11 @@ describe('the inpaint tab and the models that ship', () => {
 
   it('fills with the photo model without its prior, and says so where that is needed', async () => {
     await page.getByLabel('Model').selectOption('photo');
-    await page.getByRole('button', { name: 'Sample 1 of 4' }).click();
+    await page.getByRole('button', { name: 'Close the picture' }).click();
+    await page.locator('.samples button').first().click();
+    await page.locator('.surface').waitFor();
     await fill();
-    await page.waitForFunction(() => document.querySelector('.fills button').getAttribute('aria-pressed') === 'true');
+    await page.waitForFunction(() => document.querySelectorAll('.fills button').length === 4);
     await page.getByRole('button', { name: 'Clear' }).click();
     await page.getByRole('button', { name: 'Invert' }).click(); // all is masked: there is nothing to copy from
     await page.getByRole('button', { name: 'Fill the mask' }).click();
