@@ -1,11 +1,13 @@
-"""What a prior makes of held-out captions: python3 tools/eval_prior.py MODEL DIR... --holdout N [options]
+"""What a prior makes of held-out captions or classes: python3 tools/eval_prior.py MODEL DIR... --holdout N [options]
 
-MODEL holds a tokenizer and its prior; DIR and --holdout are those of train_prior.py. Reports
-- attributes: how often a classifier, trained here on the real pictures that are not held out, finds what the caption's
-  record says: in held-out pictures, in what the tokenizer makes of them (the most a prior can reach), in samples for
-  their captions, and in those samples against other captions (chance);
-- Frechet distances (--features SQUEEZENET) from as many held-out pictures: of samples, of reconstructions, of other
-  reals;
+MODEL holds a tokenizer and its prior; DIR and --holdout are those of train_prior.py, or the folders that make_sheets.py
+wrote. Reports
+- the tokenizer's PSNR of held-out pictures (mean of dB over pictures) and, with --heads, their LPIPS-squeeze;
+- attributes, or classes: how often a classifier, trained here on the real pictures that are not held out, finds what
+  the line of index.jsonl says: in held-out pictures, in what the tokenizer makes of them (the most a prior can reach),
+  in samples for their captions, and in those samples against other captions (chance);
+- Frechet distances (--features SQUEEZENET) from held-out pictures: of samples, of as many samples as there are such
+  pictures, of reconstructions, of other reals; and of one half of the held-out from the other;
 - how near samples lie to the training set, and held-out pictures do; --sheet shows samples over their neighbours.
 """
 import argparse
@@ -15,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from tesserae import attributes, export, file, frechet, sample, tiles, words
+from tesserae import attributes, export, file, frechet, losses, sample, tiles, words
 
 
 def generate(a, model, prior, captions, records, device, batch=250):
@@ -37,6 +39,18 @@ def generate(a, model, prior, captions, records, device, batch=250):
 @torch.no_grad()
 def rebuilt(model, x, device, batch=256):
     return torch.cat([model(p.to(device))[0].clamp(-1, 1).cpu() for p in x.split(batch)])
+
+
+@torch.no_grad()
+def fidelity(a, real, back):
+    """Prints how near reconstructions are -> {"psnr": dB, "lpips": or None}."""
+    psnr = float((-10 * torch.log10((real - back).square().mean((1, 2, 3)) / 4)).mean())
+    lpips = None
+    if a.features and a.heads:
+        net = losses.Lpips.load(a.features, a.heads)
+        lpips = sum(float(net(x, y)) * len(x) for x, y in zip(real.split(100), back.split(100))) / len(real)
+    print("tokenizer: PSNR %.2f dB" % psnr + (", LPIPS %.4f" % lpips if lpips is not None else ""))
+    return {"psnr": psnr, "lpips": lpips}
 
 
 def classifier(a, t, learn, device):
@@ -84,24 +98,27 @@ def main():
     pick = held[::max(1, len(held) // a.count)][:a.count]
     others = learn[::max(1, len(learn) // len(pick))][:len(pick)]
     real = tiles.images(t.pictures[pick])
-    records = [t.records[i] for i in pick]
-    made = generate(a, model, prior, [t.captions[i][0] for i in pick], records, device)
+    asked = [pick[i % len(pick)] for i in range(a.samples or len(pick))]  # one after the other, again and again
+    records, wanted = [t.records[i] for i in pick], [t.records[i] for i in asked]
+    made = generate(a, model, prior, [t.captions[i][0] for i in asked], wanted, device)
     back = rebuilt(model, real, device)
     print("%d samples, %d steps, guidance %g, %s" % (len(made), a.steps, a.guidance, a.order))
-    result = {"samples": len(made)}
+    result = {"samples": len(made), "tokenizer": fidelity(a, real, back)}
 
-    if all("attributes" in r for r in t.records):
+    if attributes.named(t.records) and not a.no_classifier:
         net = classifier(a, t, learn, device)
-        strangers = [records[i] for i in torch.randperm(len(pick), generator=torch.Generator().manual_seed(1))]
+        strangers = [wanted[i] for i in torch.randperm(len(asked), generator=torch.Generator().manual_seed(1))]
         result["attributes"] = rows_of_attributes(net, records, {
-            "real": (real, records), "rebuilt": (back, records), "samples": (made, records),
+            "real": (real, records), "rebuilt": (back, records), "samples": (made, wanted),
             "chance": (made, strangers)})
     measure = small
     if a.features:
         measure = frechet.Features(file.read(a.features)[0], device)
-        f = {"samples": measure(made), "rebuilt": measure(back),
+        of_real = measure(real)
+        f = {"samples": measure(made), "as many samples": measure(made[:len(real)]), "rebuilt": measure(back),
              "other reals": measure(tiles.images(t.pictures[others]))}
-        result["frechet"] = {k: frechet.distance(v, measure(real)) for k, v in f.items()}
+        result["frechet"] = {k: frechet.distance(v, of_real) for k, v in f.items()}
+        result["frechet"]["two halves of them"] = frechet.distance(of_real[::2], of_real[1::2])
         print("Frechet distance from %d held-out: " % len(real) +
               ", ".join("%s %.4g" % kv for kv in result["frechet"].items()))
     known = torch.cat([measure(tiles.images(t.pictures[learn[i:i + 512]])) for i in range(0, len(learn), 512)])
@@ -121,13 +138,16 @@ def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("model")
     p.add_argument("folders", nargs="+")
-    p.add_argument("--holdout", type=int, required=True)
-    p.add_argument("--count", type=int, default=800, help="samples")
+    p.add_argument("--holdout", type=int, default=0, help="not needed where lines say which are held out")
+    p.add_argument("--count", type=int, default=800, help="held-out pictures to look at")
+    p.add_argument("--samples", type=int, help="samples for their captions; one each if left out")
     p.add_argument("--key", default="caption", help="of index.jsonl's texts")
     p.add_argument("--limit", type=int, help="tiles of each set")
     p.add_argument("--classifier", help="file to read it from or, with --train-classifier, to write it to")
     p.add_argument("--train-classifier", type=int, default=0, metavar="STEPS", help="1000 without a file")
+    p.add_argument("--no-classifier", action="store_true", help="leave attributes out")
     p.add_argument("--features", help="SqueezeNet 1.1 (.safetensors)")
+    p.add_argument("--heads", help="LPIPS heads for it (.safetensors)")
     p.add_argument("--sheet", help="PNG of samples and their neighbours")
     p.add_argument("--shown", type=int, default=64, help="samples on the sheet")
     p.add_argument("--json", help="file for the figures")

@@ -1,4 +1,5 @@
-"""A small classifier of what captions name, trained on real pictures: do samples show what was asked for?"""
+"""A small classifier of what captions name, or of classes, trained on real pictures: do samples show what was asked
+for?"""
 import json
 
 import torch
@@ -8,34 +9,43 @@ import torch.nn.functional as F
 from . import file, tiles
 
 NAMES = ("background", "skin", "hair_color", "glasses", "hat")
+WIDTHS = (24, 48, 96)  # of the classifier's layers
+
+
+def said(record, name):
+    """What a line of index.jsonl says of an attribute, or "class" of itself; None: nothing."""
+    value = record.get("attributes", record).get(name)
+    return None if value is None else str(value)
 
 
 class Classifier(nn.Module):
-    """Pictures [B,3,64,64] in [-1,1] -> for each attribute logits [B,values]. values: attribute -> list of its values.
-    The last layer sees places, not their mean: where a colour is tells what it is the colour of."""
+    """Pictures [B,3,S,S] in [-1,1] -> for each attribute logits [B,values]. values: attribute -> list of its values;
+    places: ceil(S / 8)^2. The last layer sees places, not their mean: where a colour is tells what it is the colour
+    of."""
 
-    def __init__(self, values):
+    def __init__(self, values, places):
         super().__init__()
         self.values = values
         layers, c = [], 3
-        for kernel, out in ((5, 24), (3, 48), (3, 96)):
+        for kernel, out in zip((5, 3, 3), WIDTHS):
             layers += [nn.Conv2d(c, out, kernel, 2, kernel // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
             c = out
         self.trunk = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.2))
-        self.head = nn.Linear(c * 64, sum(map(len, values.values())))
+        self.head = nn.Linear(c * places, sum(map(len, values.values())))
 
     def forward(self, x):
         return dict(zip(self.values, self.head(self.trunk(x)).split([len(v) for v in self.values.values()], 1)))
 
 
 def named(records):
-    """attribute -> its values in the records, sorted."""
-    return {k: sorted({str(r["attributes"][k]) for r in records}) for k in NAMES}
+    """attribute -> its values in the records, sorted; only those that every record has."""
+    found = {k: {said(r, k) for r in records} for k in NAMES + ("class",)}
+    return {k: sorted(v) for k, v in found.items() if None not in v}
 
 
 def targets(records, values, device="cpu"):
     """attribute -> int64 [records]."""
-    return {k: torch.tensor([v.index(str(r["attributes"][k])) for r in records], device=device)
+    return {k: torch.tensor([v.index(said(r, k)) for r in records], device=device)
             for k, v in values.items()}
 
 
@@ -50,9 +60,9 @@ def worn(x):
 
 
 def train(pictures, records, values, device, steps, batch=128, seed=1):
-    """uint8 [n,64,64,3], their lines and all `values` (named) -> Classifier in evaluation mode."""
+    """uint8 [n,S,S,3], their lines and all `values` (named) -> Classifier in evaluation mode."""
     torch.manual_seed(seed)
-    net = Classifier(values).to(device)
+    net = Classifier(values, (-(-pictures.shape[1] // 8)) ** 2).to(device)
     want = targets(records, net.values, device)
     opt = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
     rates = torch.optim.lr_scheduler.OneCycleLR(opt, 3e-3, total_steps=steps)
@@ -69,7 +79,7 @@ def train(pictures, records, values, device, steps, batch=128, seed=1):
 
 @torch.no_grad()
 def agreement(net, x, records, batch=256):
-    """Pictures [n,3,64,64] -> attribute -> share of them that show what their record says."""
+    """Pictures [n,3,S,S] -> attribute -> share of them that show what their record says."""
     device = net.head.weight.device
     parts = [net(x[i:i + batch].to(device)) for i in range(0, len(x), batch)]
     want = targets(records, net.values, device)
@@ -82,6 +92,6 @@ def save(net, path):
 
 def load(path):
     t, meta = file.read(path)
-    net = Classifier(json.loads(meta["values"]))
+    net = Classifier(json.loads(meta["values"]), t["head.weight"].shape[1] // WIDTHS[-1])
     net.load_state_dict(t)
     return net.eval()

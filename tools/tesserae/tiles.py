@@ -60,9 +60,12 @@ def folder_tiles(folder, height, width, key):
 
 
 def held_out(records, sets, n):
-    """Which tiles to keep out: the last n of each set where lines name sets; else, lest a kind of thing be missing
-    altogether, n at even distances in each sheet (the same in every sheet of one index) -> bool [tiles]."""
-    out = torch.zeros(len(records), dtype=torch.bool)
+    """Which tiles to keep out: those whose lines say "held"; or the last n of each set where lines name sets;
+    else, lest a kind of thing be missing altogether, n at even distances in each sheet (the same in every sheet of one
+    index) -> bool [tiles]."""
+    out = torch.tensor([bool(r.get("held")) for r in records])
+    if out.any():
+        return out
     for s in dict.fromkeys(sets) if n else ():
         of = [i for i, name in enumerate(sets) if name == s]
         if "set" in records[of[0]]:
