@@ -30,6 +30,13 @@ LPIPS, used as a training loss: Zhang et al. 2018 (heads, BSD-2-Clause) on Squee
 BSD-3-Clause); neither is part of the photo model, both are in `lpips-squeeze.safetensors`. OpenStax books are free at
 openstax.org.
 
+## Small models (`models/`)
+
+| file | trained on | licence |
+|---|---|---|
+| `avatars.safetensors` | 9,200 faces made with DiceBear: [Adventurer](https://www.dicebear.com/styles/adventurer/) by Lisa Wischofsky; [Pixel Art](https://www.dicebear.com/styles/pixel-art/) by DiceBear | CC BY 4.0; CC0 1.0 |
+| `digits.safetensors` | MNIST, Y. LeCun, C. Cortes, C. Burges; 9,000 of the test digits | CC BY-SA 3.0 |
+
 ## Pictures of the training tab (`web/demo/public/`)
 
 | file | pictures | licence |

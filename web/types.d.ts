@@ -293,7 +293,7 @@ export function encodeStream(options?: EncodeOptions & Pick<LoadOptions, 'model'
 export function readImage(image: ImageInput, options?: { signal?: AbortSignal; fetch?: typeof fetch }): Promise<PixelData>;
 
 // ---------- models
-export type ModelInput = 'photo' | 'avatars' | (string & {}) | URL | BytesInput | Model;
+export type ModelInput = 'photo' | 'avatars' | 'digits' | (string & {}) | URL | BytesInput | Model;
 export interface ModelInfo {
   name: string; hash: string;
   /** Fingerprints of older models whose .tess files this one decodes too. */

@@ -144,6 +144,19 @@ describe('errors say what to do', () => {
   });
 });
 
+test('the digits that ship: a model of at most 2 MB; ones have less ink than zeros', async () => {
+  const digits = await createCodec({ model: 'digits', threads: 1 });
+  const { prior, bytes, factor, name } = digits.model;
+  assert.deepEqual([name, prior.text, prior.classes, prior.grid.map((side) => side * factor)], ['digits', false, 10, [28, 28]]);
+  assert.ok(bytes <= 2e6, `${bytes} bytes`);
+  const ink = async (label) => {
+    const pictures = await digits.generate({ label, count: 8, steps: 8, guidance: 1 });
+    return pictures.reduce((sum, { data }) => sum + data.reduce((a, v, i) => a + (i % 4 < 3 ? v : 0), 0), 0);
+  };
+  assert.ok((await ink(1)) < 0.7 * (await ink(0)));
+  await digits.dispose();
+});
+
 test('on the calling thread too, with the same tokens', async () => {
   const here = await createCodec({ model: priorModel('prior_text'), workers: 0 });
   assert.deepEqual((await stepsOf({ prompt: 'hat', seed: 5 }, here)).at(-1).tokens.data, await tokensOf({ prompt: 'hat', seed: 5 }));

@@ -105,8 +105,10 @@ describe('the generate tab', () => {
 
   it('takes another model with a prior that is dropped here', async () => {
     await drop(page, [{ name: 'classes.safetensors', bytes: priorModel('prior_class') }]);
-    await page.getByLabel('Class').waitFor();
+    await page.getByRole('group', { name: 'Class' }).waitFor();
     await made(16);
+    await button('Copy link').click();
+    await page.getByText('but not the model').waitFor();
     assert.equal(await page.getByLabel('Prompt').count(), 0);
     assert.equal(await page.getByLabel('Model').locator('option:checked').innerText(), 'classes.safetensors');
     await page.getByLabel('Model').selectOption('avatars');
@@ -166,6 +168,54 @@ describe('the generate tab', () => {
     assert.match(await page.locator('.file-name').innerText(), /^avatars-\d+\.png/);
     assert.deepEqual(opened.faults, []);
     assert.deepEqual(opened.foreign, []);
+  });
+});
+
+describe('the digits of the generate tab', () => {
+  let page, opened;
+  before(async () => {
+    opened = await openPage({ hash: '#generate?prior=digits&label=7&pictures=4&passes=6', serviceWorkers: 'block' });
+    ({ page } = opened);
+    await opened.context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  });
+  after(() => opened?.close());
+
+  const button = (name) => page.getByRole('button', { name, exact: true });
+  const classOf = (name) => page.getByRole('group', { name: 'Class' }).getByRole('radio', { name, exact: true });
+  const made = async () => {
+    await page.waitForSelector('.stage[aria-busy=false] .sheet');
+    await page.waitForFunction(() => document.querySelectorAll('.sheet canvas').length === 4 && !document.querySelector('.sheet .raw'));
+    return Promise.all([1, 2, 3, 4].map((i) => hashCanvas(page, `.sheet li:nth-child(${i}) canvas`)));
+  };
+
+  it('has a button for each class, and says what it was trained on', async () => {
+    await made();
+    assert.ok(!opened.asked.some((path) => /avatars/.test(path)), 'another model is not fetched');
+    assert.equal(await page.getByRole('group', { name: 'Class' }).getByRole('radio').count(), 11);
+    assert.ok(await classOf('7').isChecked());
+    assert.equal(await page.getByLabel('Prompt').count(), 0);
+    await page.getByText(/^Trained on MNIST.*CC BY-SA/).waitFor();
+    assert.deepEqual(await accessibility(page), []);
+  });
+
+  it('makes the class that is asked for; a link brings model and class back', async () => {
+    const sevens = await made();
+    await classOf('3').check({ force: true });
+    await button('Generate').click();
+    const threes = await made();
+    assert.ok(threes.every((hash) => !sevens.includes(hash)));
+    await button('Copy link').click();
+    await page.getByText('Copied: the link shows the same').waitFor();
+    const link = await page.evaluate(() => navigator.clipboard.readText());
+    assert.match(link, /prior=digits.*label=3/);
+    await page.goto('about:blank');
+    await page.goto(link);
+    assert.deepEqual(await made(), threes);
+    await page.evaluate(() => (location.hash = location.hash.replace('label=3', 'label=7')));
+    await page.waitForFunction(() => document.querySelector('.classes input:checked').value === '7');
+    await button('Generate').click();
+    assert.deepEqual(await made(), sevens);
+    assert.deepEqual(opened.faults, []);
   });
 });
 

@@ -15,10 +15,21 @@ describe('the page offline', () => {
     await page.getByText('Ready to work offline.').waitFor();
   });
 
+  it('keeps a model that was asked for', async () => {
+    await page.reload(); // from now on the service worker hands out
+    await page.getByRole('tab', { name: 'Generate' }).click();
+    await page.getByLabel('Model').selectOption('digits');
+    await page.waitForSelector('.sheet canvas');
+    const kept = await page.evaluate(async () => (await (await caches.open('on-demand')).keys()).map(({ url }) => url.replace(/.*\/|-[^-]*$/g, '')));
+    assert.ok(kept.includes('digits'), kept.join());
+  });
+
   it('loads and encodes with the server gone', async () => {
     await opened.server.close();
     await opened.context.setOffline(true);
     await page.reload();
+    await page.waitForSelector('.sheet canvas'); // digits, as before
+    await page.getByRole('tab', { name: 'Compress' }).click();
     const { bytes, psnr } = await openSample(page, 1);
     assert.ok(bytes > 500 && psnr > 18, `${bytes} bytes, PSNR ${psnr}`);
     await page.getByText('offline ready').waitFor();

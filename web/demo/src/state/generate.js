@@ -10,7 +10,7 @@ import { rangeOf, settings, tab } from './settings.js';
 
 /** The models that make pictures up, and which of them does. */
 export const priors = computed(() => modelList.value.filter(({ prior }) => prior));
-export const priorId = signal('avatars');
+export const priorId = settings.prior; // so a link names it
 export const { codec: generator, loading: fetching, get: getGenerator, forget } = codecOf(priorId, { workers: 1 });
 
 /** [{ seed, image, tokens, done }]: image and tokens null until the first step, `done` 0..1. Empty before the first run. */
@@ -116,21 +116,24 @@ export async function openSample(sample, to) {
   }
 }
 
-/** Lets another model make the pictures: at once where they are on view, else when they are looked at. */
-export function choosePrior(id) {
+/** Another model makes the pictures: at once where they are on view, else when they are looked at. */
+function startAfresh() {
   cancel();
   forget();
   batch(() => {
-    priorId.value = id;
     samples.value = [];
     chosen.value = origin.value = null;
   });
   if (tab.value === 'generate') generate();
 }
 
-let former = priors.peek();
+let former = { models: priors.peek(), id: priorId.peek() };
 effect(() => {
-  const opened = priors.value.find((entry) => !former.includes(entry));
-  former = priors.value;
-  if (opened) untracked(() => choosePrior(opened.id)); // a model file with a prior was opened
+  const models = priors.value, asked = priorId.value;
+  const opened = models.find((entry) => !former.models.includes(entry)); // a model file with a prior
+  const id = opened?.id ?? asked;
+  const changed = opened || id !== former.id;
+  former = { models, id };
+  priorId.value = id;
+  if (changed) untracked(startAfresh);
 });

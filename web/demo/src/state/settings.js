@@ -1,6 +1,6 @@
 /* Every setting of the page is a signal, and those that differ from their default stand in the URL's hash
  * (`#tokens?quality=40`): a link carries them, Back and reload keep them. */
-import { effect, signal } from '@preact/signals';
+import { batch, effect, signal } from '@preact/signals';
 
 const oneOf = (...values) => ({ start: values[0], read: (text) => (values.includes(text) ? text : values[0]) });
 const text = (most) => ({ start: '', read: (given) => given.slice(0, most) });
@@ -35,6 +35,7 @@ const schema = {
   perceptual: number(0, 0, 2),
   seed: number(1, 0, 999999),
   keep: number(100, 5, 10000),
+  prior: oneOf('avatars', 'digits'),
   prompt: text(400),
   label: number(-1, -1, 65535),
   pictures: oneOf('9', '4', '16'),
@@ -66,7 +67,9 @@ function readHash() {
   const [name, query] = location.hash.slice(1).split('?');
   tab.value = tabs.includes(name) ? name : tabs[0];
   const given = new URLSearchParams(query);
-  for (const [key, { start, read }] of Object.entries(schema)) settings[key].value = given.has(key) ? read(given.get(key)) : start;
+  batch(() => {
+    for (const [key, { start, read }] of Object.entries(schema)) settings[key].value = given.has(key) ? read(given.get(key)) : start;
+  });
 }
 
 /** The hash for the settings as they stand. */

@@ -1,14 +1,15 @@
 /* What to make up, with the words that the model knows; and how it is sampled. */
 import { useId } from 'preact/hooks';
 import { partsOf, strangeWords, toggleWord } from '../lib/words.js';
-import { choosePrior, generate, generateOthers, generator, origin, priorId, priors } from '../state/generate.js';
+import { generate, generateOthers, generator, origin, priorId, priors } from '../state/generate.js';
 import { notify, report } from '../state/notice.js';
 import { rangeOf, settings } from '../state/settings.js';
 import { Button, Choice, NumberBox, Section, Segmented, Slider } from '../ui/controls.jsx';
 
 export function GeneratePrompt() {
   const { prompt, label } = settings;
-  const { text, classes, vocabulary } = generator.value?.model.prior ?? { text: true };
+  const model = generator.value?.model;
+  const { text, classes, vocabulary } = model?.prior ?? {};
   const submit = (event) => {
     event.preventDefault();
     generate();
@@ -16,14 +17,15 @@ export function GeneratePrompt() {
   return (
     <form onSubmit={submit}>
       <Section title="Make up pictures">
-        {priors.value.length > 1 && <Choice label="Model" value={priorId.value} options={priors.value.map(({ id, label: name }) => [id, name])} onChange={choosePrior} />}
+        <Choice label="Model" value={priorId.value} options={priors.value.map(({ id, label: name }) => [id, name])} onChange={(id) => (priorId.value = id)} />
         {text && <Prompt value={prompt.value} words={vocabulary} onInput={(words) => (prompt.value = words)} />}
-        {classes > 0 && <Choice label="Class" value={String(label.value)} onChange={(value) => (label.value = Number(value))} options={Array.from({ length: classes + 1 }, (_, i) => [String(i - 1), i ? String(i - 1) : 'Any'])} />}
+        {classes > 0 && <Classes count={classes} value={label.value} onChange={(value) => (label.value = value)} />}
         <div class="actions">
           <Button kind="primary" icon="play" type="submit">Generate</Button>
           <Button icon="reset" onClick={generateOthers}>Other seed</Button>
           <Button icon="copy" onClick={copyLink}>Copy link</Button>
         </div>
+        {model?.trainedOn && <p class="hint">Trained on {model.trainedOn}.</p>}
       </Section>
     </form>
   );
@@ -35,7 +37,7 @@ export function GenerateSampling() {
   return (
     <Section title="Sampling">
       <Segmented label="Pictures" showLabel value={pictures.value} onChange={(value) => (pictures.value = value)} options={[['4', '4'], ['9', '9'], ['16', '16']]} />
-      <Slider label="Guidance" {...range('guidance')} step={0.25} format={(x) => x.toFixed(2)} hint="How much the words count." onInput={(x) => (guidance.value = x)} />
+      <Slider label="Guidance" {...range('guidance')} step={0.25} format={(x) => x.toFixed(2)} hint="How much words or class count." onInput={(x) => (guidance.value = x)} />
       <Slider label="Temperature" {...range('temperature')} step={0.05} format={(x) => x.toFixed(2)} hint="Low: likely pictures. High: odd ones." onInput={(x) => (temperature.value = x)} />
       <Slider label="Steps" {...range('passes')} onInput={(x) => (passes.value = x)} />
       <Segmented label="Tokens that settle first" showLabel value={settle.value} onChange={(value) => (settle.value = value)} options={[['halton', 'Spread out'], ['confidence', 'The surest']]} />
@@ -64,12 +66,34 @@ function Prompt({ value, words = [], onInput }) {
   );
 }
 
+/** Radio buttons for "any" and the classes, or a list of them where they are many. */
+function Classes({ count, value, onChange }) {
+  const name = useId();
+  const options = Array.from({ length: count + 1 }, (_, i) => [i - 1, i ? String(i - 1) : 'Any']);
+  const current = value < count ? value : -1;
+  if (count > 20) return <Choice label="Class" value={String(current)} options={options.map(([key, text]) => [String(key), text])} onChange={(key) => onChange(Number(key))} />;
+  return (
+    <fieldset class="segmented">
+      <legend>Class</legend>
+      <div class="segments classes">
+        {options.map(([key, text]) => (
+          <label key={key}>
+            <input type="radio" name={name} value={key} checked={key === current} onChange={() => onChange(key)} />
+            <span>{text}</span>
+          </label>
+        ))}
+      </div>
+    </fieldset>
+  );
+}
+
 /** The page's address has every setting, but takes a moment to follow them. */
 async function copyLink() {
   try {
     await new Promise((resolve) => setTimeout(resolve, 200));
     await navigator.clipboard.writeText(location.href);
-    notify(origin.value ? 'Copied: the link has the settings, but no variations.' : 'Copied: the link shows the same pictures.');
+    const lost = origin.value ? 'no variations' : priorId.value.startsWith('file:') && 'not the model, which was opened from a file';
+    notify(lost ? `Copied: the link has the settings, but ${lost}.` : 'Copied: the link shows the same pictures.');
   } catch (error) {
     report(error, 'Not copied');
   }
