@@ -11,7 +11,7 @@
 #include "cli/verbs.h"
 
 typedef struct generate_options {
-    const char *out, *prompt, *order;
+    const char *model, *out, *prompt, *order;
     int count, seed, steps, top_k, label, threads;
     double guidance, temperature, top_p;
     bool sheet, json;
@@ -41,7 +41,7 @@ static bool read_sizes(studio *s, const char *info) {
     return s->rows > 0 && s->columns > 0;
 }
 
-static bool set_up(studio *s, const char *path, const generate_options *o, char fault[FAULT_SIZE]) {
+static bool set_up(studio *s, const generate_options *o, char fault[FAULT_SIZE]) {
     const struct {
         const char *name;
         double value;
@@ -55,14 +55,14 @@ static bool set_up(studio *s, const char *path, const generate_options *o, char 
     }
     if (s->rows == 0) {
         snprintf(fault, FAULT_SIZE, "%.200s has no prior to generate with; train one (train.prior, docs/TRAINING.md)",
-                 path);
+                 o->model);
         return false;
     }
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-        if (tess_sampler_set(s->sampler, settings[i].name, settings[i].value)) return sampler_fault(s, path, fault);
+        if (tess_sampler_set(s->sampler, settings[i].name, settings[i].value)) return sampler_fault(s, o->model, fault);
     tess_decoder_set(s->decoder, "threads", o->threads);
     if (o->prompt && tess_sampler_prompt(s->sampler, o->prompt, strlen(o->prompt)))
-        return sampler_fault(s, path, fault);
+        return sampler_fault(s, o->model, fault);
     return true;
 }
 
@@ -156,7 +156,8 @@ static bool generate(studio *s, const generate_options *o, char fault[FAULT_SIZE
 }
 
 static int run(int argc, char **argv, const char *program) {
-    generate_options o = {.order = "halton",
+    generate_options o = {.model = "avatars",
+                          .order = "halton",
                           .count = 1,
                           .seed = 1,
                           .steps = 12,
@@ -165,6 +166,8 @@ static int run(int argc, char **argv, const char *program) {
                           .temperature = 1,
                           .top_p = 1};
     const option table[] = {
+        {'m', "model", OPTION_TEXT, &o.model, 0, 0, "MODEL",
+         "model file with a prior, or the name of one that comes with the program: avatars (if left out), digits"},
         {'o', "output", OPTION_TEXT, &o.out, 0, 0, "OUT",
          "the PNG (or .ppm) to write, - for standard output; of several pictures OUT-1.png, OUT-2.png and so on"},
         {'n', "count", OPTION_INT, &o.count, 1, 10000, "N", "so many pictures, with seeds that follow each other (1)"},
@@ -194,17 +197,17 @@ static int run(int argc, char **argv, const char *program) {
         return usage_error(v, "%d pictures cannot all go to standard output; give -o a name, or use --sheet", o.count);
     if (strcmp(o.out, "-") == 0 && o.json)
         return usage_error(v, "--json and the picture cannot both go to standard output; give -o a name");
-    o.prompt = count > 1 ? argv[2] : NULL;
+    o.prompt = count > 0 ? argv[1] : NULL;
 
     char fault[FAULT_SIZE];
-    tess_model *model = model_read(argv[1], program, fault);
+    tess_model *model = model_read(o.model, program, fault);
     studio s = {0};
     bool ok = model != NULL;
     if (ok) {
         s = (studio){.sampler = tess_sampler_new(model), .decoder = tess_decoder_new(model)};
         read_sizes(&s, tess_model_info(model));
         catch_interrupt();
-        ok = set_up(&s, argv[1], &o, fault) && generate(&s, &o, fault);
+        ok = set_up(&s, &o, fault) && generate(&s, &o, fault);
     }
     if (!ok) say_fault(fault);
     tess_sampler_free(s.sampler);
@@ -215,10 +218,10 @@ static int run(int argc, char **argv, const char *program) {
 
 const verb VERB_GENERATE = {
     "generate",
-    "MODEL [PROMPT]",
+    "[PROMPT]",
     "pictures that a model's prior makes up",
     "PROMPT: words, for a prior that was trained with captions; quote several. Without one anything may come.",
+    0,
     1,
-    2,
     run,
 };

@@ -48,42 +48,48 @@ static bool exists(const char *path) {
     return file != NULL;
 }
 
-/* The model that comes with the program: in its folder or up to two folders up. */
-static bool bundled_model(const char *program, char path[PATH_SIZE]) {
+/* A model that comes with the program: in its folder or up to two folders up. */
+static bool bundled_model(const char *name, const char *program, char path[PATH_SIZE]) {
     static const char *const PLACES[] = {"models", "../models", "../../models", "../share/tesserae"};
     char folder[PATH_SIZE];
     if (!program_folder(program, folder, sizeof folder)) return false;
     for (size_t i = 0; i < sizeof PLACES / sizeof *PLACES; i++) {
-        const int n = snprintf(path, PATH_SIZE, "%s/%s/photo.safetensors", folder, PLACES[i]);
+        const int n = snprintf(path, PATH_SIZE, "%s/%s/%s.safetensors", folder, PLACES[i], name);
         if (n > 0 && n < PATH_SIZE && exists(path)) return true;
     }
     return false;
 }
 
-/* Where the model is: `path`, or if that is NULL what model_read says. */
-static bool model_path(const char *path, const char *program, char found[PATH_SIZE], char fault[FAULT_SIZE]) {
-    const char *named_by_user = environment("TESSERAE_MODEL");
-    if (!path && named_by_user && *named_by_user) path = named_by_user;
-    if (path) snprintf(found, PATH_SIZE, "%s", path);
-    if (path || bundled_model(program, found)) return true;
-    snprintf(fault, FAULT_SIZE,
-             "no model: models/photo.safetensors is not beside the program; name one by -m or TESSERAE_MODEL");
-    return false;
+/* May this be the name of a bundled model? Paths have an ending or a slash. */
+static bool is_name(const char *text) { return *text && !strpbrk(text, "./\\"); }
+
+/* Where the model is that model_read is asked for. */
+static bool model_path(const char *model, const char *program, char found[PATH_SIZE], char fault[FAULT_SIZE]) {
+    const char *path = model ? model : environment("TESSERAE_MODEL");
+    if (!path || !*path) path = "photo";
+    if (is_name(path) && bundled_model(path, program, found)) return true;
+    if (is_name(path) && !exists(path)) {
+        snprintf(fault, FAULT_SIZE,
+                 "%.200s: no such file, and no models/%.200s.safetensors beside the program; name a model by -m%s", path,
+                 path, model ? "" : " or TESSERAE_MODEL");
+        return false;
+    }
+    snprintf(found, PATH_SIZE, "%s", path);
+    return true;
 }
 
-tess_model *model_read(const char *path, const char *program, char fault[FAULT_SIZE]) {
-    char found[PATH_SIZE];
-    if (!model_path(path, program, found, fault)) return NULL;
-    path = found;
+tess_model *model_read(const char *model, const char *program, char fault[FAULT_SIZE]) {
+    char path[PATH_SIZE];
+    if (!model_path(model, program, path, fault)) return NULL;
     uint8_t *bytes;
     size_t size;
     if (!file_read(path, &bytes, &size, fault)) return NULL;
-    tess_model *model = tess_model_new();
-    const tess_status status = model ? tess_model_load(model, bytes, size) : TESS_ERR_MEMORY;
+    tess_model *loaded = tess_model_new();
+    const tess_status status = loaded ? tess_model_load(loaded, bytes, size) : TESS_ERR_MEMORY;
     free(bytes);
-    if (status == TESS_OK) return model;
-    snprintf(fault, FAULT_SIZE, "%.200s: %s", shown_name(path), model ? tess_model_message(model) : "memory is out");
-    tess_model_free(model);
+    if (status == TESS_OK) return loaded;
+    snprintf(fault, FAULT_SIZE, "%.200s: %s", shown_name(path), loaded ? tess_model_message(loaded) : "memory is out");
+    tess_model_free(loaded);
     return NULL;
 }
 
@@ -97,13 +103,13 @@ static bool holds(const tess_model *model, const char *part) {
     return there;
 }
 
-bool part_read(tess_model *model, const char *part, const char *from, const char *path, const char *program,
+bool part_read(tess_model *model, const char *part, const char *from, const char *name, const char *program,
                char fault[FAULT_SIZE]) {
     static const char ending[] = ".safetensors";
     char beside[PATH_SIZE];
     if (!from) {
         if (holds(model, part)) return true;
-        if (!model_path(path, program, beside, fault)) return false;
+        if (!model_path(name, program, beside, fault)) return false;
         size_t stem = strlen(beside);
         if (named(beside, ending)) stem -= strlen(ending);
         snprintf(beside + stem, sizeof beside - stem, ".%s%s", part, ending);

@@ -15,12 +15,13 @@ bool picture_read(const char *path, int channels, ts_image *image, char fault[FA
 /* Writes PNG, or PPM/PGM if the name ends so. */
 bool picture_write(const char *path, const ts_image *image, char fault[FAULT_SIZE]);
 
-/* Loads a model from `path`, or if that is NULL from $TESSERAE_MODEL, or models/photo.safetensors beside the program.
- * NULL after a fault. Free with tess_model_free. */
-tess_model *model_read(const char *path, const char *program, char fault[FAULT_SIZE]);
-/* Adds a part, "upscaler" or "prior", to a model that model_read gave for the same path and program: the file `from`, or if
+/* Loads `model`: the name of a model that comes with the program ("avatars": models/avatars.safetensors beside it; a
+ * file of that name in this folder is ./avatars), or a path. NULL stands for $TESSERAE_MODEL, and that left empty for
+ * "photo". NULL after a fault. Free with tess_model_free. */
+tess_model *model_read(const char *model, const char *program, char fault[FAULT_SIZE]);
+/* Adds a part, "upscaler" or "prior", to a model that model_read gave for the same name and program: the file `from`, or if
  * that is NULL, NAME.PART.safetensors beside the model; a model whose own file holds the part keeps that. */
-bool part_read(tess_model *model, const char *part, const char *from, const char *path, const char *program,
+bool part_read(tess_model *model, const char *part, const char *from, const char *name, const char *program,
                char fault[FAULT_SIZE]);
 
 #endif

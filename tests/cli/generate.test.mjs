@@ -14,30 +14,49 @@ for (const program of ['native', 'wasm']) {
     test(`the same seed gives the same picture, others others (${program})`, (t) => {
         const folder = workFolder(t);
         const at = (name) => path.join(folder, name);
-        const made = tesserae(program, ['generate', words, 'red hat', '-o', at('a.ppm'), '-n', '3', '--guidance', '2', '--threads', '1']);
+        const made = tesserae(program, ['generate', '-m', words, 'red hat', '-o', at('a.ppm'), '-n', '3', '--guidance', '2', '--threads', '1']);
         assert.equal(made.code, 0, made.fault);
         assert.equal(made.text.split('\n').length, 4);
         const [first, second] = [1, 2].map((i) => readFileSync(at(`a-${i}.ppm`)));
         assert.deepEqual([readPpm(first).width, readPpm(first).height], [16, 16]);
         assert.ok(!first.equals(second));
-        const again = tesserae(program, ['generate', words, 'Red HAT', '-o', '-', '--seed', '2', '--guidance', '2', '--steps', '12', '--order', 'halton']);
+        const again = tesserae(program, ['generate', '-m', words, 'Red HAT', '-o', '-', '--seed', '2', '--guidance', '2', '--steps', '12', '--order', 'halton']);
         assert.equal(again.code, 0, again.fault);
         assert.equal(again.out.subarray(1, 4).toString(), 'PNG');
-        const third = tesserae(program, ['generate', words, 'red hat', '-o', at('b.ppm'), '--seed', '3', '--guidance', '2']);
+        const third = tesserae(program, ['generate', '-m', words, 'red hat', '-o', at('b.ppm'), '--seed', '3', '--guidance', '2']);
         assert.equal(third.code, 0, third.fault);
         assert.ok(readFileSync(at('b.ppm')).equals(readFileSync(at('a-3.ppm'))));
     });
 }
 
+test('a bundled model goes by its name; avatars where none is given', (t) => {
+    const folder = workFolder(t);
+    const at = (name) => path.join(folder, name);
+    const shared = ['--threads', '1', '--steps', '4'];
+    const face = tesserae('native', ['generate', 'red hat', '-o', at('face.ppm'), ...shared], { cwd: folder });
+    assert.equal(face.code, 0, face.fault);
+    assert.equal(readPpm(readFileSync(at('face.ppm'))).width, 64);
+    const byPath = tesserae('native', ['generate', 'red hat', '-m', path.join(root, 'models/avatars.safetensors'), '-o', at('path.ppm'), ...shared]);
+    assert.equal(byPath.code, 0, byPath.fault);
+    assert.ok(readFileSync(at('face.ppm')).equals(readFileSync(at('path.ppm'))));
+    mkdirSync(at('avatars'));
+    const beside = tesserae('native', ['generate', '-m', 'avatars', 'red hat', '-o', at('beside.ppm'), ...shared], { cwd: folder });
+    assert.equal(beside.code, 0, 'a folder of that name is not in the way');
+    assert.equal(tesserae('native', ['generate', '-m', './avatars', '-o', at('x.ppm')], { cwd: folder }).code, 1);
+    const seven = tesserae('native', ['generate', '--model', 'digits', '--class', '7', '-o', at('7.ppm'), ...shared], { cwd: folder });
+    assert.equal(seven.code, 0, seven.fault);
+    assert.equal(readPpm(readFileSync(at('7.ppm'))).width, 28);
+});
+
 test('a sheet holds all pictures, row by row; the rest is white', (t) => {
     const folder = workFolder(t);
     const at = (name) => path.join(folder, name);
-    const made = tesserae('native', ['generate', classes, '-o', at('s.ppm'), '--sheet', '-n', '3', '--class', '1', '--json',
+    const made = tesserae('native', ['generate', '-m', classes, '-o', at('s.ppm'), '--sheet', '-n', '3', '--class', '1', '--json',
         '--order', 'confidence', '--temperature', '0.7', '--top-k', '9', '--top-p', '0.9']);
     assert.equal(made.code, 0, made.fault);
     assert.deepEqual(JSON.parse(made.text), { output: at('s.ppm'), seed: 1, width: 40, height: 24 });
     const sheet = readPpm(readFileSync(at('s.ppm')));
-    const one = tesserae('native', ['generate', classes, '-o', at('one.ppm'), '--class', '1', '--seed', '2', '--order', 'confidence',
+    const one = tesserae('native', ['generate', '-m', classes, '-o', at('one.ppm'), '--class', '1', '--seed', '2', '--order', 'confidence',
         '--temperature', '0.7', '--top-k', '9', '--top-p', '0.9']);
     assert.equal(one.code, 0, one.fault);
     const { pixels } = readPpm(readFileSync(at('one.ppm')));
@@ -51,18 +70,18 @@ test('a sheet holds all pictures, row by row; the rest is white', (t) => {
 test('refuses what it cannot do, and says why', (t) => {
     const out = path.join(workFolder(t), 'x.png');
     const refused = [
-        [['generate'], 2, /MODEL/],
-        [['generate', words], 2, /-o/],
-        [['generate', words, 'a', 'b', '-o', out], 2, /'b' is one thing too many/],
-        [['generate', words, '-o', out, '--order', 'left'], 2, /halton or confidence, not 'left'/],
-        [['generate', words, '-o', out, '--steps', '0'], 2, /from 1 to 256/],
-        [['generate', words, '-o', out, '--top-p', '2'], 2, /from 0 to 1/],
-        [['generate', words, '-o', '-', '-n', '2'], 2, /--sheet/],
-        [['generate', words, '-o', '-', '--json'], 2, /both go to standard output/],
-        [['generate', tinyModel, '-o', out], 1, /has no prior/],
-        [['generate', classes, 'cat', '-o', out], 1, /knows no words.*class/],
-        [['generate', classes, '-o', out, '--class', '3'], 1, /class must be .*from -1 to 2/],
-        [['generate', 'nowhere', '-o', out], 1, /nowhere/],
+        [['generate'], 2, /-o/],
+        [['generate', '-m'], 2, /MODEL/],
+        [['generate', '-m', words, 'a', 'b', '-o', out], 2, /'b' is one thing too many/],
+        [['generate', '-m', words, '-o', out, '--order', 'left'], 2, /halton or confidence, not 'left'/],
+        [['generate', '-m', words, '-o', out, '--steps', '0'], 2, /from 1 to 256/],
+        [['generate', '-m', words, '-o', out, '--top-p', '2'], 2, /from 0 to 1/],
+        [['generate', '-m', words, '-o', '-', '-n', '2'], 2, /--sheet/],
+        [['generate', '-m', words, '-o', '-', '--json'], 2, /both go to standard output/],
+        [['generate', '-m', tinyModel, '-o', out], 1, /has no prior/],
+        [['generate', '-m', classes, 'cat', '-o', out], 1, /knows no words.*class/],
+        [['generate', '-m', classes, '-o', out, '--class', '3'], 1, /class must be .*from -1 to 2/],
+        [['generate', '-m', 'nowhere', '-o', out], 1, /nowhere: no such file, and no models\/nowhere\.safetensors/],
     ];
     for (const [list, code, pattern] of refused) {
         const result = tesserae('native', list);
@@ -107,7 +126,7 @@ test('train: a model, then a prior for it from a sheet and captions, resumed; th
     assert.ok(readFileSync(at('half.safetensors')).equals(readFileSync(at('whole.safetensors'))));
     const hash = (name) => JSON.parse(tesserae('native', ['info', '--json', at(name)]).text).info.hash;
     assert.equal(hash('whole.safetensors'), hash('base.safetensors'));
-    const made = tesserae('native', ['generate', at('again.safetensors'), 'tile 3', '-o', at('g.png'), '--guidance', '1']);
+    const made = tesserae('native', ['generate', '-m', at('again.safetensors'), 'tile 3', '-o', at('g.png'), '--guidance', '1']);
     assert.equal(made.code, 0, made.fault);
 
     writeFileSync(at('index.jsonl'), '{"caption":"one"}\n\n{"caption":7}\n');
