@@ -6,6 +6,13 @@ const OPTIONS = ['signal', 'onProgress', 'transfer', 'method', 'samples', 'seed'
 const MOST = 1000;
 const METHODS = ['auto', 'copy', 'prior']; // as the core counts them, from -1
 
+/** A loop: Uint8Array.from with a function goes through an iterator, 700 ms for 12 megapixels. @param {number} count @param {(i: number) => boolean} test */
+function bytesOf(count, test) {
+  const bytes = new Uint8Array(count);
+  for (let i = 0; i < count; i++) if (test(i)) bytes[i] = 1;
+  return bytes;
+}
+
 /**
  * The mask as one byte a pixel, 0 keeps. Without one what is transparent is filled, and the picture is opaque then.
  * @param {import('./protocol.js').Pixels} pixels
@@ -16,17 +23,17 @@ function maskOf({ data, width, height, channels }, mask) {
   if (!mask) {
     if (channels !== 4)
       throw new TesseraeError('ERR_INPUT', 'The picture is opaque and there is no mask; give a mask, or make transparent what is to be filled.');
-    return Uint8Array.from({ length: count }, (_, i) => Number(data[4 * i + 3] < 128));
+    return bytesOf(count, (i) => data[4 * i + 3] < 128);
   }
   if ('data' in mask) {
     if (mask.width !== width || mask.height !== height || mask.data.length !== 4 * count)
       throw new TesseraeError('ERR_INPUT', `The mask has ${mask.width}x${mask.height} pixels, the picture ${width}x${height}: they must be of one size.`);
     const at = mask.data;
-    return Uint8Array.from({ length: count }, (_, i) => Number(at[4 * i + 3] >= 128 && at[4 * i] + at[4 * i + 1] + at[4 * i + 2] >= 384));
+    return bytesOf(count, (i) => at[4 * i + 3] >= 128 && at[4 * i] + at[4 * i + 1] + at[4 * i + 2] >= 384);
   }
   if (mask.length !== count)
     throw new TesseraeError('ERR_INPUT', `The mask has ${mask.length} values; it needs one for each of the ${width}x${height} pixels, row by row.`);
-  return Uint8Array.from(mask, (masked) => (masked ? 1 : 0));
+  return bytesOf(count, (i) => Boolean(mask[i]));
 }
 
 /** RGBA pixels without their alpha. @param {import('./protocol.js').Pixels} pixels @returns {import('./protocol.js').Pixels} */

@@ -55,7 +55,7 @@ const schema = {
   heat: number(0.5, 0, 2),
   chance: number(1, 0, 999999),
   factor: oneOf('4', '2'),
-  sharpness: number(1, 0, 1),
+  sharpness: number(0.5, 0, 1),
   beside: oneOf('bicubic', 'original'),
 };
 export const tabs = ['compress', 'tokens', 'generate', 'inpaint', 'upscale', 'train'];
