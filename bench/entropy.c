@@ -70,7 +70,7 @@ static void section(ts_entropy_coder *coder, int level, int size, const ts_token
         if (!copy) copy = malloc(count + 1);
         if (copy) memcpy(copy, bytes, count);
         start = now();
-        if (ts_entropy_decode(coder, level, view, copy, count, NULL) != TESS_OK) fail("tokens", "do not decode");
+        if (ts_entropy_decode(coder, level, view, copy, count, NULL, NULL) != TESS_OK) fail("tokens", "do not decode");
         decode = fmin(decode, now() - start);
     }
     free(copy);

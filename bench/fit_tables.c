@@ -65,7 +65,7 @@ static void add_file(sample *s, const char *path, const tess_model *model, ts_en
         for (int level = 0; level < h->levels; level++) {
             const uint8_t *section;
             if (ts_tess_section(file, level, t, &section, &size, &err) < 0 ||
-                ts_entropy_decode(coder, level, &view, section, size, &err) < 0)
+                ts_entropy_decode(coder, level, &view, section, size, NULL, &err) < 0)
                 fail(path, err.text);
             add_tile(s, level, &view);
         }

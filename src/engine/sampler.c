@@ -54,6 +54,8 @@ const char *tess_sampler_message(const tess_sampler *sampler) {
     return sampler ? sampler->error.text : "There is no sampler: the model is not loaded, or memory is out.";
 }
 
+static bool is_conv(const tess_sampler *sampler) { return sampler->model->config.prior.type == TS_PRIOR_CONV; }
+
 static tess_status no_prior(tess_sampler *sampler) {
     return ts_fail(&sampler->error, TESS_ERR_MODEL,
                    "The model %.60s has no prior, so it can make up no tokens; train one for it (train.prior).",
@@ -152,7 +154,7 @@ static tess_status make_room(tess_sampler *sampler) {
     return ts_fail_memory(&sampler->error, places * (size_t)(sampler->levels * 2 + 24) + codes * 8);
 }
 
-/* Can this prior make a grid of that size? */
+/* Is there a prior, and does it take grids of this size? */
 static tess_status check_grid(tess_sampler *sampler, int height, int width) {
     const ts_prior_config *c = &sampler->model->config.prior;
     if (!sampler->model->prior.params) return no_prior(sampler);
@@ -163,9 +165,6 @@ static tess_status check_grid(tess_sampler *sampler, int height, int width) {
     if (height < 1 || width < 1 || height > TS_MAX_SIDE || width > TS_MAX_SIDE ||
         (size_t)height * (size_t)width > TS_MAX_PIXELS)
         return ts_fail(&sampler->error, TESS_ERR_TOO_LARGE, "There can be no grid of %d x %d tokens.", height, width);
-    if (c->type == TS_PRIOR_CONV && sampler->options.order != TS_ORDER_HALTON)
-        return ts_fail(&sampler->error, TESS_ERR_OPTION,
-                       "This prior settles places in Halton order: leave order at 0.");
     return TESS_OK;
 }
 
@@ -174,6 +173,10 @@ uint16_t *tess_sampler_begin(tess_sampler *sampler, int height, int width, uint8
     ts_sampler_drop(sampler);
     ts_clear(&sampler->error);
     if (check_grid(sampler, height, width)) return NULL;
+    if (is_conv(sampler) && sampler->options.order != TS_ORDER_HALTON) {
+        ts_fail(&sampler->error, TESS_ERR_OPTION, "This prior settles places in Halton order: leave order at 0.");
+        return NULL;
+    }
     sampler->height = height;
     sampler->width = width;
     sampler->levels = sampler->model->config.quantizer.levels;
@@ -190,8 +193,7 @@ tess_status tess_sampler_step(tess_sampler *sampler) {
     ts_clear(&sampler->error);
     if (sampler->phase == TS_SAMPLE_IDLE || sampler->phase == TS_SAMPLE_FAILED)
         return ts_fail(&sampler->error, TESS_ERR_STATE, "There is no job to step; begin one first.");
-    const bool levels = sampler->model->config.prior.type == TS_PRIOR_CONV;
-    const tess_status status = levels ? ts_sample_levels(sampler) : ts_sample_step(sampler);
+    const tess_status status = is_conv(sampler) ? ts_sample_levels(sampler) : ts_sample_step(sampler);
     if (status < 0) {
         ts_sampler_drop(sampler);
         sampler->phase = TS_SAMPLE_FAILED;
@@ -244,25 +246,29 @@ const float *tess_sampler_alternatives(tess_sampler *sampler, const uint16_t *to
     if (!sampler) return NULL;
     ts_clear(&sampler->error);
     if (check_grid(sampler, height, width) || check_tokens(sampler, tokens, levels, height, width)) return NULL;
-    const ts_prior_config *c = &sampler->model->config.prior;
-    const bool conv = c->type == TS_PRIOR_CONV;
-    if (level < 0 || level >= (conv && c->levels < levels ? c->levels : levels) || y < 0 || y >= height || x < 0 || x >= width) {
-        ts_fail(&sampler->error, TESS_ERR_INPUT,
-                "There is no token at level %d, row %d, column %d that the prior knows of.", level, y, x);
+    if (level < 0 || level >= levels || y < 0 || y >= height || x < 0 || x >= width) {
+        ts_fail(&sampler->error, TESS_ERR_INPUT, "There is no token at level %d, row %d, column %d.", level, y, x);
         return NULL;
     }
     const size_t codes = (size_t)sampler->model->config.quantizer.size, places = (size_t)height * (size_t)width;
+    const int known_levels = sampler->model->config.prior.levels;
+    if (is_conv(sampler) && (levels < sampler->model->config.quantizer.levels || level >= known_levels)) {
+        ts_fail(&sampler->error, TESS_ERR_INPUT,
+                "This prior knows levels 0 to %d of a grid with all %d levels; level %d of %d was asked for.",
+                known_levels - 1, sampler->model->config.quantizer.levels, level, levels);
+        return NULL;
+    }
     if (!sampler->odds) sampler->odds = ts_alloc_floats(codes);
     uint8_t *known = ts_alloc(places);
-    tess_status status = TESS_OK;
-    if (!sampler->odds || !known) {
-        status = ts_fail_memory(&sampler->error, places + codes * sizeof(float));
-    } else {
-        const int place = y * width + x;
-        memset(known, conv ? levels : 1, places);
-        known[place] = conv ? (uint8_t)level : 0;
+    tess_status status = sampler->odds && known ? TESS_OK
+                                                : ts_fail_memory(&sampler->error, places + codes * sizeof(float));
+    if (!status && is_conv(sampler)) {
+        memset(known, levels, places);
+        known[(size_t)y * (size_t)width + (size_t)x] = (uint8_t)level;
         const ts_token_state state = {tokens, known, height, width};
-        status = (conv ? ts_sample_level_odds : ts_sample_odds)(sampler, &state, level, place, sampler->odds);
+        status = ts_level_odds(sampler, &state, level, y * width + x, sampler->odds);
+    } else if (!status) {
+        status = ts_sample_odds(sampler, tokens, known, y * width + x, sampler->odds);
     }
     ts_free(known);
     return status ? NULL : sampler->odds;

@@ -71,9 +71,11 @@ tess_status ts_sample_step(tess_sampler *sampler);
 /* The same for a convolutional prior: a part of a step. */
 tess_status ts_sample_levels(tess_sampler *sampler);
 
-/* What the prior thinks of the code of `level` at one place of a grid: writes `odds` [codes]. Leaves a job that is under way as
- * it is. Errors: NUMERIC, MEMORY. A transformer's grid has its own size and one level, and `known` is 1 or 0. */
-tess_status ts_sample_odds(tess_sampler *s, const ts_token_state *state, int level, int place, float *odds);
-tess_status ts_sample_level_odds(tess_sampler *s, const ts_token_state *state, int level, int place, float *odds);
+/* What the prior thinks of one place of a grid of its size, all others known: writes `odds` [codes]. Leaves a job that is
+ * under way as it is. known: room for a byte per place. Errors: NUMERIC, MEMORY. */
+tess_status ts_sample_odds(tess_sampler *sampler, const uint16_t *tokens, uint8_t *known, int place, float *odds);
+/* The same of a convolutional prior, for level `level` of a place that knows the levels below it: `odds` [codes]. Errors as
+ * above. */
+tess_status ts_level_odds(tess_sampler *sampler, const ts_token_state *state, int level, int place, float *odds);
 
 #endif

@@ -133,12 +133,6 @@ static int gather(const tess_sampler *s, ts_span core, int *i, int *places, int 
     return count;
 }
 
-static bool all_finite(const float *logits, int codes) {
-    bool good = true;
-    for (int c = 0; c < codes; c++) good &= isfinite(logits[c]) != 0;
-    return good;
-}
-
 static tess_status bad_logits(tess_sampler *s) {
     return ts_fail(&s->error, TESS_ERR_NUMERIC,
                    "The prior's logits are not finite: its weights are damaged, or training went astray.");
@@ -151,7 +145,9 @@ static tess_status draw(tess_sampler *s, ts_span core) {
     for (int i = 0; (count = gather(s, core, &i, places, TS_PRIOR_ROWS)) > 0;) {
         const float *logits = ts_prior_window_logits(&s->window, s->level, places, count, s->pool);
         for (int k = 0; k < count; k++, logits += codes) {
-            if (!all_finite(logits, codes)) return bad_logits(s);
+            bool good = true;
+            for (int c = 0; c < codes; c++) good &= isfinite(logits[c]) != 0;
+            if (!good) return bad_logits(s);
             s->tokens[(size_t)s->level * (size_t)s->places + (size_t)places[k]] = (uint16_t)ts_draw_code(
                 logits, codes, &s->options.draw, &s->rng, s->room);
         }
@@ -194,26 +190,20 @@ tess_status ts_sample_levels(tess_sampler *s) {
 
 /* ---- one place ---------------------------------------------------------------------------------------------------- */
 
-static tess_status look_once(tess_sampler *s, ts_prior_window *w, const ts_token_state *state, int level, int place,
-                             float *odds) {
+tess_status ts_level_odds(tess_sampler *s, const ts_token_state *state, int level, int place, float *odds) {
     const int codes = s->model->config.quantizer.size;
     const ts_span area = {place % state->width, place / state->width, 1, 1};
-    tess_status status = ts_prior_window_init(w, s->model, &s->error);
-    if (status >= 0)
-        status = ts_prior_window_place(w, state->height, state->width, area, s->options.threads, &s->error);
-    if (status < 0) return status;
-    ts_prior_window_look(w, 0, state);
-    while (!ts_prior_window_run(w, s->pool)) {}
-    const float *logits = ts_prior_window_logits(w, level, &place, 1, s->pool);
-    if (!all_finite(logits, codes)) return bad_logits(s);
-    ts_draw_odds(logits, codes, odds);
-    return TESS_OK;
-}
-
-tess_status ts_sample_level_odds(tess_sampler *s, const ts_token_state *state, int level, int place, float *odds) {
-    if (!ts_pool_resize(&s->pool, s->options.threads)) return ts_fail_memory(&s->error, 1 << 16);
-    ts_prior_window w = {0};
-    const tess_status status = look_once(s, &w, state, level, place, odds);
+    ts_prior_window w; /* not the job's, which may be under way */
+    tess_status status = ts_prior_window_init(&w, s->model, &s->error);
+    if (status >= 0) status = ts_prior_window_place(&w, state->height, state->width, area, 1, &s->error);
+    if (status >= 0) {
+        ts_prior_window_look(&w, 0, state);
+        while (!ts_prior_window_run(&w, NULL)) continue;
+        memcpy(odds, ts_prior_window_logits(&w, level, &place, 1, NULL), (size_t)codes * sizeof *odds);
+        for (int k = 0; k < codes && status >= 0; k++)
+            if (!isfinite(odds[k])) status = bad_logits(s);
+    }
+    if (status >= 0) ts_draw_odds(odds, codes, odds);
     ts_prior_window_free(&w);
     return status;
 }

@@ -166,11 +166,12 @@ tess_status ts_sample_step(tess_sampler *s) {
 
 /* ---- one place ---------------------------------------------------------------------------------------------------- */
 
-tess_status ts_sample_odds(tess_sampler *s, const ts_token_state *state, int level, int place, float *odds) {
-    (void)level; /* there is one */
+tess_status ts_sample_odds(tess_sampler *s, const uint16_t *tokens, uint8_t *known, int place, float *odds) {
     const tess_status status = prepare_net(s);
     if (status < 0) return status;
-    run_net(s, state->tokens, state->known);
+    memset(known, 1, (size_t)places(s));
+    known[place] = 0;
+    run_net(s, tokens, known);
     if (!look(s, place, odds)) return bad_logits(s);
     ts_draw_odds(odds, s->model->config.quantizer.size, odds);
     return TESS_OK;

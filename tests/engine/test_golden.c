@@ -84,10 +84,12 @@ static void write_model(void) {
         tables[level] = malloc(table_bytes[level]);
         CHECK_INT(ts_entropy_fit(level, LEVELS, sizes, 1, &view, tables[level], NULL), TESS_OK);
     }
-    const ts_model_content content = {
-        TINY_CONFIG, plain->params, {plain->values, plain->halves}, plain->quantizer, (const uint8_t *const *)tables,
-        table_bytes};
-    CHECK_INT(ts_model_file_write(&content, 1, &bytes, &size, NULL), TESS_OK);
+    const ts_model_content content = {.json = TINY_CONFIG,
+                                      .quantizer = plain->quantizer,
+                                      .tables = (const uint8_t *const *)tables,
+                                      .table_bytes = table_bytes,
+                                      .nets = {plain->params, {plain->values, plain->halves}, true}};
+    CHECK_INT(ts_model_file_write(&content, &bytes, &size, NULL), TESS_OK);
     write_all(FOLDER "tiny.safetensors", bytes, size);
     ts_free(bytes);
     for (int level = 0; level < LEVELS; level++) free(tables[level]);

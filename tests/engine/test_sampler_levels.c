@@ -198,6 +198,43 @@ static void test_context(void) {
     tess_sampler_free(s);
 }
 
+/* The odds of one place, all others known, also between the steps of a job. */
+static void test_alternatives(void) {
+    grid *from = make_grid(50, 60, (ts_span){10, 12, 6, 5}, 7);
+    tess_sampler *s = sampler_with(2, 1, 1), *other = sampler_with(2, 1, 1);
+    uint8_t *keep;
+    uint16_t *room = tess_sampler_begin(s, 50, 60, &keep);
+    memcpy(room, from->tokens, sizeof(uint16_t) * LEVELS * 50 * 60);
+    memcpy(keep, from->known, 50 * 60);
+    CHECK_INT(tess_sampler_step(s), TESS_MORE);
+    for (int level = 0; level < MADE; level++) {
+        const float *odds = tess_sampler_alternatives(s, from->tokens, LEVELS, 50, 60, level, 20, 31);
+        if (!CHECK(odds)) break;
+        double sum = 0;
+        for (int k = 0; k < CODES; k++) sum += (double)odds[k];
+        CHECK_NEAR(sum, 1, 1e-5);
+        int best = 0;
+        for (int k = 1; k < CODES; k++) best = odds[k] > odds[best] ? k : best;
+        /* the place alone made up at temperature 0, level by level, is the same question if the levels below stay */
+        uint16_t *tokens = tess_sampler_begin(other, 50, 60, &keep);
+        memcpy(tokens, from->tokens, sizeof(uint16_t) * LEVELS * 50 * 60);
+        memset(keep, LEVELS, 50 * 60);
+        keep[20 * 60 + 31] = (uint8_t)level;
+        CHECK_INT(tess_sampler_set(other, "temperature", 0), TESS_OK);
+        while (tess_sampler_step(other) == TESS_MORE) continue;
+        CHECK_INT(tess_sampler_tokens(other, NULL, NULL, NULL)[(level * 50 + 20) * 60 + 31], best);
+    }
+    tess_status status = TESS_MORE;
+    while (status == TESS_MORE) status = tess_sampler_step(s);
+    CHECK_INT(status, TESS_DONE);
+    CHECK(!tess_sampler_alternatives(s, from->tokens, LEVELS, 50, 60, MADE, 0, 0));
+    CHECK(strstr(tess_sampler_message(s), "knows levels 0 to 1"));
+    CHECK(!tess_sampler_alternatives(s, from->tokens, 1, 50, 60, 0, 0, 0));
+    free(from);
+    tess_sampler_free(s);
+    tess_sampler_free(other);
+}
+
 static void test_refusals(void) {
     tess_sampler *s = sampler_with(2, 1, 1);
     CHECK(!tess_sampler_begin(s, 0, 4, NULL));
@@ -232,6 +269,7 @@ int main(void) {
         RUN(test_levels);
         RUN(test_greedy);
         RUN(test_context);
+        RUN(test_alternatives);
         RUN(test_refusals);
     }
     tess_model_free(model);
