@@ -161,10 +161,10 @@ export function conditionOf({ prompt = '', label, guidance = 0 }, { name, prior 
 /** Checked options as the core's side takes them. @param {GenerateOptions} options @param {import('./types').ModelInfo} model */
 function samplerArgs(options, model) {
   checkOptions('generate', options, OPTIONS);
-  const { prompt, prior, options: condition } = conditionOf(options, model);
+  const { prompt, prior, options: condition } = conditionOf({ ...options, guidance: options.guidance ?? 1 }, model);
   if (!prior.grid) throw noGenerator(model.name);
   const { factor, codebook } = model;
-  const { count = 1, seed = 1, order = 'halton', keep } = options;
+  const { count = 1, seed = 1, order = 'confidence', keep } = options;
   const { steps = 12, temperature = 1, topK: top_k = 0, topP: top_p = 1 } = options;
   const wrong = (/** @type {string} */ said) => new TesseraeError('ERR_OPTION', said);
   if (!Number.isInteger(count) || count < 1 || count > MOST)

@@ -202,9 +202,9 @@ export interface GenerateOptions extends Pick<TaskOptions, 'signal' | 'onProgres
   topK?: number;
   /** Draw from the likeliest codes that make up this probability. Default 1. */
   topP?: number;
-  /** How much the prompt or label counts: logits = (1 + guidance) with it - guidance without it. Default 0. */
+  /** How much the prompt or label counts: logits = (1 + guidance) with it - guidance without it. Default 1. */
   guidance?: number;
-  /** Which tokens settle first: a fixed spread over the picture (default), or the surest ones. */
+  /** Which tokens settle first: the surest ones (default), or a fixed spread over the picture. */
   order?: 'halton' | 'confidence';
   /** Tokens of a picture to start from, and which of them stay (one value each, row by row): the others are made up anew. */
   condition?: TokenGrid;
@@ -225,7 +225,9 @@ export interface GenerateStep {
   preview(): Promise<ImageData>;
 }
 
-export interface AlternativesOptions extends Pick<TaskOptions, 'signal'>, Pick<GenerateOptions, 'prompt' | 'label' | 'guidance'> {
+export interface AlternativesOptions extends Pick<TaskOptions, 'signal'>, Pick<GenerateOptions, 'prompt' | 'label'> {
+  /** As of generate. Default 0: the probabilities as they were trained. */
+  guidance?: number;
   /** The place: column, row, and quantizer level (default 0). */
   x: number; y: number; level?: number;
   /** How many codes. Default 8. */
