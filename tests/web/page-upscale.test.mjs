@@ -106,6 +106,9 @@ describe('the upscale tab', () => {
     const shown = () => page.locator('.mix canvas').evaluateAll((all) => all.map((canvas) => Number(getComputedStyle(canvas).opacity)));
     assert.equal(await sharpness().getAttribute('aria-valuetext'), '50 %');
     assert.deepEqual(await shown(), [0.5, 0.5]);
+    await sharpness().press('End');
+    await page.waitForFunction(() => document.querySelector('.mix canvas').style.opacity === '0');
+    assert.equal(await sharpness().getAttribute('aria-valuetext'), 'sharp');
     const whole = await png();
     assert.equal(whole.name, 'coast-small-x4.png');
     assert.equal(distance(whole.data, sharp.data), 0);
