@@ -1,8 +1,8 @@
 """What to put where an entropy tile is lost: python3 tools/eval_conceal.py MODEL PICTURES --prior PART
 
-Of every picture the middle 384 x 256 pixels, cut in 24 tiles of 8 x 8 tokens; one tile at a time is lost. Prints the mean
-PSNR of the whole for a grey tile, the neighbours' blend (src/engine/conceal.c), exemplars (tesserae/exemplar.py, guided by
-the blend), and the prior: samples, and the expected value of one to four levels.
+Of every picture the middle 384 x 256 pixels, cut in 24 tiles of 8 x 8 tokens; one tile at a time is lost. Prints
+the mean PSNR of the whole for a grey tile, the neighbours' blend (src/engine/conceal.c), exemplars
+(tesserae/exemplar.py, guided by the blend), and the prior: samples, and the expected value of one to four levels.
 """
 import argparse
 import glob
@@ -50,7 +50,8 @@ def answers(model, prior, x, tile, seed):
     out["exemplars"] = psnr(x, model.decode(copied))
     g = torch.Generator().manual_seed(seed)
     for name, o in (("prior, sampled at 1", dict(temperature=1.0)), ("prior, sampled at .5", dict(temperature=0.5)),
-                    ("prior, expected, 1 level", dict(steps=(), mean=1)), ("prior, expected, 3", dict(steps=(), mean=3))):
+                    ("prior, expected, 1 level", dict(steps=(), mean=1)),
+                    ("prior, expected, 3", dict(steps=(), mean=3))):
         filled, _ = inpaint.latents(model, prior, tokens, lost, inpaint.DEFAULTS._replace(**o), g)
         out[name] = psnr(x, model.decoder(filled))
         if "1 level" in name:

@@ -1,8 +1,10 @@
-"""Inpainting against OpenCV: python3 tools/eval_inpaint.py MODEL PICTURES -o CASES.csv --lpips TRUNK HEADS [--prior PART]
+"""Inpainting against OpenCV: python3 tools/eval_inpaint.py MODEL PICTURES -o CASES.csv --lpips TRUNK HEADS [--prior
+PART]
 
-Every case is a picture and one of ten masks (tesserae/strokes.py), 5 to 25 % of the area; LPIPS-squeeze of the whole
-picture against the original, for Telea and Navier-Stokes with radius 3 and 5 and for ours. Cases that CASES.csv has are
-kept; the first cases of all pictures come first. OpenCV (Debian's python3-opencv) is for this comparison only.
+Every case is a picture and one of ten masks (tesserae/strokes.py), 5 to 25 % of the area; LPIPS-squeeze of the
+whole picture against the original, for Telea and Navier-Stokes with radius 3 and 5 and for ours. Cases that
+CASES.csv has are kept; the first cases of all pictures come first. OpenCV (Debian's python3-opencv) is for this
+comparison only.
 """
 import argparse
 import csv
@@ -51,7 +53,8 @@ def summary(path):
     print("best of OpenCV's for each case: mean %.4f" % np.mean([best(r) for r in rows]))
     for name in ("smooth", "ours"):
         wins = sum(value(r, name) < best(r) for r in rows)
-        print("%-8s better than all of OpenCV's in %d of %d cases (%.0f %%)" % (name, wins, len(rows), 100 * wins / len(rows)))
+        print("%-8s better than all of OpenCV's in %d of %d cases (%.0f %%)" % (
+            name, wins, len(rows), 100 * wins / len(rows)))
     for low, high in ((0, 12), (12, 18), (18, 100)):
         part = [r for r in rows if low <= float(r["area"]) < high]
         if part:

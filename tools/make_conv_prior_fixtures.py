@@ -1,9 +1,9 @@
 """Write tests/fixtures/twin/prior_conv*.safetensors, what a convolutional prior in the C core must reproduce:
 python3 tools/make_conv_prior_fixtures.py
 
-The model's weights follow from their names (tesserae/field.py). Values are computed in float64 and stored as float32:
-for each grid, tokens and the number of known levels of every place go in; out come the state's sums of codes and every
-head's logits at every place.
+The model's weights follow from their names (tesserae/field.py). Values are computed in float64 and stored as
+float32: for each grid, tokens and the number of known levels of every place go in; out come the state's sums of
+codes and every head's logits at every place.
 """
 import os
 

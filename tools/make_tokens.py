@@ -1,7 +1,7 @@
 """Tokens of a folder's pictures for train_conv_prior.py: python3 tools/make_tokens.py MODEL FOLDER OUT
 
-Four copies of every picture: as it is; mirrored and shifted; and both of these at .7 of the size and shifted otherwise;
-each by nearest codes and with a lambda. OUT gets shards that a running training takes in as they come.
+Four copies of every picture: as it is; mirrored and shifted; and both of these at .7 of the size and shifted
+otherwise; each by nearest codes and with a lambda. OUT gets shards that a running training takes in as they come.
 """
 import argparse
 import glob

@@ -1,9 +1,9 @@
 """Train a convolutional prior: python3 tools/train_conv_prior.py MODEL TOKENS -c CONFIG.json -o OUT --fingerprint F
 
-MODEL is a model file with a residual quantizer, TOKENS a folder of make_tokens.py, which may still be filling. CONFIG has
-"prior" and "train": {"prior": ..}; tools/priors/photo.json is one. OUT is a part of MODEL: the moving average, matrices
-and filters as float16. OUT.ckpt is the checkpoint: written every --save seconds, on SIGTERM and at the end, and gone on
-from when it exists.
+MODEL is a model file with a residual quantizer, TOKENS a folder of make_tokens.py, which may still be filling.
+CONFIG has "prior" and "train": {"prior": ..}; tools/priors/photo.json is one. OUT is a part of MODEL: the moving
+average, matrices and filters as float16. OUT.ckpt is the checkpoint: written every --save seconds, on SIGTERM and
+at the end, and gone on from when it exists.
 
 Report lines give the loss in bits per masked place, and with --held a folder of pictures for which the bits of each
 level are told, at scattered places and in shapes; the same masks every time.

@@ -1,7 +1,8 @@
 """The prior of large grids: a small convolutional U-Net that sees, at every place, the sum of the codes known there and
 how many levels that is, and predicts the next level's code.
 
-A state is (p, k): p [B,D,h,w], the sum of the code vectors of the known levels; k int64 [B,h,w] in 0..L, how many are known.
+A state is (p, k): p [B,D,h,w], the sum of the code vectors of the known levels; k int64 [B,h,w] in 0..L, how many
+are known.
 """
 import torch
 import torch.nn as nn

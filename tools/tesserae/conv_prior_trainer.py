@@ -1,5 +1,6 @@
-"""The training of a convolutional prior. Each sample asks for one level at its masked places, which know the levels below;
-the rest of the picture knows all levels, or one more than the masked places, as they do while a picture is sampled."""
+"""The training of a convolutional prior. Each sample asks for one level at its masked places, which know the levels
+below; the rest of the picture knows all levels, or one more than the masked places, as they do while a picture is
+sampled."""
 import math
 
 import torch
@@ -81,8 +82,8 @@ def start(prior, quantizer, tokens):
 
 @torch.no_grad()
 def bits(prior, pictures, codebook, shaped, seed=1):
-    """Bits per masked place of each level: pictures = list of tokens [L,1,h,w]; masks scattered, or shapes of 5 to 25 %;
-    the same every time; all levels are known elsewhere."""
+    """Bits per masked place of each level: pictures = list of tokens [L,1,h,w]; masks scattered, or shapes of 5 to
+    25 %; the same every time; all levels are known elsewhere."""
     g, out = torch.Generator().manual_seed(seed), []
     prior.eval()
     for l in range(len(prior.head)):

@@ -1,17 +1,18 @@
-"""Filling by a picture's own tokens: a place of the hole takes all codes of the known place whose surroundings look most
-like its own (Efros and Leung 1999, in a tokenizer's latents), from the border of the hole inwards.
+"""Filling by a picture's own tokens: a place of the hole takes all codes of the known place whose surroundings look
+most like its own (Efros and Leung 1999, in a tokenizer's latents), from the border of the hole inwards.
 
-Latents are [D,h,w], masks bool [h,w]. A guide (the latents of a smoothly filled picture) stands for what is not known yet,
-with little weight: it keeps what is copied from drifting away from the hole's surroundings.
+Latents are [D,h,w], masks bool [h,w]. A guide (the latents of a smoothly filled picture) stands for what is not
+known yet, with little weight: it keeps what is copied from drifting away from the hole's surroundings.
 """
 import collections
 
 import torch
 import torch.nn.functional as F
 
-# reach: windows have 2 reach + 1 places a side, weighted by a Gaussian of `deviation` places; guide: weight of a place that
-# is not known against one that is; front: which share of the largest coverage is settled in one go; choices, noise: among
-# how many best matches to draw, with what deviation of a Gumbel variable on their relative distance (0: the best)
+# reach: windows have 2 reach + 1 places a side, weighted by a Gaussian of `deviation` places
+# guide: weight of a place that is not known, one that is has 1
+# front: what share of the largest coverage is settled in one go
+# choices, noise: among how many best matches to draw, Gumbel noise on their relative distance (0: the best match)
 Options = collections.namedtuple("Options", "reach deviation guide front choices noise")
 DEFAULTS = Options(2, 1.5, 0.1, 0.8, 8, 0.0)
 

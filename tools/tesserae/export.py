@@ -55,8 +55,9 @@ def with_prior(path, out, prior, train):
 
 
 def part(out, fingerprint, kind, net):
-    """Writes `net`, a part of the model with that fingerprint (16 hexadecimal digits; `tesserae info` tells it), to `out`:
-    matrices and filters as float16, vectors as float32. kind: "prior", the config's key and the tensors' prefix."""
+    """Writes `net`, a part of the model with that fingerprint (16 hexadecimal digits; `tesserae info` tells it), to
+    `out`: matrices and filters as float16, vectors as float32. kind: "prior", the config's key and the tensors'
+    prefix."""
     t = {kind + "." + k: v.detach().half() if v.dim() > 1 else v.detach() for k, v in net.state_dict().items()}
     file.write(out, t, file.meta({"format": 1, "part_of": fingerprint, kind: net.config}))
 

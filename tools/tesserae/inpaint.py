@@ -1,29 +1,30 @@
-"""Inpainting: the hole is filled smoothly and encoded; tokens that it touches are copied from where the picture looks alike
-(exemplar.py) or sampled by a convolutional prior, level by level; the decoded picture goes into the hole, its low
-frequencies from the smooth one, its offset at the border taken along by a membrane.
+"""Inpainting: the hole is filled smoothly and encoded; tokens that it touches are copied from where the picture looks
+alike (exemplar.py) or sampled by a convolutional prior, level by level; the decoded picture goes into the hole, its
+low frequencies from the smooth one, its offset at the border taken along by a membrane.
 
 Pictures are [1,3,H,W] in [-1,1], sides multiples of the model's factor; masks bool [H,W], True where to fill.
 """
 import collections
-import math
 
 import torch
 import torch.nn.functional as F
 
 from . import conv_prior, exemplar, sample
 
-# steps: MaskGIT steps of each level that the prior samples; temperature, top_k, top_p: of its draws (sample.narrowed);
-# mean: how many levels more get their codes' expected value; dilate: tokens around those that the hole touches
+# steps: MaskGIT steps of each level that the prior samples
+# temperature, top_k, top_p: of its draws (sample.narrowed)
+# mean: how many levels more get their codes' expected value
+# dilate: tokens around those that the hole touches
 Options = collections.namedtuple("Options", "steps temperature top_k top_p mean dilate")
 DEFAULTS = Options((8, 3, 2), 0.5, 0, 1.0, 0, 0)
 BAND = 16  # px: what is smoother than that comes from the smooth picture
 
 
-# ---- smooth filling ----------------------------------------------------------------------------------------------------
+# ---- smooth filling --------------------------------------------------------------------------------------------------
 
 def pull_push(x, weight):
-    """Values x [1,C,H,W] known with `weight` [1,1,H,W] in 0..1 -> values everywhere (Gortler et al. 1996): means of 2 x 2
-    that ignore what is not known, down to one pixel, then back up bilinearly where nothing is known."""
+    """Values x [1,C,H,W] known with `weight` [1,1,H,W] in 0..1 -> values everywhere (Gortler et al. 1996): means of
+    2 x 2 that ignore what is not known, down to one pixel, then back up bilinearly where nothing is known."""
     h, w = x.shape[2:]
     if h == 1 and w == 1:
         return x
@@ -54,7 +55,7 @@ def smooth(x, mask, rounds=60):
     return relax(pull_push(x * known, known), mask, rounds)
 
 
-# ---- tokens ------------------------------------------------------------------------------------------------------------
+# ---- tokens ----------------------------------------------------------------------------------------------------------
 
 def touched(mask, factor, dilate):
     """bool [h,w]: tokens whose factor x factor pixels the hole touches, and `dilate` around."""
@@ -118,7 +119,7 @@ def latents(model, prior, tokens, unknown, o, generator):
     return z, nats
 
 
-# ---- pixels ------------------------------------------------------------------------------------------------------------
+# ---- pixels ----------------------------------------------------------------------------------------------------------
 
 def band(y, full, side=BAND):
     """y with the low frequencies of `full`: means of blocks, taken bilinearly."""

@@ -1,4 +1,4 @@
-"""Which places of a grid are hidden while a convolutional prior learns: scattered ones, or shapes as people draw them."""
+"""Which places of a grid are hidden while a convolutional prior learns: scattered ones, or shapes as drawn."""
 import math
 
 import torch
@@ -24,7 +24,8 @@ def shape(h, w, least, most, generator=None):
     if kind == 2:
         out, count = torch.zeros(h, w, dtype=torch.bool), number(1, 3, generator)
         for _ in range(count):
-            tall = min(h, max(1, round(h * math.sqrt(area / count) * 2 ** float(torch.rand(1, generator=generator) * 2 - 1))))
+            stretch = 2 ** float(torch.rand(1, generator=generator) * 2 - 1)
+            tall = min(h, max(1, round(h * math.sqrt(area / count) * stretch)))
             wide = min(w, max(1, round(area / count * h * w / tall)))
             y, x = number(0, h - tall, generator), number(0, w - wide, generator)
             out[y:y + tall, x:x + wide] = True

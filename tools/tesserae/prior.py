@@ -128,7 +128,7 @@ def codes(quantizer):
 
 
 def decays(name, p):
-    """Does weight decay act on this parameter? On matrices and filters; not on norms, biases and what stands for a place."""
+    """Does weight decay act on this parameter? On matrices and filters; not on norms, biases and places."""
     return p.dim() > 1 and name.endswith(".weight") and name != "place.weight"
 
 

@@ -1,8 +1,9 @@
-"""Irregular masks as a hand paints them: free-form brush strokes (Yu et al. 2019, "Free-Form Image Inpainting with Gated
-Convolution", algorithm 1), from a seed. Integers only, so that any program can make the same.
+"""Irregular masks as a hand paints them: free-form brush strokes (Yu et al. 2019, "Free-Form Image Inpainting with
+Gated Convolution", algorithm 1), from a seed. Integers only, so that any program can make the same.
 
-A stroke starts anywhere, has 4 to 12 segments and turns by about 2 pi / 5, to the left and to the right by turns; segments
-are diagonal / 8 long on average; the brush is round. It is reflected where it would leave the picture. As there, widths are 12 to 40 pixels for a side of 256.
+A stroke starts anywhere, has 4 to 12 segments and turns by about 2 pi / 5, to the left and to the right by turns;
+segments are diagonal / 8 long on average; the brush is round. It is reflected where it would leave the picture. As
+there, widths are 12 to 40 pixels for a side of 256.
 """
 import numpy as np
 
@@ -68,8 +69,8 @@ def stroke(out, draws, least, most):
 
 
 def mask(height, width, seed, percent, widths=None):
-    """bool [height,width], True where to fill: strokes until `percent` of the area is reached; one that goes more than 2 %
-    of the area beyond is taken back."""
+    """bool [height,width], True where to fill: strokes until `percent` of the area is reached; one that goes more than
+    2 % of the area beyond is taken back."""
     draws, out = Draws(seed), np.zeros((height, width), bool)
     least, most = widths or ((height + width) * 12 // 512, (height + width) * 40 // 512)
     area = height * width

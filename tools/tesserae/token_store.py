@@ -92,7 +92,8 @@ class Crops:
         """-> int64 [L,n,side,side]."""
         s, out = self.side, np.empty((n, self.side, self.side, self.levels), np.int16)
         for i in range(n):
-            tokens, at, h, w = self.pictures[min(int(np.searchsorted(self.edge, self.rng.random())), len(self.edge) - 1)]
+            pick = int(np.searchsorted(self.edge, self.rng.random()))
+            tokens, at, h, w = self.pictures[min(pick, len(self.edge) - 1)]
             y, x = self.rng.integers(h - s + 1), self.rng.integers(w - s + 1)
             out[i] = tokens[at:at + h * w].reshape(h, w, -1)[y:y + s, x:x + s]
         return torch.from_numpy(out.astype(np.int64)).permute(3, 0, 1, 2)
