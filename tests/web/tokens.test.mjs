@@ -1,5 +1,6 @@
 // Looking inside: bits of each token of a file, files of given tokens, what the prior thinks of a place, tokens between two pictures.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { createCodec, readInfo, tokenGrid } from '../../dist/node.js';
 import { scene } from './pictures.mjs';
@@ -73,7 +74,21 @@ test('alternatives are refused where there are none', async () => {
   await assert.rejects(faces.alternatives(grid), { code: 'ERR_OPTION', message: /x is undefined/ });
   await assert.rejects(faces.alternatives(grid, { x: 4, y: 0 }), { code: 'ERR_INPUT', message: /column 4/ });
   await assert.rejects(faces.alternatives(await faces.tokenize(scene(20, 16)), asked), { code: 'ERR_INPUT', message: /4 x 4/ });
-  await assert.rejects(photo.alternatives(await photo.tokenize(scene(16, 16)), asked), { code: 'ERR_MODEL', message: /no prior/ });
+  const bare = await createCodec({ model: readFileSync(new URL('../../models/photo.safetensors', import.meta.url)), threads: 1 }); // from no place where a part could lie
+  await assert.rejects(bare.alternatives(await bare.tokenize(scene(16, 16)), { ...asked, x: 1 }), { code: 'ERR_MODEL', message: /no prior/ });
+  await bare.dispose();
+});
+
+test("a photo's alternatives come from the part beside the model", async () => {
+  const grid = await photo.tokenize(scene(160, 120), { quality: 40 });
+  for (const level of [0, 1]) {
+    const all = await photo.alternatives(grid, { x: 7, y: 5, level, count: 2000 });
+    assert.equal(all.length, 1024);
+    assert.ok(all.every(({ probability }, i) => i === 0 || probability <= all[i - 1].probability));
+    assert.ok(Math.abs(sum(all.map(({ probability }) => probability)) - 1) < 1e-4);
+  }
+  assert.notDeepEqual(await photo.alternatives(grid, { x: 7, y: 5 }), await photo.alternatives(grid, { x: 15, y: 9 }));
+  await assert.rejects(photo.alternatives(grid, { x: 7, y: 5, level: 5 }), { code: 'ERR_INPUT', message: /levels 0 to 4/ });
 });
 
 /** The nearest codes of latents, level by level, by a search of our own. */
