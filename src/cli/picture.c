@@ -70,8 +70,8 @@ static bool model_path(const char *model, const char *program, char found[PATH_S
     if (is_name(path) && bundled_model(path, program, found)) return true;
     if (is_name(path) && !exists(path)) {
         snprintf(fault, FAULT_SIZE,
-                 "%.200s: no such file, and no models/%.200s.safetensors beside the program; name a model by -m%s", path,
-                 path, model ? "" : " or TESSERAE_MODEL");
+                 "%.200s: no such file, and no models/%.200s.safetensors beside the program; name a model by -m%s",
+                 path, path, model ? "" : " or TESSERAE_MODEL");
         return false;
     }
     snprintf(found, PATH_SIZE, "%s", path);
