@@ -98,7 +98,8 @@ def main():
     pick = held[::max(1, len(held) // a.count)][:a.count]
     others = learn[::max(1, len(learn) // len(pick))][:len(pick)]
     real = tiles.images(t.pictures[pick])
-    asked = [pick[i % len(pick)] for i in range(a.samples or len(pick))]  # one after the other, again and again
+    count = a.samples or len(pick)
+    asked = [pick[i * len(pick) // count] for i in range(count)]  # each as often as the others
     records, wanted = [t.records[i] for i in pick], [t.records[i] for i in asked]
     made = generate(a, model, prior, [t.captions[i][0] for i in asked], wanted, device)
     back = rebuilt(model, real, device)
@@ -115,7 +116,7 @@ def main():
     if a.features:
         measure = frechet.Features(file.read(a.features)[0], device)
         of_real = measure(real)
-        f = {"samples": measure(made), "as many samples": measure(made[:len(real)]), "rebuilt": measure(back),
+        f = {"samples": measure(made), "as many samples": measure(made[[i * count // len(real) for i in range(len(real))]]), "rebuilt": measure(back),
              "other reals": measure(tiles.images(t.pictures[others]))}
         result["frechet"] = {k: frechet.distance(v, of_real) for k, v in f.items()}
         result["frechet"]["two halves of them"] = frechet.distance(of_real[::2], of_real[1::2])
