@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-enum { PART = 24 }; /* bytes of a part's name, such as "quarter.2.conv1" */
+enum { PART = 32 }; /* bytes of a part's name, such as "quarter.2.conv1" */
 
 /* ---- parameters -------------------------------------------------------------------------------------------------- */
 
