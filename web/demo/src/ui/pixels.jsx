@@ -1,5 +1,5 @@
 /* Pictures in memory as elements. */
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { LARGE, painter } from '../lib/pictures.js';
 
 const spoken = (label) => ({ role: label ? 'img' : undefined, 'aria-label': label, 'aria-hidden': label ? undefined : 'true' });
@@ -11,7 +11,7 @@ export function Pixels({ image, ...rest }) {
 
 function Small({ image, label, ...rest }) {
   const canvas = useRef();
-  useEffect(() => {
+  useLayoutEffect(() => { // in the frame that shows its label, too
     if (!image) return;
     Object.assign(canvas.current, { width: image.width, height: image.height });
     canvas.current.getContext('2d').putImageData(image, 0, 0);
