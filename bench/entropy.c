@@ -123,7 +123,7 @@ int main(int argc, char **argv) {
         fail(argv[1], model ? tess_model_message(model) : "out of memory");
     free(file);
     ts_entropy_coder *coder = NULL;
-    if (ts_entropy_coder_new(&coder, model->entropy, NULL) != TESS_OK) fail(argv[1], "out of memory");
+    if (ts_entropy_coder_new(&coder, model->entropy, false, NULL) != TESS_OK) fail(argv[1], "out of memory");
     if (!json)
         printf("%-28s %8s %8s %14s %10s %9s %8s %8s\n", "file", "tokens", "bits", "order-0 + table", "order-0", "saved",
                "enc us", "dec us");

@@ -115,7 +115,7 @@ int main(int argc, char **argv) {
         fail(argv[1], model ? tess_model_message(model) : "out of memory");
     ts_error err = {{0}};
     ts_entropy_coder *coder = NULL;
-    if (ts_entropy_coder_new(&coder, model->entropy, &err) < 0) fail(argv[1], err.text);
+    if (ts_entropy_coder_new(&coder, model->entropy, false, &err) < 0) fail(argv[1], err.text);
     static sample s;
     for (int i = 3; i < argc; i++) add_file(&s, argv[i], model, coder);
     int levels = ts_entropy_model_levels(model->entropy), sizes[LEVELS];

@@ -93,7 +93,8 @@ const char *tess_encoder_message(const tess_encoder *encoder);
  * 0/1 (no codes either: the job ends with the encoder's latents), "x" "y" "width" "height" (a region in pixels, for jobs
  * with "latents" and for tokens of given latents: only the tiles that it touches are worked out, the rest is zero), "tile"
  * side of the work tiles in latents (0, the default: by picture size and model alone, so that results are the same
- * everywhere; other sides may round the last bits otherwise). */
+ * everywhere; other sides may round the last bits otherwise), "predict" 0/1 (tokens coded with the model's predictors: a
+ * smaller file that takes longer to write and to read; OPTION at the first step if the model has none). */
 tess_status tess_encoder_set(tess_encoder *encoder, const char *option, double value);
 /* Starts a job: returns where to write width*height*channels bytes of pixels, or NULL (see message). */
 uint8_t *tess_encoder_begin(tess_encoder *encoder, int width, int height, int channels);

@@ -14,7 +14,7 @@ const below = {
     kernels: ['base', 'simd'],
     graph: ['base', 'simd', 'kernels'],
     nets: ['base', 'simd', 'kernels', 'graph'],
-    codec: ['base'],
+    codec: ['base', 'simd'],
     io: ['base'],
     engine: ['base', 'simd', 'kernels', 'graph', 'nets', 'codec', 'io'],
     cli: ['base', 'io'], // all else through include/tesserae.h

@@ -12,7 +12,7 @@ typedef struct encode_options {
     const char *out, *folder, *model;
     double quality, bpp, size;
     int effort, threads;
-    bool json, drop_alpha;
+    bool json, drop_alpha, predict;
 } encode_options;
 
 /* Sets one rate rule, whichever was given. False after a fault. */
@@ -20,6 +20,7 @@ static bool set_options(tess_encoder *encoder, const encode_options *o, char fau
     tess_status status = tess_encoder_set(encoder, "effort", o->effort);
     if (!status) status = tess_encoder_set(encoder, "threads", o->threads);
     if (!status) status = tess_encoder_set(encoder, "alpha", o->drop_alpha ? 0 : 1);
+    if (!status) status = tess_encoder_set(encoder, "predict", o->predict);
     if (!status && o->quality >= 0) status = tess_encoder_set(encoder, "quality", o->quality);
     if (!status && o->bpp > 0) status = tess_encoder_set(encoder, "bpp", o->bpp);
     if (!status && o->size > 0) status = tess_encoder_set(encoder, "size", o->size);
@@ -92,6 +93,8 @@ static int run(int argc, char **argv, const char *program) {
         {0, "size", OPTION_REAL, &o.size, 1, 1e12, "BYTES", "at most BYTES bytes, whole file"},
         {'m', "model", OPTION_TEXT, &o.model, 0, 0, "MODEL", "model file; the bundled photo model if left out"},
         {'e', "effort", OPTION_INT, &o.effort, 0, 9, "E", "0 (fast) to 9 (smaller files), 4 if left out"},
+        {0, "predict", OPTION_FLAG, &o.predict, 0, 0, NULL,
+         "code with the model's predictors: smaller files, slower both ways"},
         {0, "drop-alpha", OPTION_FLAG, &o.drop_alpha, 0, 0, NULL, "leave transparency out"},
         {0, "threads", OPTION_INT, &o.threads, 1, 64, "N", "threads; all processors if left out"},
         {0, "json", OPTION_FLAG, &o.json, 0, 0, NULL, "one line of JSON per file"},

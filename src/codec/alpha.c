@@ -65,7 +65,7 @@ static int decide(ts_alpha_coder *coder, ts_rans_reader *reader, uint32_t *const
     int32_t inputs[INPUTS];
     for (int c = 0; c < CONTEXTS; c++) inputs[c] = ts_counter_stretch(&coder->tables, *used[c]);
     inputs[CONTEXTS] = CONSTANT_INPUT;
-    uint32_t p = ts_mix(&coder->tables, weights, inputs, INPUTS);
+    uint32_t p = ts_squash(&coder->tables, ts_mix(weights, inputs, INPUTS));
     if (reader) bit = ts_rans_get(reader, p);
     else ts_rans_put(&coder->writer, p, bit);
     ts_mix_update(weights, inputs, INPUTS, p, bit, RATE);

@@ -11,6 +11,7 @@ enum {
     CHECKSUM = 4,   /* bytes of a CRC32 */
     FLAG_ALPHA = 1, /* header flags */
     FLAG_GREY = 2,
+    FLAG_PREDICTOR = 4,
     TILE_UNIT = 8, /* tile sides are stored in units of 8 tokens */
     TILE_MOST = 255 * TILE_UNIT
 };
@@ -75,8 +76,10 @@ static size_t stored_size(size_t size) { return size ? size + CHECKSUM : 0; }
 static void write_header(ts_writer *out, const ts_tess_header *h) {
     ts_write_bytes(out, magic, sizeof magic);
     ts_write_u8(out, TS_TESS_VERSION);
-    ts_write_u8(out, (uint8_t)((h->channels == 4 ? FLAG_ALPHA : 0) | (h->channels == 1 ? FLAG_GREY : 0)));
+    ts_write_u8(out, (uint8_t)((h->channels == 4 ? FLAG_ALPHA : 0) | (h->channels == 1 ? FLAG_GREY : 0) |
+                               (h->predictor ? FLAG_PREDICTOR : 0)));
     ts_write_u64(out, h->model);
+    if (h->predictor) ts_write_u32(out, h->predictor);
     ts_write_varint(out, (uint32_t)h->width);
     ts_write_varint(out, (uint32_t)h->height);
     ts_write_varint(out, (uint32_t)h->token_width);
@@ -150,8 +153,9 @@ static size_t varint_size(size_t value) {
 
 size_t ts_tess_writer_size(const ts_tess_writer *writer) {
     const ts_tess_header *h = &writer->header;
-    size_t size = sizeof magic + 2 + 8 + varint_size((size_t)h->width) + varint_size((size_t)h->height) +
-                  varint_size((size_t)h->token_width) + varint_size((size_t)h->token_height) + 2 + CHECKSUM;
+    size_t size = sizeof magic + 2 + 8 + (h->predictor ? 4 : 0) + varint_size((size_t)h->width) +
+                  varint_size((size_t)h->height) + varint_size((size_t)h->token_width) +
+                  varint_size((size_t)h->token_height) + 2 + CHECKSUM;
     for (size_t i = 0; i < writer->count; i++)
         size += varint_size(writer->sections[i].size) + stored_size(writer->sections[i].size);
     return size;
@@ -210,6 +214,7 @@ static tess_status read_header(ts_tess_header *h, ts_reader *in, ts_error *err) 
                        TS_TESS_VERSION);
     int flags = ts_read_u8(in);
     h->model = ts_read_u64(in);
+    h->predictor = flags & FLAG_PREDICTOR ? ts_read_u32(in) : 0;
     h->width = read_int(in);
     h->height = read_int(in);
     h->token_width = read_int(in);
@@ -217,7 +222,8 @@ static tess_status read_header(ts_tess_header *h, ts_reader *in, ts_error *err) 
     h->levels = ts_read_u8(in);
     h->tile = ts_read_u8(in) * TILE_UNIT;
     h->channels = flags & FLAG_ALPHA ? 4 : flags & FLAG_GREY ? 1 : 3;
-    if (in->failed || flags > FLAG_GREY) return fail_header(err);
+    const int picture = flags & ~FLAG_PREDICTOR;
+    if (in->failed || picture > FLAG_GREY || (picture != flags && !h->predictor)) return fail_header(err);
     tess_status status = ts_tess_header_check(h, err);
     return status == TESS_ERR_OPTION ? TESS_ERR_FORMAT : status;
 }
@@ -277,6 +283,15 @@ tess_status ts_tess_check_model(const ts_tess_file *file, uint64_t model, ts_err
     return ts_fail(err, TESS_ERR_MODEL,
                    "The file was made with model %016llx, but model %016llx is loaded: load the model it names.",
                    (unsigned long long)file->header.model, (unsigned long long)model);
+}
+
+tess_status ts_tess_check_predictor(const ts_tess_file *file, uint32_t predictor, ts_error *err) {
+    if (!file->header.predictor || file->header.predictor == predictor) return TESS_OK;
+    return ts_fail(
+        err, TESS_ERR_MODEL,
+        "The file's tokens were coded with predictors %08x, which this model has not: load the version of the "
+        "model that wrote it.",
+        file->header.predictor);
 }
 
 tess_status ts_tess_section(const ts_tess_file *file, int level, int tile, const uint8_t **bytes, size_t *size,

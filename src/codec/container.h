@@ -29,6 +29,7 @@ typedef struct ts_tess_header {
     int token_width, token_height; /* 1..width, 1..height */
     int levels;                    /* levels stored, 0..TS_TESS_LEVELS */
     int tile; /* side of a tile in tokens: a multiple of 8, 8..2040; smaller ones at the right and bottom edge */
+    uint32_t predictor; /* fingerprint of the predictors that tokens were coded with; 0: the context model alone */
 } ts_tess_header;
 
 /* Checks ranges. Errors: TOO_LARGE (over a limit, named), OPTION. */
@@ -76,6 +77,10 @@ size_t ts_tess_file_size(const ts_tess_file *file);
 
 /* TESS_OK, or TESS_ERR_MODEL with a sentence that names both fingerprints. */
 tess_status ts_tess_check_model(const ts_tess_file *file, uint64_t model, ts_error *err);
+
+/* TESS_OK, or TESS_ERR_MODEL with the cure, if the file was coded with other predictors than those with fingerprint
+ * `predictor` (0: there are none). */
+tess_status ts_tess_check_predictor(const ts_tess_file *file, uint32_t predictor, ts_error *err);
 
 /* One section, checksum checked: *bytes points into the file. Levels and tiles as in ts_tess_writer_put.
  * Errors: OPTION (no such section), FORMAT (the file ends before or inside it), CHECKSUM (damaged). */

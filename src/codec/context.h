@@ -47,16 +47,16 @@ static inline uint32_t ts_counter_update(const ts_context_tables *tables, uint32
 
 /* ---- mixer ------------------------------------------------------------------------------------------------------ */
 
-/* The probability of a 1, 22..65514, from `count` log-odds. */
-static inline uint32_t ts_mix(const ts_context_tables *tables, const int32_t *weights, const int32_t *inputs,
-                              int count) {
+/* One log-odds, -2047..2047, from `count` of them. */
+static inline int32_t ts_mix(const int32_t *weights, const int32_t *inputs, int count) {
     int64_t sum = 0;
     for (int i = 0; i < count; i++) sum += (int64_t)weights[i] * inputs[i];
     sum >>= 16;
-    if (sum > 2047) sum = 2047;
-    if (sum < -2047) sum = -2047;
-    return tables->squash[sum + 2048];
+    return sum > 2047 ? 2047 : sum < -2047 ? -2047 : (int32_t)sum;
 }
+
+/* The probability of a 1, 22..65514, that log-odds stand for. */
+static inline uint32_t ts_squash(const ts_context_tables *tables, int32_t odds) { return tables->squash[odds + 2048]; }
 
 /* Moves the weights after `bit` was coded with probability p; rate 1..15. */
 static inline void ts_mix_update(int32_t *weights, const int32_t *inputs, int count, uint32_t p, int bit, int rate) {

@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-enum { COUNTER_LIMIT = 30, MIXER_RATE = 14, CONSTANT_INPUT = 256 };
+enum { COUNTER_LIMIT = 30, MIXER_RATE = 14, LAST_RATE = 4, CONSTANT_INPUT = 256 };
 
-tess_status ts_entropy_coder_new(ts_entropy_coder **out, const ts_entropy_model *model, ts_error *err) {
+tess_status ts_entropy_coder_new(ts_entropy_coder **out, const ts_entropy_model *model, bool predict, ts_error *err) {
     uint32_t counters = 0;
     int bits = 0;
     for (int l = 0; l < model->levels; l++) {
@@ -23,13 +23,16 @@ tess_status ts_entropy_coder_new(ts_entropy_coder **out, const ts_entropy_model 
         ts_entropy_coder_free(coder);
         return ts_fail_memory(err, counters * sizeof *coder->counters);
     }
-    *out = coder;
-    return TESS_OK;
+    const tess_status status = predict ? ts_prediction_new(&coder->prediction, err) : TESS_OK;
+    if (status) ts_entropy_coder_free(coder);
+    else *out = coder;
+    return status;
 }
 
 void ts_entropy_coder_free(ts_entropy_coder *coder) {
     if (!coder) return;
     ts_rans_writer_free(&coder->writer);
+    ts_prediction_free(coder->prediction);
     ts_free(coder->counters);
     ts_free(coder->odds);
     ts_free(coder);
@@ -37,31 +40,52 @@ void ts_entropy_coder_free(ts_entropy_coder *coder) {
 
 /* ---- one decision ------------------------------------------------------------------------------------------- */
 
-/* The probability that decision (depth, node) is a 1. Fills in the mixer's inputs and the counters they came from. */
-static uint32_t predict(const ts_entropy_coder *coder, int depth, uint32_t node, int32_t inputs[TS_INPUTS],
-                        uint32_t used[TS_CONTEXTS]) {
+typedef struct decision {
+    int32_t inputs[TS_INPUTS];      /* of the context model's mixer */
+    uint32_t used[TS_CONTEXTS];     /* the counters that they came from */
+    uint32_t guess;                 /* the context model's probability of a 1 */
+    int32_t last[TS_PREDICTOR_MIX]; /* of the last mixer, where there is a predictor */
+    uint32_t p;                     /* the probability that the bit is coded with */
+} decision;
+
+/* What the predictor says about decision (depth, node). */
+static int32_t predicted_odds(const ts_entropy_coder *coder, int depth, uint32_t node) {
+    const ts_entropy_level *layout = coder->layout;
+    if (depth < layout->flag) return ts_prediction_frequent(coder->prediction);
+    const uint32_t half = 1u << (layout->depths - 1 - depth);
+    return ts_prediction_odds(coder->prediction, node * 2 * half, half);
+}
+
+static void predict(const ts_entropy_coder *coder, int depth, uint32_t node, decision *d) {
+    const ts_context_tables *tables = &coder->model->tables;
     const int8_t *odds = coder->model->odds[coder->layout->level];
-    ts_entropy_counters(coder->layout, &coder->contexts, depth, node, used);
+    ts_entropy_counters(coder->layout, &coder->contexts, depth, node, d->used);
     for (int c = 0; c < TS_CONTEXTS; c++) {
-        inputs[c] = ts_counter_stretch(&coder->model->tables, coder->counters[used[c]]);
-        inputs[TS_CONTEXTS + c] = odds[used[c]] * 16;
+        d->inputs[c] = ts_counter_stretch(tables, coder->counters[d->used[c]]);
+        d->inputs[TS_CONTEXTS + c] = odds[d->used[c]] * 16;
     }
-    inputs[2 * TS_CONTEXTS] = CONSTANT_INPUT;
-    return ts_mix(&coder->model->tables, coder->weights + depth * TS_INPUTS, inputs, TS_INPUTS);
+    d->inputs[2 * TS_CONTEXTS] = CONSTANT_INPUT;
+    d->last[0] = ts_mix(coder->weights + depth * TS_INPUTS, d->inputs, TS_INPUTS);
+    d->p = d->guess = ts_squash(tables, d->last[0]);
+    if (!coder->predictor) return;
+    d->last[1] = predicted_odds(coder, depth, node);
+    d->last[2] = CONSTANT_INPUT;
+    d->p = ts_squash(tables, ts_mix(coder->last + depth * TS_PREDICTOR_MIX, d->last, TS_PREDICTOR_MIX));
 }
 
 /* Codes one decision and learns from it: reads the bit if there is a reader, else writes `bit`. Returns the bit. */
 static int decide(ts_entropy_coder *coder, ts_rans_reader *reader, int depth, uint32_t node, int bit) {
-    int32_t inputs[TS_INPUTS];
-    uint32_t used[TS_CONTEXTS];
-    uint32_t p = predict(coder, depth, node, inputs, used);
-    if (reader) bit = ts_rans_get(reader, p);
-    else ts_rans_put(&coder->writer, p, bit);
-    if (coder->counted) coder->cost += ts_context_cost(&coder->model->tables, p, bit);
-    ts_mix_update(coder->weights + depth * TS_INPUTS, inputs, TS_INPUTS, p, bit, MIXER_RATE);
+    const ts_context_tables *tables = &coder->model->tables;
+    decision d;
+    predict(coder, depth, node, &d);
+    if (reader) bit = ts_rans_get(reader, d.p);
+    else ts_rans_put(&coder->writer, d.p, bit);
+    if (coder->counted) coder->cost += ts_context_cost(tables, d.p, bit);
+    ts_mix_update(coder->weights + depth * TS_INPUTS, d.inputs, TS_INPUTS, d.guess, bit, MIXER_RATE);
+    if (coder->predictor)
+        ts_mix_update(coder->last + depth * TS_PREDICTOR_MIX, d.last, TS_PREDICTOR_MIX, d.p, bit, LAST_RATE);
     for (int c = 0; c < TS_CONTEXTS; c++)
-        coder->counters[used[c]] = ts_counter_update(&coder->model->tables, coder->counters[used[c]], bit,
-                                                     COUNTER_LIMIT);
+        coder->counters[d.used[c]] = ts_counter_update(tables, coder->counters[d.used[c]], bit, COUNTER_LIMIT);
     return bit;
 }
 
@@ -88,10 +112,9 @@ static uint32_t odds_of(ts_entropy_coder *coder, int depth, uint32_t node) {
     int bit_depth = depth - coder->layout->flag;
     uint32_t slot = bit_depth < 0 ? 0 : (1u << bit_depth) + node;
     if (coder->odds[slot].turn != coder->turn) {
-        int32_t inputs[TS_INPUTS];
-        uint32_t used[TS_CONTEXTS];
-        coder->odds[slot].p = predict(coder, depth, node, inputs, used);
-        coder->odds[slot].turn = coder->turn;
+        decision d;
+        predict(coder, depth, node, &d);
+        coder->odds[slot] = (ts_odds){coder->turn, d.p};
     }
     return coder->odds[slot].p;
 }
@@ -133,11 +156,23 @@ tess_status ts_entropy_check_tokens(const ts_entropy_model *model, const ts_toke
     return TESS_OK;
 }
 
-/* The contexts of the token at (y, x), unless the section is complete. */
+/* What bears on the token at (y, x), unless the section is complete. */
 static void look_around(ts_entropy_coder *coder) {
     coder->turn++;
-    if (coder->y < coder->view.height)
-        ts_entropy_contexts(coder->model, coder->layout->level, &coder->view, coder->y, coder->x, &coder->contexts);
+    if (coder->y == coder->view.height) return;
+    ts_entropy_contexts(coder->model, coder->layout->level, &coder->view, coder->y, coder->x, &coder->contexts);
+    if (coder->predictor) ts_prediction_place(coder->prediction, coder->y, coder->x);
+}
+
+/* Starts the level's predictor, if there is one. Errors: MEMORY. */
+static tess_status begin_prediction(ts_entropy_coder *coder, ts_error *err) {
+    const ts_entropy_level *layout = coder->layout;
+    coder->predictor = coder->prediction ? coder->model->predictors[layout->level] : NULL;
+    if (!coder->predictor) return TESS_OK;
+    memcpy(coder->last, ts_predictor_mix(coder->predictor),
+           (size_t)layout->depths * TS_PREDICTOR_MIX * sizeof *coder->last);
+    return ts_prediction_begin(coder->prediction, coder->predictor, &coder->view,
+                               layout->flag ? (int)layout->frequent : -1, err);
 }
 
 tess_status ts_entropy_begin(ts_entropy_coder *coder, int level, const ts_token_view *view, ts_error *err) {
@@ -156,13 +191,16 @@ tess_status ts_entropy_begin(ts_entropy_coder *coder, int level, const ts_token_
     coder->cost = 0;
     coder->counted = true;
     coder->refused = false;
-    look_around(coder);
-    return TESS_OK;
+    status = begin_prediction(coder, err);
+    if (status) coder->layout = NULL;
+    else look_around(coder);
+    return status;
 }
 
 /* Writes the token and moves on. */
 static void advance(ts_entropy_coder *coder, uint32_t token) {
     row_of(&coder->view, coder->layout->level, coder->y)[coder->x] = (uint16_t)token;
+    if (coder->predictor) ts_prediction_put(coder->prediction, coder->y, coder->x, token);
     if (++coder->x == coder->view.width) {
         coder->x = 0;
         coder->y++;

@@ -17,6 +17,7 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,10 +51,16 @@ void ts_entropy_model_free(ts_entropy_model *model); /* NULL is fine; after all 
 int ts_entropy_model_levels(const ts_entropy_model *model);
 int ts_entropy_model_size(const ts_entropy_model *model, int level); /* codes in that level */
 
+/* Gives a level its predictor (predictor.h; bytes are copied). Before the model is shared. Errors: OPTION (no such
+ * level), MODEL, MEMORY. */
+tess_status ts_entropy_model_add(ts_entropy_model *model, int level, const uint8_t *bytes, size_t size, ts_error *err);
+
 /* ---- the coder: adaptive state for one thread; the model must outlive it ------------------------------------- */
 typedef struct ts_entropy_coder ts_entropy_coder;
 
-tess_status ts_entropy_coder_new(ts_entropy_coder **coder, const ts_entropy_model *model, ts_error *err);
+/* predict: whether the context model's odds are mixed with those of the predictors, at levels that have one. A reader
+ * has to do as the writer did. Errors: MEMORY. */
+tess_status ts_entropy_coder_new(ts_entropy_coder **coder, const ts_entropy_model *model, bool predict, ts_error *err);
 void ts_entropy_coder_free(ts_entropy_coder *coder);
 
 /* Starts level `level` of a tile. view->tokens of levels < `level` must be there already; put() writes this level's.

@@ -131,7 +131,7 @@ tess_status ts_entropy_fit(int level, int levels, const int *sizes, int count, c
     tess_status status = ts_entropy_model_new(&f.model, levels, sizes, NULL, NULL, err);
     for (int t = 0; t < count && status == TESS_OK; t++)
         status = ts_entropy_check_tokens(f.model, &tiles[t], 0, level + 1, err);
-    if (status == TESS_OK) status = ts_entropy_coder_new(&f.coder, f.model, err);
+    if (status == TESS_OK) status = ts_entropy_coder_new(&f.coder, f.model, false, err);
     if (status == TESS_OK) {
         f.seen = ts_calloc(f.model->layout[level].counters, sizeof *f.seen);
         status = f.seen ? learn(&f, count, tiles, table, err)

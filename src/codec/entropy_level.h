@@ -15,6 +15,7 @@
 
 #include "codec/context.h"
 #include "codec/entropy.h"
+#include "codec/predictor.h"
 #include "codec/rans.h"
 
 #include <stdbool.h>
@@ -53,9 +54,10 @@ struct ts_entropy_model {
     int levels;
     ts_context_tables tables;
     ts_entropy_level layout[TS_ENTROPY_LEVELS];
-    int8_t *odds[TS_ENTROPY_LEVELS];       /* the table: log-odds of every counter's start, in 1/16 nat; owned */
-    uint32_t *counters[TS_ENTROPY_LEVELS]; /* the same as counters; owned */
-    int32_t *weights[TS_ENTROPY_LEVELS];   /* [depths][TS_INPUTS]; owned */
+    int8_t *odds[TS_ENTROPY_LEVELS];             /* the table: log-odds of every counter's start, in 1/16 nat; owned */
+    uint32_t *counters[TS_ENTROPY_LEVELS];       /* the same as counters; owned */
+    int32_t *weights[TS_ENTROPY_LEVELS];         /* [depths][TS_INPUTS]; owned */
+    ts_predictor *predictors[TS_ENTROPY_LEVELS]; /* NULL where the context model stands alone; owned */
 };
 
 /* Sets the counters of a level to what its odds say. */
@@ -93,6 +95,9 @@ struct ts_entropy_coder {
     const ts_entropy_level *layout; /* of the level begun; NULL before */
     uint32_t *counters;             /* the adaptive state; room for the largest level */
     int32_t weights[TS_DEPTHS * TS_INPUTS];
+    ts_prediction *prediction;                  /* NULL for a coder without predictors; owned */
+    const ts_predictor *predictor;              /* of the level begun, or NULL */
+    int32_t last[TS_DEPTHS * TS_PREDICTOR_MIX]; /* weights of the last mixer */
     ts_token_view view;
     int y, x;
     ts_token_contexts contexts; /* of the token at (y, x) */

@@ -133,8 +133,18 @@ void ts_entropy_model_free(ts_entropy_model *model) {
         ts_free(model->odds[l]);
         ts_free(model->counters[l]);
         ts_free(model->weights[l]);
+        ts_predictor_free(model->predictors[l]);
     }
     ts_free(model);
+}
+
+tess_status ts_entropy_model_add(ts_entropy_model *model, int level, const uint8_t *bytes, size_t size, ts_error *err) {
+    if (level < 0 || level >= model->levels)
+        return ts_fail(err, TESS_ERR_OPTION, "There is no level %d to predict.", level);
+    const ts_entropy_level *layout = &model->layout[level];
+    ts_predictor_free(model->predictors[level]);
+    model->predictors[level] = NULL;
+    return ts_predictor_new(&model->predictors[level], level, layout->size, layout->depths, bytes, size, err);
 }
 
 int ts_entropy_model_levels(const ts_entropy_model *model) { return model->levels; }

@@ -49,7 +49,7 @@ void ts_choice_books_set(ts_choice_books *books, float lambda, int keep) {
     }
 }
 
-tess_status ts_chooser_init(ts_chooser *chooser, const tess_model *model, int side, ts_error *err) {
+tess_status ts_chooser_init(ts_chooser *chooser, const tess_model *model, int side, bool predict, ts_error *err) {
     const ts_quantizer_config *q = &model->config.quantizer;
     const size_t room = ts_max_size((size_t)side * (TS_CHOICE_KEEP + 1),
                                     ts_quantizer_scratch(model->quantizer, (size_t)side));
@@ -63,7 +63,7 @@ tess_status ts_chooser_init(ts_chooser *chooser, const tess_model *model, int si
     chooser->costs = ts_alloc((TS_CHOICE_KEEP + 1) * sizeof(uint32_t));
     if (!chooser->residual || !chooser->candidates || !chooser->scores || !chooser->costs)
         return ts_fail_memory(err, floats * sizeof(float));
-    return ts_entropy_coder_new(&chooser->coder, model->entropy, err);
+    return ts_entropy_coder_new(&chooser->coder, model->entropy, predict, err);
 }
 
 void ts_chooser_free(ts_chooser *chooser) {

@@ -38,7 +38,8 @@ typedef struct ts_chooser {
     ts_error error;
 } ts_chooser;
 
-tess_status ts_chooser_init(ts_chooser *chooser, const tess_model *model, int side, ts_error *err);
+/* side: of the largest tile; predict: whether rates are those of a coder with the model's predictors. Errors: MEMORY. */
+tess_status ts_chooser_init(ts_chooser *chooser, const tess_model *model, int side, bool predict, ts_error *err);
 void ts_chooser_free(ts_chooser *chooser);
 
 /* Chooses all tokens of a tile of view->height x view->width tokens; latents: its first latent, masking: its weight,

@@ -28,6 +28,7 @@ static tess_status open_file(tess_decoder *decoder) {
     tess_status status = ts_tess_open(&decoder->file, decoder->bytes, decoder->size, err);
     if (!status && !ts_model_reads(decoder->model, ts_tess_file_header(decoder->file)->model))
         status = ts_tess_check_model(decoder->file, decoder->model->hash, err);
+    if (!status) status = ts_tess_check_predictor(decoder->file, decoder->model->predictor, err);
     if (status) return status;
     decoder->header = *ts_tess_file_header(decoder->file);
     const ts_tess_header *h = &decoder->header;
@@ -122,7 +123,7 @@ static tess_status prepare(tess_decoder *decoder) {
     if (!decoder->tokens || !decoder->tile_state || (decoder->options.bits && !decoder->bits))
         return ts_fail_memory(err, tokens * sizeof(uint16_t));
     decoder->phase = TS_DECODE_ENTROPY;
-    return ts_entropy_coder_new(&decoder->coder, decoder->model->entropy, err);
+    return ts_entropy_coder_new(&decoder->coder, decoder->model->entropy, h->predictor != 0, err);
 }
 
 /* ---- tokens --------------------------------------------------------------------------------------------------- */

@@ -266,6 +266,7 @@ static void write_info(ts_json_writer *json, const ts_tess_file *file, size_t si
     ts_json_key(json, "channels"), ts_json_put_int(json, h->channels);
     ts_json_key(json, "alpha"), ts_json_put_bool(json, h->channels == 4);
     ts_json_key(json, "model"), ts_json_put_text(json, hash);
+    ts_json_key(json, "coder"), ts_json_put_text(json, h->predictor ? "predictor" : "context");
     ts_json_key(json, "tokens"), ts_json_open(json, '[');
     ts_json_put_int(json, h->token_width), ts_json_put_int(json, h->token_height);
     ts_json_close(json, ']');

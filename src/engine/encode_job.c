@@ -121,7 +121,8 @@ static tess_status make_choosers(tess_encoder *encoder, int workers) {
     const int side = longest < encoder->header.tile ? longest : encoder->header.tile;
     tess_status status = TESS_OK;
     for (; encoder->chooser_count < workers && !status; encoder->chooser_count++)
-        status = ts_chooser_init(&encoder->choosers[encoder->chooser_count], encoder->model, side, err);
+        status = ts_chooser_init(&encoder->choosers[encoder->chooser_count], encoder->model, side,
+                                 encoder->options.predict, err);
     return status;
 }
 

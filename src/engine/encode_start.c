@@ -64,10 +64,21 @@ static tess_status prepare_net(tess_encoder *encoder) {
     return TESS_OK;
 }
 
+/* The header says which predictors the tokens are coded with. */
+static tess_status name_predictor(tess_encoder *encoder) {
+    const tess_model *model = encoder->model;
+    if (encoder->options.predict && !model->predictor)
+        return ts_fail(&encoder->error, TESS_ERR_OPTION,
+                       "The model %.60s has no predictors; encode without option predict.", model->config.name);
+    encoder->header.predictor = encoder->options.predict ? model->predictor : 0;
+    return TESS_OK;
+}
+
 tess_status ts_encode_start(tess_encoder *encoder) {
     const ts_quantizer_config *q = &encoder->model->config.quantizer;
     ts_error *err = &encoder->error;
     tess_status status = check_codes(encoder);
+    if (!status) status = name_predictor(encoder);
     if (!status) status = place_region(encoder);
     if (!status && !ts_pool_resize(&encoder->pool, encoder->options.threads)) status = ts_fail_memory(err, 0);
     if (!status && encoder->from == TS_FROM_PIXELS) status = prepare_net(encoder);

@@ -55,7 +55,7 @@ static const ts_encode_option OPTIONS[] = {
     {"effort", 0, 9, true},           {"alpha", 0, 1, true},       {"threads", 1, TS_MAX_THREADS, true},
     {"tokens_only", 0, 1, true},      {"latents", 0, 1, true},     {"tile", 0, TS_MAX_SIDE, true},
     {"x", 0, TS_MAX_SIDE, true},      {"y", 0, TS_MAX_SIDE, true}, {"width", 0, TS_MAX_SIDE, true},
-    {"height", 0, TS_MAX_SIDE, true},
+    {"height", 0, TS_MAX_SIDE, true}, {"predict", 0, 1, true},
 };
 
 static void apply(ts_encode_options *options, size_t which, double value) {
@@ -76,7 +76,8 @@ static void apply(ts_encode_options *options, size_t which, double value) {
     case 9: options->x = (int)value; break;
     case 10: options->y = (int)value; break;
     case 11: options->width = (int)value; break;
-    default: options->height = (int)value;
+    case 12: options->height = (int)value; break;
+    default: options->predict = value != 0;
     }
 }
 
@@ -96,7 +97,7 @@ tess_status tess_encoder_set(tess_encoder *encoder, const char *option, double v
     }
     return ts_fail(&encoder->error, TESS_ERR_OPTION,
                    "There is no encoder option %.40s; there are quality, bpp, size, effort, alpha, threads, "
-                   "tokens_only, latents, x, y, width, height and tile.",
+                   "tokens_only, latents, x, y, width, height, tile and predict.",
                    option);
 }
 

@@ -19,6 +19,7 @@ typedef struct ts_encode_options {
     bool rate_given; /* tokens_only codes to the nearest unless a rate was asked for */
     int effort, threads, tile;
     bool keep_alpha, tokens_only, latents_only;
+    bool predict;            /* code with the model's predictors */
     int x, y, width, height; /* region in pixels; width or height 0: to the picture's end */
 } ts_encode_options;
 

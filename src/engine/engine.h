@@ -38,10 +38,13 @@ struct tess_model {
     ts_entropy_model *entropy;
     uint8_t *tables[TS_LEVELS_MAX]; /* entropy.{level} as in the file, or NULL */
     size_t table_bytes[TS_LEVELS_MAX];
-    uint64_t hash;     /* fingerprint: ts_model_hash */
-    size_t file_bytes; /* of the file it came from */
-    ts_writer info;    /* tess_model_info's text */
-    uint8_t *saved;    /* tess_model_save's bytes */
+    uint8_t *predictors[TS_LEVELS_MAX]; /* predictor.{level} as in the file, or NULL */
+    size_t predictor_bytes[TS_LEVELS_MAX];
+    uint32_t predictor; /* their fingerprint: FNV-1a of the bytes, low 32 bits; 0: there are none */
+    uint64_t hash;      /* fingerprint: ts_model_hash */
+    size_t file_bytes;  /* of the file it came from */
+    ts_writer info;     /* tess_model_info's text */
+    uint8_t *saved;     /* tess_model_save's bytes */
 };
 
 /* The weights as they are held. */
@@ -56,6 +59,8 @@ static inline void ts_clear(ts_error *error) { error->text[0] = 0; }
 
 /* Writes the text of tess_model_info to an empty writer. Errors: MEMORY. */
 tess_status ts_model_write_info(const tess_model *model, ts_writer *out, ts_error *err);
+/* Reads tables and predictors of the file and makes the entropy model of them. Errors: MODEL, MEMORY. */
+tess_status ts_model_load_entropy(tess_model *model, const ts_safetensors *file);
 /* Reads the prior and the upscaler that the config names from the model's own file. Errors: MODEL, MEMORY. */
 tess_status ts_model_load_parts(tess_model *model, const ts_safetensors *file);
 

@@ -26,7 +26,10 @@ static void unload(tess_model *model) {
     ts_part_free(&model->upscaler);
     ts_free(model->json);
     ts_free(model->saved);
-    for (int i = 0; i < TS_LEVELS_MAX; i++) ts_free(model->tables[i]);
+    for (int i = 0; i < TS_LEVELS_MAX; i++) {
+        ts_free(model->tables[i]);
+        ts_free(model->predictors[i]);
+    }
     ts_writer_free(&model->info);
     memset(model, 0, sizeof *model);
     ts_writer_init(&model->info);
@@ -40,29 +43,6 @@ void tess_model_free(tess_model *model) {
 }
 
 const char *tess_model_message(const tess_model *model) { return model ? model->error.text : "There is no model."; }
-
-/* The entropy.{level} tables of the file and the entropy model made of them. */
-static tess_status load_entropy(tess_model *model, const ts_safetensors *file) {
-    const ts_quantizer_config *q = &model->config.quantizer;
-    int sizes[TS_LEVELS_MAX];
-    if (q->type == TS_QUANTIZER_NONE) return TESS_OK;
-    for (int level = 0; level < q->levels; level++) {
-        char name[24];
-        sizes[level] = q->size;
-        snprintf(name, sizeof name, "entropy.%d", level);
-        const ts_file_tensor *tensor = ts_safetensors_find(file, name);
-        if (!tensor) continue; /* this level's statistics are learnt from each file */
-        if (tensor->dtype != TS_U8)
-            return ts_fail(&model->error, TESS_ERR_MODEL, "Tensor %s is %s; entropy tables are U8.", name,
-                           ts_dtype_name(tensor->dtype));
-        model->tables[level] = ts_alloc(tensor->count);
-        if (!model->tables[level]) return ts_fail_memory(&model->error, tensor->count);
-        memcpy(model->tables[level], tensor->data, tensor->count);
-        model->table_bytes[level] = tensor->count;
-    }
-    return ts_entropy_model_new(&model->entropy, q->levels, sizes, (const uint8_t *const *)model->tables,
-                                model->table_bytes, &model->error);
-}
 
 static tess_status load_nets(tess_model *model, const ts_safetensors *file) {
     ts_error *err = &model->error;
@@ -89,7 +69,7 @@ static tess_status load(tess_model *model, const ts_safetensors *file, size_t si
     model->file_bytes = size;
     status = load_nets(model, file);
     if (!status) status = ts_model_load_parts(model, file);
-    if (!status) status = load_entropy(model, file);
+    if (!status) status = ts_model_load_entropy(model, file);
     if (!status) status = ts_model_hash(model, &model->hash, err);
     if (!status) status = ts_model_write_info(model, &model->info, err);
     return status;
@@ -134,6 +114,8 @@ tess_status tess_model_save(tess_model *model, int half, const uint8_t **bytes, 
         .quantizer = model->quantizer,
         .tables = (const uint8_t *const *)model->tables,
         .table_bytes = model->table_bytes,
+        .predictors = (const uint8_t *const *)model->predictors,
+        .predictor_bytes = model->predictor_bytes,
         .nets = {model->params, ts_model_store(model), half < 0 ? model->halves != NULL : half},
         .prior = part_weights(&model->prior, half),
         .upscaler = part_weights(&model->upscaler, half)};

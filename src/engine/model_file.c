@@ -163,18 +163,24 @@ static void list_content(listing *l, const ts_model_content *content, table_name
         snprintf(names[level], sizeof names[level], "entropy.%d", level);
         l->sources[l->count++] = source(names[level], TS_U8, 1, &length, content->tables[level]);
     }
+    for (int level = 0; level < levels; level++) {
+        if (!content->predictors || !content->predictors[level]) continue;
+        const int length = (int)content->predictor_bytes[level];
+        snprintf(names[levels + level], sizeof *names, "predictor.%d", level);
+        l->sources[l->count++] = source(names[levels + level], TS_U8, 1, &length, content->predictors[level]);
+    }
 }
 
 tess_status ts_model_file_write(const ts_model_content *content, uint8_t **bytes, size_t *size, ts_error *err) {
     const int levels = ts_quantizer_levels(content->quantizer);
     const ts_params *const all[] = {content->nets.params, content->prior.params, content->upscaler.params};
-    size_t most = 2 + (size_t)levels, floats = 0;
+    size_t most = 2 + 2 * (size_t)levels, floats = 0;
     for (int i = 0; i < 3; i++) {
         most += all[i] ? (size_t)ts_params_count(all[i]) : 0;
         floats += all[i] ? ts_params_floats(all[i]) : 0;
     }
     listing list = {.sources = ts_calloc(most, sizeof *list.sources), .room = ts_alloc_floats(floats + 1)};
-    table_name *names = ts_calloc((size_t)levels, sizeof *names);
+    table_name *names = ts_calloc(2 * (size_t)levels + 1, sizeof *names);
     tess_status status = list.sources && names && list.room ? TESS_OK : ts_fail_memory(err, floats * sizeof(float));
     if (!status) {
         list_content(&list, content, names);

@@ -21,6 +21,8 @@ typedef struct ts_model_content {
     ts_quantizer *quantizer;                /* codebook and bits (VQ only) */
     const uint8_t *const *tables;           /* [levels], each entropy.{level} or NULL; or NULL */
     const size_t *table_bytes;              /* [levels] */
+    const uint8_t *const *predictors;       /* predictor.{level}, NULL where there is none; may be NULL */
+    const size_t *predictor_bytes;          /* [levels] */
     ts_model_weights nets, prior, upscaler; /* encoder.* and decoder.*, prior.*, upscaler.* */
 } ts_model_content;
 

@@ -65,6 +65,20 @@ static inline vm vf_eq(vf a, vf b) { TS_EACH(vm, -(a.v[i] == b.v[i])); }
 static inline vf vf_select(vm m, vf a, vf b) { TS_EACH(vf, m.v[i] ? a.v[i] : b.v[i]); }
 static inline vi vi_set1(int32_t x) { TS_EACH(vi, x); }
 static inline vi vi_add(vi a, vi b) { TS_EACH(vi, (int32_t)((uint32_t)a.v[i] + (uint32_t)b.v[i])); }
+static inline vi vi_load16(const int16_t *p) {
+    vi r;
+    memcpy(r.v, p, sizeof r.v);
+    return r;
+}
+static inline void vi_store(int32_t *p, vi a) { memcpy(p, a.v, sizeof a.v); }
+/* sum + the two products of each lane's 16-bit halves, modulo 2^32 */
+static inline vi vi_dot16(vi sum, vi a, vi b) {
+    int16_t x[2 * TS_VF], y[2 * TS_VF];
+    memcpy(x, a.v, sizeof x);
+    memcpy(y, b.v, sizeof y);
+    TS_EACH(vi,
+            (int32_t)((uint32_t)sum.v[i] + (uint32_t)(x[2 * i] * y[2 * i]) + (uint32_t)(x[2 * i + 1] * y[2 * i + 1])));
+}
 static inline vi vi_sub(vi a, vi b) { TS_EACH(vi, (int32_t)((uint32_t)a.v[i] - (uint32_t)b.v[i])); }
 static inline vi vi_and(vi a, vi b) { TS_EACH(vi, a.v[i] & b.v[i]); }
 static inline vi vi_or(vi a, vi b) { TS_EACH(vi, a.v[i] | b.v[i]); }
@@ -123,6 +137,9 @@ static inline vm vf_eq(vf a, vf b) { return wasm_f32x4_eq(a, b); }
 static inline vf vf_select(vm m, vf a, vf b) { return wasm_v128_bitselect(a, b, m); }
 static inline vi vi_set1(int32_t x) { return wasm_i32x4_splat(x); }
 static inline vi vi_add(vi a, vi b) { return wasm_i32x4_add(a, b); }
+static inline vi vi_load16(const int16_t *p) { return wasm_v128_load(p); }
+static inline void vi_store(int32_t *p, vi a) { wasm_v128_store(p, a); }
+static inline vi vi_dot16(vi sum, vi a, vi b) { return wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(a, b)); }
 static inline vi vi_sub(vi a, vi b) { return wasm_i32x4_sub(a, b); }
 static inline vi vi_and(vi a, vi b) { return wasm_v128_and(a, b); }
 static inline vi vi_or(vi a, vi b) { return wasm_v128_or(a, b); }
@@ -160,7 +177,7 @@ static inline void vf_interleave(float *to, const float *from) {
 #endif
 }
 
-#elif defined(__AVX512F__) && defined(__AVX512DQ__)
+#elif defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512BW__)
 /* ---- AVX-512 ------------------------------------------------------------------------------------------------- */
 #include <immintrin.h>
 #define TS_SIMD_NAME "avx512"
@@ -195,6 +212,9 @@ static inline vm vf_eq(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ)
 static inline vf vf_select(vm m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
 static inline vi vi_set1(int32_t x) { return _mm512_set1_epi32(x); }
 static inline vi vi_add(vi a, vi b) { return _mm512_add_epi32(a, b); }
+static inline vi vi_load16(const int16_t *p) { return _mm512_loadu_si512(p); }
+static inline void vi_store(int32_t *p, vi a) { _mm512_storeu_si512(p, a); }
+static inline vi vi_dot16(vi sum, vi a, vi b) { return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b)); }
 static inline vi vi_sub(vi a, vi b) { return _mm512_sub_epi32(a, b); }
 static inline vi vi_and(vi a, vi b) { return _mm512_and_si512(a, b); }
 static inline vi vi_or(vi a, vi b) { return _mm512_or_si512(a, b); }
@@ -243,6 +263,9 @@ static inline vm vf_eq(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
 static inline vf vf_select(vm m, vf a, vf b) { return _mm256_blendv_ps(b, a, m); }
 static inline vi vi_set1(int32_t x) { return _mm256_set1_epi32(x); }
 static inline vi vi_add(vi a, vi b) { return _mm256_add_epi32(a, b); }
+static inline vi vi_load16(const int16_t *p) { return _mm256_loadu_si256((const void *)p); }
+static inline void vi_store(int32_t *p, vi a) { _mm256_storeu_si256((void *)p, a); }
+static inline vi vi_dot16(vi sum, vi a, vi b) { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)); }
 static inline vi vi_sub(vi a, vi b) { return _mm256_sub_epi32(a, b); }
 static inline vi vi_and(vi a, vi b) { return _mm256_and_si256(a, b); }
 static inline vi vi_or(vi a, vi b) { return _mm256_or_si256(a, b); }
@@ -290,6 +313,9 @@ static inline vm vf_eq(vf a, vf b) { return _mm_cmpeq_ps(a, b); }
 static inline vf vf_select(vm m, vf a, vf b) { return _mm_blendv_ps(b, a, m); }
 static inline vi vi_set1(int32_t x) { return _mm_set1_epi32(x); }
 static inline vi vi_add(vi a, vi b) { return _mm_add_epi32(a, b); }
+static inline vi vi_load16(const int16_t *p) { return _mm_loadu_si128((const void *)p); }
+static inline void vi_store(int32_t *p, vi a) { _mm_storeu_si128((void *)p, a); }
+static inline vi vi_dot16(vi sum, vi a, vi b) { return _mm_add_epi32(sum, _mm_madd_epi16(a, b)); }
 static inline vi vi_sub(vi a, vi b) { return _mm_sub_epi32(a, b); }
 static inline vi vi_and(vi a, vi b) { return _mm_and_si128(a, b); }
 static inline vi vi_or(vi a, vi b) { return _mm_or_si128(a, b); }
@@ -335,6 +361,12 @@ static inline vm vf_eq(vf a, vf b) { return vceqq_f32(a, b); }
 static inline vf vf_select(vm m, vf a, vf b) { return vbslq_f32(m, a, b); }
 static inline vi vi_set1(int32_t x) { return vdupq_n_s32(x); }
 static inline vi vi_add(vi a, vi b) { return vaddq_s32(a, b); }
+static inline vi vi_load16(const int16_t *p) { return vreinterpretq_s32_s16(vld1q_s16(p)); }
+static inline void vi_store(int32_t *p, vi a) { vst1q_s32(p, a); }
+static inline vi vi_dot16(vi sum, vi a, vi b) {
+    const int16x8_t x = vreinterpretq_s16_s32(a), y = vreinterpretq_s16_s32(b);
+    return vaddq_s32(sum, vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y)));
+}
 static inline vi vi_sub(vi a, vi b) { return vsubq_s32(a, b); }
 static inline vi vi_and(vi a, vi b) { return vandq_s32(a, b); }
 static inline vi vi_or(vi a, vi b) { return vorrq_s32(a, b); }

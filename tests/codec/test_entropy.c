@@ -19,7 +19,7 @@ static setup make(int levels, const int *sizes, int height, int width) {
     s.view = view_of(&s.grid);
     fill_like_picture(&s.grid, sizes, 7);
     CHECK_INT(ts_entropy_model_new(&s.model, levels, sizes, NULL, NULL, NULL), TESS_OK);
-    CHECK_INT(ts_entropy_coder_new(&s.coder, s.model, NULL), TESS_OK);
+    CHECK_INT(ts_entropy_coder_new(&s.coder, s.model, false, NULL), TESS_OK);
     return s;
 }
 
@@ -35,7 +35,7 @@ static size_t round_trip(setup *s) {
     grid copy = new_grid(s->grid.levels, s->grid.height, s->grid.width);
     ts_token_view view = view_of(&copy);
     ts_entropy_coder *decoder = NULL;
-    CHECK_INT(ts_entropy_coder_new(&decoder, s->model, NULL), TESS_OK);
+    CHECK_INT(ts_entropy_coder_new(&decoder, s->model, false, NULL), TESS_OK);
     for (int l = 0; l < s->grid.levels; l++) {
         const uint8_t *bytes = NULL;
         size_t size = 0;
@@ -280,7 +280,7 @@ static void test_fit(void) {
     ts_entropy_model *model = NULL;
     CHECK_INT(ts_entropy_model_new(&model, 2, sizes, (const uint8_t *const *)tables, bytes, NULL), TESS_OK);
     setup fitted = {.model = model, .grid = grids[11], .view = tiles[11]};
-    CHECK_INT(ts_entropy_coder_new(&fitted.coder, model, NULL), TESS_OK);
+    CHECK_INT(ts_entropy_coder_new(&fitted.coder, model, false, NULL), TESS_OK);
     free(flat.grid.tokens);
     flat.grid = grids[11];
     flat.view = tiles[11];
@@ -331,7 +331,7 @@ static void test_wild_tables(void) {
         s.view = view_of(&s.grid);
         fill_random(&s.grid, sizes, 9);
         CHECK_INT(ts_entropy_model_new(&s.model, 2, sizes, (const uint8_t *const *)tables, bytes, NULL), TESS_OK);
-        CHECK_INT(ts_entropy_coder_new(&s.coder, s.model, NULL), TESS_OK);
+        CHECK_INT(ts_entropy_coder_new(&s.coder, s.model, false, NULL), TESS_OK);
         round_trip(&s);
         drop(&s);
         for (int l = 0; l < 2; l++) free(tables[l]);
@@ -346,7 +346,7 @@ static tess_status everything(const int *sizes, const grid *g, uint8_t *table) {
     size_t size;
     tess_status status = ts_entropy_fit(1, 2, sizes, 1, &view, table, NULL);
     if (status == TESS_OK) status = ts_entropy_model_new(&model, 2, sizes, NULL, NULL, NULL);
-    if (status == TESS_OK) status = ts_entropy_coder_new(&coder, model, NULL);
+    if (status == TESS_OK) status = ts_entropy_coder_new(&coder, model, false, NULL);
     if (status == TESS_OK) status = ts_entropy_encode(coder, 0, &view, &bytes, &size, NULL);
     ts_entropy_coder_free(coder);
     ts_entropy_model_free(model);

@@ -59,7 +59,7 @@ static uint8_t *encode(const golden *g, size_t *size) {
     const uint8_t *bytes = NULL;
     grid tokens = tokens_of(g);
     CHECK_INT(ts_entropy_model_new(&model, g->header.levels, g->sizes, NULL, NULL, NULL), TESS_OK);
-    CHECK_INT(ts_entropy_coder_new(&coder, model, NULL), TESS_OK);
+    CHECK_INT(ts_entropy_coder_new(&coder, model, false, NULL), TESS_OK);
     CHECK_INT(ts_alpha_coder_new(&alpha_coder, NULL), TESS_OK);
     CHECK_INT(ts_tess_writer_new(&writer, &g->header, NULL), TESS_OK);
     for (int tile = 0; tile < ts_tess_tiles(&g->header); tile++)
@@ -109,7 +109,7 @@ static void check_tokens(const golden *g, const ts_tess_file *file) {
     ts_entropy_coder *coder = NULL;
     grid want = tokens_of(g), got = new_grid(want.levels, want.height, want.width);
     CHECK_INT(ts_entropy_model_new(&model, g->header.levels, g->sizes, NULL, NULL, NULL), TESS_OK);
-    CHECK_INT(ts_entropy_coder_new(&coder, model, NULL), TESS_OK);
+    CHECK_INT(ts_entropy_coder_new(&coder, model, false, NULL), TESS_OK);
     for (int level = 0; level < g->header.levels; level++)
         for (int tile = 0; tile < ts_tess_tiles(&g->header); tile++) {
             ts_token_view view = tile_of(g, &got, tile);
@@ -164,7 +164,7 @@ static void test_golden_tables(void) {
     ts_entropy_model *model = NULL;
     ts_entropy_coder *coder = NULL;
     CHECK_INT(ts_entropy_model_new(&model, 2, sizes, (const uint8_t *const *)tables, table_bytes, NULL), TESS_OK);
-    CHECK_INT(ts_entropy_coder_new(&coder, model, NULL), TESS_OK);
+    CHECK_INT(ts_entropy_coder_new(&coder, model, false, NULL), TESS_OK);
     for (int l = 0; l < 2; l++) {
         const uint8_t *bytes = NULL;
         size_t size = 0;
@@ -186,7 +186,7 @@ static void recode(const ts_tess_file *file, grid *tokens, double *coded, double
     ts_entropy_model *model = NULL;
     ts_entropy_coder *coder = NULL;
     CHECK_INT(ts_entropy_model_new(&model, 2, sizes, NULL, NULL, NULL), TESS_OK);
-    CHECK_INT(ts_entropy_coder_new(&coder, model, NULL), TESS_OK);
+    CHECK_INT(ts_entropy_coder_new(&coder, model, false, NULL), TESS_OK);
     for (int i = 0; i < h->levels * ts_tess_tiles(h); i++) {
         int level = i / ts_tess_tiles(h), tile = i % ts_tess_tiles(h);
         ts_token_view view = tile_of(&g, tokens, tile);

@@ -82,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     ts_tess_file *file = NULL;
     if (!model) {
         require(ts_entropy_model_new(&model, TS_TESS_LEVELS, sizes, NULL, NULL, NULL) == TESS_OK);
-        require(ts_entropy_coder_new(&coder, model, NULL) == TESS_OK);
+        require(ts_entropy_coder_new(&coder, model, false, NULL) == TESS_OK);
         require(ts_alpha_coder_new(&alpha_coder, NULL) == TESS_OK);
     }
     if (size < 4 || memcmp(data, "TESS", 4) != 0) decode_section(data, size);

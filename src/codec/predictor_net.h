@@ -1,0 +1,44 @@
+/* predictor_net.h - internal: the inside of a predictor. */
+#ifndef TS_CODEC_PREDICTOR_NET_H
+#define TS_CODEC_PREDICTOR_NET_H
+
+#include "codec/context.h"
+#include "codec/predictor.h"
+
+enum {
+    TS_OWN_ROWS = 4,  /* rows of the own level above the place */
+    TS_OWN_REACH = 4, /* columns to either side of it */
+    TS_LOW_REACH = 2, /* rows and columns of the lower levels around it */
+    TS_OWN_ACROSS = 2 * TS_OWN_REACH + 1,
+    TS_LOW_ACROSS = 2 * TS_LOW_REACH + 1,
+    TS_OWN_TAPS = TS_OWN_ROWS * TS_OWN_ACROSS + TS_OWN_REACH,
+    TS_LOW_TAPS = TS_LOW_ACROSS * TS_LOW_ACROSS,
+    TS_MASSES = 4096 /* of log-likelihoods below the best, in 1/256 nat */
+};
+
+/* out = W in + b in int32, then for hidden layers clamp(out * scale >> shift). */
+typedef struct ts_dense {
+    int rows, columns; /* rows: rounded up to the vector's length with zeros; columns: even */
+    int16_t *weights;  /* [rows / TS_VF][columns / 2][TS_VF][2]: outputs along lanes; owned */
+    int32_t *bias;     /* [rows]; owned */
+    uint16_t *scale;   /* [rows], NULL for the last layer; owned */
+    int shift;
+} ts_dense;
+
+/* out: [rows] */
+void ts_dense_run(const ts_dense *layer, const int16_t *in, int32_t *out);
+/* One activation from a sum: rounded, within -32767..32767. */
+int32_t ts_dense_scale(const ts_dense *layer, int row, int32_t sum);
+
+enum { TS_HIDDEN_FIRST, TS_HIDDEN_IN, TS_HIDDEN_OUT, TS_QUERY, TS_LIKELIHOOD, TS_LAYERS };
+
+struct ts_predictor {
+    int level, size, dim;
+    int8_t *codes; /* [level + 1][size + 1][dim]: vectors of every level's codes and of "outside"; owned */
+    ts_dense layers[TS_LAYERS];
+    int32_t *mix;             /* [depths][TS_PREDICTOR_MIX]; owned */
+    uint32_t mass[TS_MASSES]; /* 2^20 exp(-i / 256), at least 1 */
+    ts_context_tables tables; /* for logarithms */
+};
+
+#endif
