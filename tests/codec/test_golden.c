@@ -5,8 +5,8 @@
 #include "base/hash.h"
 #include "codec/alpha.h"
 #include "codec/container.h"
+#include "predictors.h"
 #include "test.h"
-#include "tokens.h"
 
 #define CORPUS "tests/fuzz/corpus/tess/"
 
@@ -21,6 +21,7 @@ static const golden goldens[] = {
     {CORPUS "tiles.tess", {0x7465737365726165ull, 150, 90, 4, 19, 12, 2, 8}, {1000, 37}},
     {CORPUS "one.tess", {1, 1, 1, 1, 1, 1, 1, 64}, {512}},
     {CORPUS "wide.tess", {2, 700, 8, 3, 88, 1, 1, 2040}, {65536}},
+    {CORPUS "predicted.tess", {3, 240, 130, 3, 30, 17, 3, 16, 0x70726564u}, {1024, 100, 37}},
 };
 enum { GOLDENS = sizeof goldens / sizeof *goldens };
 
@@ -50,16 +51,27 @@ static uint8_t *strip_of(const golden *g, int strip, int *rows) {
     return alpha;
 }
 
+/* A model without tables; of a file with predictors, it has them at levels 0 and 2. */
+static ts_entropy_model *model_of(const golden *g) {
+    ts_entropy_model *model = NULL;
+    CHECK_INT(ts_entropy_model_new(&model, g->header.levels, g->sizes, NULL, NULL, NULL), TESS_OK);
+    for (int level = 0; level < g->header.levels && g->header.predictor; level += 2) {
+        blob b = random_predictor(level, g->sizes[level], (uint32_t)level);
+        CHECK_INT(ts_entropy_model_add(model, level, b.bytes, b.size, NULL), TESS_OK);
+        free(b.bytes);
+    }
+    return model;
+}
+
 /* The file as this build makes it; malloc'ed. */
 static uint8_t *encode(const golden *g, size_t *size) {
-    ts_entropy_model *model = NULL;
+    ts_entropy_model *model = model_of(g);
     ts_entropy_coder *coder = NULL;
     ts_alpha_coder *alpha_coder = NULL;
     ts_tess_writer *writer = NULL;
     const uint8_t *bytes = NULL;
     grid tokens = tokens_of(g);
-    CHECK_INT(ts_entropy_model_new(&model, g->header.levels, g->sizes, NULL, NULL, NULL), TESS_OK);
-    CHECK_INT(ts_entropy_coder_new(&coder, model, false, NULL), TESS_OK);
+    CHECK_INT(ts_entropy_coder_new(&coder, model, g->header.predictor != 0, NULL), TESS_OK);
     CHECK_INT(ts_alpha_coder_new(&alpha_coder, NULL), TESS_OK);
     CHECK_INT(ts_tess_writer_new(&writer, &g->header, NULL), TESS_OK);
     for (int tile = 0; tile < ts_tess_tiles(&g->header); tile++)
@@ -105,11 +117,10 @@ static void check_alpha(const golden *g, const ts_tess_file *file) {
 }
 
 static void check_tokens(const golden *g, const ts_tess_file *file) {
-    ts_entropy_model *model = NULL;
+    ts_entropy_model *model = model_of(g);
     ts_entropy_coder *coder = NULL;
     grid want = tokens_of(g), got = new_grid(want.levels, want.height, want.width);
-    CHECK_INT(ts_entropy_model_new(&model, g->header.levels, g->sizes, NULL, NULL, NULL), TESS_OK);
-    CHECK_INT(ts_entropy_coder_new(&coder, model, false, NULL), TESS_OK);
+    CHECK_INT(ts_entropy_coder_new(&coder, model, g->header.predictor != 0, NULL), TESS_OK);
     for (int level = 0; level < g->header.levels; level++)
         for (int tile = 0; tile < ts_tess_tiles(&g->header); tile++) {
             ts_token_view view = tile_of(g, &got, tile);
@@ -222,6 +233,16 @@ static void test_real_tokens(void) {
     free(bytes);
 }
 
+/* A seed for fuzz_tess, which takes predictors after a mark. */
+static int write_seed(void) {
+    blob b = random_predictor(1, 37, 5);
+    FILE *file = fopen(CORPUS "predictor.seed", "wb");
+    const int failed = !file || fwrite("PRED", 1, 4, file) != 4 || fwrite(b.bytes, 1, b.size, file) != b.size ||
+                       fclose(file);
+    free(b.bytes);
+    return failed;
+}
+
 static int write_goldens(void) {
     for (int i = 0; i < GOLDENS; i++) {
         size_t size = 0;
@@ -230,7 +251,7 @@ static int write_goldens(void) {
         if (!file || fwrite(bytes, 1, size, file) != size || fclose(file) != 0) return 1;
         free(bytes);
     }
-    return 0;
+    return write_seed();
 }
 
 int main(int argc, char **argv) {

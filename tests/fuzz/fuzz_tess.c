@@ -2,7 +2,7 @@
  *
  * An input that starts with "TESS" is opened as a file and every section is decoded. Checksums keep random bytes from
  * getting that far, so any other input is a section: kind, height, width and level in its first bytes, then the coded
- * bytes.
+ * bytes. One that starts with "PRED" is a predictor of level 1, at work on a section of its own last bytes.
  */
 #include "codec/alpha.h"
 #include "codec/container.h"
@@ -52,6 +52,22 @@ static void decode_section(const uint8_t *data, size_t size) {
     }
 }
 
+static void decode_predicted(const uint8_t *data, size_t size) {
+    const size_t tail = size < 64 ? size : 64;
+    uint16_t tokens[2 * 8 * 8] = {0};
+    const ts_token_view view = {tokens, 8, 64, 8, 8};
+    ts_entropy_model *predicted = NULL;
+    ts_entropy_coder *reader = NULL;
+    require(ts_entropy_model_new(&predicted, 2, (const int[2]){256, 37}, NULL, NULL, NULL) == TESS_OK);
+    if (ts_entropy_model_add(predicted, 1, data, size, NULL) == TESS_OK) {
+        require(ts_entropy_coder_new(&reader, predicted, true, NULL) == TESS_OK);
+        ts_entropy_decode(reader, 1, &view, data + size - tail, tail, NULL, NULL);
+        for (int i = 0; i < 64; i++) require(tokens[64 + i] < 37);
+    }
+    ts_entropy_coder_free(reader);
+    ts_entropy_model_free(predicted);
+}
+
 static void decode_file(const ts_tess_file *file) {
     const ts_tess_header *h = ts_tess_file_header(file);
     size_t count = (size_t)h->token_height * (size_t)h->token_width;
@@ -85,7 +101,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         require(ts_entropy_coder_new(&coder, model, false, NULL) == TESS_OK);
         require(ts_alpha_coder_new(&alpha_coder, NULL) == TESS_OK);
     }
-    if (size < 4 || memcmp(data, "TESS", 4) != 0) decode_section(data, size);
+    if (size > 4 && memcmp(data, "PRED", 4) == 0) decode_predicted(data + 4, size - 4);
+    else if (size < 4 || memcmp(data, "TESS", 4) != 0) decode_section(data, size);
     else if (ts_tess_open(&file, data, size, NULL) == TESS_OK) decode_file(file);
     ts_tess_close(file);
     return 0;
