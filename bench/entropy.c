@@ -1,10 +1,11 @@
 /* entropy.c - what the entropy coder saves and how long it takes, on real files.
  *
- *     entropy MODEL.safetensors FILE.tess... [--json]
+ *     entropy MODEL.safetensors FILE.tess... [--predict] [--json]
  *
  * For each file: bits per token as coded (sections alone), and as an ideal order-0 coder would code the same tokens,
  * tile by tile and level by level, with its histogram counted (as the number of histograms there are) and without; the
- * least of coding and decoding times, in microseconds per token. The last line is over all files.
+ * least of coding and decoding times, in microseconds per token. The last line is over all files. With --predict the
+ * tokens, whatever they were coded with, are coded with the model's predictors.
  */
 #include "engine/engine.h"
 
@@ -112,8 +113,10 @@ static void print_line(const char *name, const result *r, int json) {
 
 int main(int argc, char **argv) {
     int json = argc > 1 && strcmp(argv[argc - 1], "--json") == 0, files = argc - json;
+    int predict = files > 1 && strcmp(argv[files - 1], "--predict") == 0;
+    files -= predict;
     if (files < 3) {
-        fprintf(stderr, "usage: entropy MODEL.safetensors FILE.tess... [--json]\n");
+        fprintf(stderr, "usage: entropy MODEL.safetensors FILE.tess... [--predict] [--json]\n");
         return 2;
     }
     size_t bytes = 0;
@@ -123,7 +126,7 @@ int main(int argc, char **argv) {
         fail(argv[1], model ? tess_model_message(model) : "out of memory");
     free(file);
     ts_entropy_coder *coder = NULL;
-    if (ts_entropy_coder_new(&coder, model->entropy, false, NULL) != TESS_OK) fail(argv[1], "out of memory");
+    if (ts_entropy_coder_new(&coder, model->entropy, predict, NULL) != TESS_OK) fail(argv[1], "out of memory");
     if (!json)
         printf("%-28s %8s %8s %14s %10s %9s %8s %8s\n", "file", "tokens", "bits", "order-0 + table", "order-0", "saved",
                "enc us", "dec us");

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { COUNTER_LIMIT = 30, MIXER_RATE = 14, LAST_RATE = 4, CONSTANT_INPUT = 256 };
+enum { COUNTER_LIMIT = 30, MIXER_RATE = 14, LAST_RATE = 30, CONSTANT_INPUT = 256 };
 
 tess_status ts_entropy_coder_new(ts_entropy_coder **out, const ts_entropy_model *model, bool predict, ts_error *err) {
     uint32_t counters = 0;

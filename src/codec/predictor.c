@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { VERSION = 1, HEAD = 12, WIDEST = 512, ACTIVATION = 32767, MASS_BITS = 20 };
+enum { VERSION = 1, WIDEST = 512, ACTIVATION = 32767, MASS_BITS = 20 };
 
 /* mass[i] = 2^20 exp(-i / 256), rounded: the power in 0.32 bits, each the one before times exp(-1 / 256). */
 static void init_masses(uint32_t *mass) {

@@ -9,13 +9,18 @@ ACTIVATION = 32767
 MIX_UNIT = 16
 
 
+def _round(x, step):
+    """To whole steps, straight through (Bengio et al., arXiv:1308.3432)."""
+    return x + (torch.round(x / step) * step - x).detach()
+
+
 class Predictor(nn.Module):
     """Log-likelihoods of every code of `level` at every place of a tile, from the tokens before it and the lower levels."""
 
     def __init__(self, codebook, level, hidden, query):
         """codebook: [levels, K, D] floats, where the learned vectors start."""
         super().__init__()
-        self.level, (_, self.size, self.dim) = level, codebook.shape
+        self.level, (_, self.size, self.dim), self.rounded = level, codebook.shape, False
         outside, spread = torch.zeros(1, self.dim), codebook[0].std()
         self.codes = nn.ParameterList([
             nn.Parameter(torch.cat([codebook[k] / (codebook[k].std() if k == level else spread), outside]))
@@ -35,27 +40,53 @@ class Predictor(nn.Module):
         keys[:, :shared] = codebook[level, :, :shared] / codebook[level].std()
         self.keys, self.bias = nn.Parameter(keys), nn.Parameter(torch.zeros(self.size))
 
-    def window(self, tokens):
-        """The first layer's two inputs, channels first: tokens [N, level + 1, h, w], `size` where there is none."""
-        pad = lambda t, p: F.pad(t, p, value=self.size)
-        own = self.codes[self.level][pad(tokens[:, self.level], (REACH, REACH, ROWS, 0))].permute(0, 3, 1, 2)
-        if not self.level:
-            return own, None
-        low = sum(self.codes[k][pad(tokens[:, k], (LOW,) * 4)] for k in range(self.level))
-        return own, low.permute(0, 3, 1, 2)
+    def weights(self):
+        """All weights as the forward pass uses them: rounded to what int8 holds, gradients passing, if `rounded`."""
+        own, low = self.own.weight * self.before, self.low.weight if self.level else None
+        w = {"codes": list(self.codes), "own": own, "low": low, "inner": self.inner.weight, "outer": self.outer.weight,
+             "query": self.query.weight, "keys": self.keys}
+        if not self.rounded:
+            return w
+        steps = self.steps()
+        w["codes"] = [_round(c, s) for c, s in zip(w["codes"], steps["codes"])]
+        w["own"] = _round(own, steps["own"][:, None, None, None])
+        if self.level:
+            w["low"] = _round(low, steps["low"][:, None, None, None])
+        for name in ("inner", "outer", "query"):
+            w[name] = _round(w[name], steps[name][:, None])
+        w["keys"] = _round(self.keys, steps["keys"])
+        return w
 
-    def hidden(self, tokens):
-        own, low = self.window(tokens)
-        h = F.conv2d(own, self.own.weight * self.before, self.own.bias)
-        if low is not None:
-            h = h + self.low(low)
+    @torch.no_grad()
+    def steps(self):
+        """What one unit of each int8 stands for. Both parts of the first layer's rows share the unit of their sums."""
+        most = lambda w: w.abs().max() / 127
+        rows = lambda w: w.abs().flatten(1).amax(1).clamp(min=1e-9) / 127
+        own_codes = most(self.codes[self.level])
+        low_codes = max((most(c) for c in list(self.codes)[:self.level]), default=own_codes)
+        first = rows(self.own.weight * self.before) * own_codes
+        if self.level:
+            first = torch.maximum(first, rows(self.low.weight) * low_codes)
+        return {"codes": [low_codes] * self.level + [own_codes], "first": first, "own": first / own_codes,
+                "low": first / low_codes, "inner": rows(self.inner.weight), "outer": rows(self.outer.weight),
+                "query": rows(self.query.weight), "keys": most(self.keys)}
+
+    def hidden(self, tokens, w):
+        """What comes out of the three hidden layers, [N, h, w, hidden]: tokens [N, level + 1, h, w], `size` outside."""
+        pad = lambda t, p: F.pad(t, p, value=self.size)
+        own = w["codes"][self.level][pad(tokens[:, self.level], (REACH, REACH, ROWS, 0))].permute(0, 3, 1, 2)
+        h = F.conv2d(own, w["own"], self.own.bias)
+        if self.level:
+            low = sum(w["codes"][k][pad(tokens[:, k], (LOW,) * 4)] for k in range(self.level))
+            h = h + F.conv2d(low.permute(0, 3, 1, 2), w["low"])
         h = F.relu(h.permute(0, 2, 3, 1))
-        inner = F.relu(self.inner(h))
-        return h, inner, F.relu(h + self.outer(inner))
+        inner = F.relu(F.linear(h, w["inner"], self.inner.bias))
+        return h, inner, F.relu(h + F.linear(inner, w["outer"], self.outer.bias))
 
     def forward(self, tokens):
         """[N, h, w, K]"""
-        return self.query(self.hidden(tokens)[2]) @ self.keys.T + self.bias
+        w = self.weights()
+        return F.linear(self.hidden(tokens, w)[2], w["query"], self.query.bias) @ w["keys"].T + self.bias
 
 
 def decisions(logits, tokens, level, frequent=0):
@@ -80,48 +111,42 @@ def decisions(logits, tokens, level, frequent=0):
 # ---- integers ------------------------------------------------------------------------------------------------------
 
 
-def _rows(weight, bias, scale_in, scale_out):
-    """int8 rows, int32 biases and uint16 scales with one shift: out * scale_out = (w (in * scale_in) + b) m >> shift."""
-    step = weight.abs().amax(1).clamp(min=1e-9) / 127
-    w = torch.round(weight / step[:, None])
-    b = torch.round(bias / step * scale_in)
+def _rows(weight, step, bias, scale_in, scale_out):
+    """Rows of int8, biases and uint16 scales with one shift: scale_out x = (rows . in + bias) scale >> shift. step: what
+    a unit of each row stands for, scale_in: units of what comes in to 1."""
     ratio = step / scale_in * scale_out
-    shift = int(np.clip(np.floor(15 - np.log2(float(ratio.max()))), 1, 31))
-    return w.numpy().astype(np.int8), b.numpy().astype(np.int32), torch.round(ratio * 2 ** shift).clamp(0, 65535).numpy().astype("<u2"), shift
+    shift = int(np.clip(np.floor(16 - np.log2(float(ratio.max()))) - 1, 1, 31))
+    scale = torch.round(ratio * 2.0 ** shift).clamp(0, 65535)
+    return (torch.round(weight / step[:, None]).numpy().astype("i1").tobytes()
+            + torch.round(bias / step * scale_in).numpy().astype("<i4").tobytes() + scale.numpy().astype("<u2").tobytes(), shift)
 
 
 @torch.no_grad()
 def pack(net, tokens, mix):
     """The bytes of `predictor.{level}`: scales fit what the net does on tokens [N, levels, h, w]; mix [depths, 3]."""
-    level, dim = net.level, net.dim
-    own_scale = 127 / float(net.codes[level].abs().max())
-    low_scale = 127 / max([float(net.codes[k].abs().max()) for k in range(level)] or [1])
-    codes = [torch.round(net.codes[k] * (own_scale if k == level else low_scale)) for k in range(level + 1)]
-    hidden = net.own.weight.shape[0]
-    own = net.own.weight * net.before
-    flat = [own[:, :, :ROWS].permute(0, 2, 3, 1).reshape(hidden, -1),
-            own[:, :, ROWS, :REACH].permute(0, 2, 1).reshape(hidden, -1)]
-    flat = [f / own_scale for f in flat]
-    if level:
-        flat.append(net.low.weight.permute(0, 2, 3, 1).reshape(hidden, -1) / low_scale)
-    h, inner, out = net.hidden(tokens)
-    query = net.query(out)
+    net.rounded = True
+    steps, weights = net.steps(), net.weights()
+    flat = lambda w: w.permute(0, 2, 3, 1).reshape(w.shape[0], -1)
+    first = [flat(weights["own"][:, :, :ROWS]) / steps["own"][:, None], flat(weights["own"][:, :, ROWS:, :REACH]) / steps["own"][:, None]]
+    if net.level:
+        first.append(flat(weights["low"]) / steps["low"][:, None])
+    h, inner, out = net.hidden(tokens, weights)
+    query = F.linear(out, weights["query"], net.query.bias)
     room = lambda x: ACTIVATION / (1.25 * float(x.abs().max()))
     h_scale, inner_scale = room(torch.stack([h, out])), room(inner)
-    key_step = float(net.keys.abs().max()) / 127
-    shift = int(np.clip(np.floor(np.log2(room(query) / (256 * key_step))), 1, 15))
-    query_scale = 256 * 2.0 ** shift * key_step  # so that 256 logit = keys . query >> shift
-    layers = [_rows(torch.cat(flat, 1), net.own.bias, 1, h_scale), _rows(net.inner.weight, net.inner.bias, h_scale, inner_scale),
-              _rows(net.outer.weight, net.outer.bias, inner_scale, h_scale), _rows(net.query.weight, net.query.bias, h_scale, query_scale)]
-    keys = torch.round(net.keys / key_step).numpy().astype(np.int8)
-    bias = torch.round(net.bias * 256 * 2 ** shift).numpy().astype("<i4")
-    out = bytes([1, dim]) + np.array([hidden, net.keys.shape[1]], "<u2").tobytes() + bytes([l[3] for l in layers] + [shift, 0])
-    out += b"".join(c.numpy().astype(np.int8).tobytes() for c in codes)
-    for w, b, m, _ in layers:
-        out += w.tobytes() + b.astype("<i4").tobytes() + m.tobytes()
-    out += keys.tobytes() + bias.tobytes()
-    weights = np.clip(np.round(np.asarray(mix) * 65536 / MIX_UNIT), -32768, 32767).astype("<i2")
-    return out + weights.tobytes()
+    shift = int(np.clip(np.floor(np.log2(room(query) / (256 * float(steps["keys"])))), 1, 15))
+    query_scale = 256 * 2.0 ** shift * float(steps["keys"])  # so that 256 logit = keys . query >> shift
+    units = torch.ones(h.shape[-1])
+    layers = [_rows(torch.cat(first, 1), units, net.own.bias / steps["first"], 1, steps["first"] * h_scale),
+              _rows(weights["inner"], steps["inner"], net.inner.bias, h_scale, inner_scale),
+              _rows(weights["outer"], steps["outer"], net.outer.bias, inner_scale, h_scale),
+              _rows(weights["query"], steps["query"], net.query.bias, h_scale, query_scale)]
+    out = bytes([1, net.dim]) + np.array([h.shape[-1], net.keys.shape[1]], "<u2").tobytes() + bytes([l[1] for l in layers] + [shift, 0])
+    for c, step in zip(weights["codes"], steps["codes"]):
+        out += torch.round(c / step).numpy().astype("i1").tobytes()
+    out += b"".join(l[0] for l in layers) + torch.round(weights["keys"] / steps["keys"]).numpy().astype("i1").tobytes()
+    out += torch.round(net.bias * 256 * 2 ** shift).numpy().astype("<i4").tobytes()
+    return out + np.clip(np.round(np.asarray(mix) * 65536 / MIX_UNIT), -32768, 32767).astype("<i2").tobytes()
 
 
 def run(data, level, size, tokens):
