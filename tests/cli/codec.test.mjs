@@ -130,6 +130,8 @@ for (const program of Object.keys(programs)) {
             assert.ok(!readFileSync(file).equals(plain));
             assert.deepEqual(grid(), tokens);
             assert.deepEqual([about(own).predictors, about(tinyModel).predictors], [2, 0]);
+            const scored = (...words) => JSON.parse(run('eval', folder, '-q', '60', '--json', ...words).text.split('\n')[0]).bpp;
+            assert.notEqual(scored('--predict'), scored());
 
             const without = tesserae(program, ['decode', file, '-o', path.join(folder, 'b.ppm'), ...model]);
             assert.equal(without.code, 1);
