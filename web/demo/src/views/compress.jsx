@@ -94,8 +94,8 @@ function Size() {
         ['MS-SSIM', formatFixed(now?.msSsim, 4), 'Structural likeness to the original: 1 is equal'],
         ['Encode', formatTime(now?.encodeMs), 'Time in the codec'],
         ['Decode', formatTime(now?.decodeMs), 'From file to pixels'],
-        ['Coder', coders[now?.coder] ?? '–', 'What says how likely the tokens are: the context model alone, or the model’s predictors too'],
         ['Tokens', now?.tokens ? `${now.tokens.width}×${now.tokens.height}×${now.tokens.levels}` : '–', 'Grid and levels'],
+        ['Coder', coders[now?.coder] ?? '–', 'What says how likely the tokens are: the context model alone, or the model’s predictors too'],
       ]} />
       <div class="actions">
         <Button kind="primary" icon="save" disabled={!now} onClick={saveTess}>Download .tess</Button>
