@@ -64,11 +64,12 @@ tess_status tess_model_load_pair(tess_model *model, const void *bytes, size_t si
  * for another model, or the model's own file holds such a part), FORMAT, MEMORY; then the model is as it was. */
 tess_status tess_model_add(tess_model *model, const void *bytes, size_t size);
 /* JSON: name, hash (16 hex digits), reads (the same, of models whose .tess files this one decodes too), params, bytes,
- * factor, reach (how many latents beyond its own place a token changes in the picture; -1: all of it), levels, codebook
- * {size, dim}, macsPerPixel {encoder, decoder}, tasks, licence, trainedOn. tasks: "compress" (not for a model with
- * quantizer type none, which has 0 levels of 0 codes), "reconstruct", "generate" (with a prior), "inpaint" (with a
- * codebook), "upscale" (with an upscaler). A model with a prior also has prior {type, params, grid [rows, columns], text
- * (are there words?), classes}, one with an upscaler has upscaler {params, factors}. */
+ * factor, reach (how many latents beyond its own place a token changes in the picture; -1: all of it), levels, predictors
+ * (how many levels have one; 0: there is no option "predict"), codebook {size, dim}, macsPerPixel {encoder, decoder},
+ * tasks, licence, trainedOn. tasks: "compress" (not for a model with quantizer type none, which has 0 levels of 0 codes),
+ * "reconstruct", "generate" (with a prior), "inpaint" (with a codebook), "upscale" (with an upscaler). A model with a prior
+ * also has prior {type, params, grid [rows, columns], text (are there words?), classes}, one with an upscaler has upscaler
+ * {params, factors}. */
 const char *tess_model_info(const tess_model *model);
 /* Writes the model file into memory owned by the handle; half: 1 stores weights as f16, 0 as f32, -1 as loaded (nets and
  * prior each). */
@@ -141,7 +142,8 @@ const uint16_t *tess_decoder_tokens(const tess_decoder *decoder, int *levels, in
  * jobs from tokens. */
 const uint16_t *tess_decoder_bits(const tess_decoder *decoder, int *levels, int *height, int *width);
 int tess_decoder_damaged(const tess_decoder *decoder); /* tiles concealed */
-/* What a .tess header says, as JSON written into `json` (capacity bytes, always terminated). No model needed. */
+/* What a .tess header says, as JSON written into `json` (capacity bytes, always terminated). No model needed. coder:
+ * "context", or "predictor" for tokens coded with the model's predictors. */
 tess_status tess_file_info(const void *bytes, size_t size, char *json, size_t capacity);
 
 /* ---- sampler: a prior -> tokens ------------------------------------------------------------------------------ */

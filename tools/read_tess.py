@@ -48,19 +48,41 @@ def make_tables():
 SQUASH, STRETCH, RECIPROCAL = make_tables()
 
 
-class Mixture:
-    """Sections 3.3 and 3.4: counters as [P, n], and the weights of one kind of decision."""
+def clamp(x, low, high):
+    return max(low, min(high, x))
 
-    def __init__(self, weights, rate, limit):
-        self.weights, self.rate, self.limit = list(weights), rate, limit
 
-    def read(self, rans, counters, odds):
-        z = [STRETCH[c[0] >> 10] for c in counters] + [16 * o for o in odds] + [256]
-        total = sum(a * b for a, b in zip(z, self.weights)) >> 16
-        p = SQUASH[2048 + max(-2047, min(2047, total))]
-        bit = rans.bit(p)
+class Mixer:
+    """Section 3.4."""
+
+    def __init__(self, weights, rate):
+        self.weights, self.rate = list(weights), rate
+
+    def odds(self, z):
+        return clamp(sum(a * b for a, b in zip(z, self.weights)) >> 16, -2047, 2047)
+
+    def learn(self, z, p, bit):
         e = ((bit << 16) - p) * self.rate
         self.weights = [w + (a * e + (1 << 19) >> 20) for w, a in zip(self.weights, z)]
+
+
+class Mixture:
+    """Sections 3.3 and 3.7: counters as [P, n], the mixer of one kind of decision, and with a predictor the last mixer."""
+
+    def __init__(self, weights, rate, limit, last=None):
+        self.mixer, self.limit, self.last = Mixer(weights, rate), limit, last
+
+    def read(self, rans, counters, odds, predicted=0):
+        z = [STRETCH[c[0] >> 10] for c in counters] + [16 * o for o in odds] + [256]
+        mixed = self.mixer.odds(z)
+        guess = p = SQUASH[2048 + mixed]
+        inputs = [mixed, predicted, 256]
+        if self.last:
+            p = SQUASH[2048 + self.last.odds(inputs)]
+        bit = rans.bit(p)
+        self.mixer.learn(z, guess, bit)
+        if self.last:
+            self.last.learn(inputs, p, bit)
         for c in counters:
             c[0] += ((4194303 if bit else 0) - c[0]) * RECIPROCAL[c[1]] >> 16
             c[1] = min(c[1] + 1, self.limit)
@@ -71,10 +93,116 @@ def mix(a, b):
     return sum((a >> 15 - i & 1) << 15 - 2 * i | (b >> 15 - i & 1) << 14 - 2 * i for i in range(8))
 
 
-class Level:
-    """One section of tokens: sections 2 and 3.5 to 3.7. `below`: the tiles of the lower levels, each rows of tokens."""
+LAST_RATE = 4
 
-    def __init__(self, level, sizes, tables, frequents, below, rows, columns):
+
+def log2_4096(x):
+    """Section 3.8: L(x)."""
+    e = x.bit_length() - 1
+    u, fraction = 2 * (x << 11 >> e) + 1 << 19, 0
+    for _ in range(12):
+        u = u * u >> 31
+        bit = u >> 32
+        u, fraction = u >> bit, 2 * fraction + bit
+    return 4096 * e + fraction
+
+
+def make_masses():
+    """Section 3.8."""
+    masses, power = [], 1 << 32
+    for _ in range(4096):
+        masses.append(max(1, power + 2048 >> 12))
+        power = power * 4278221957 >> 32
+    return masses
+
+
+MASS = make_masses()
+
+
+class Dense:
+    """Section 3.8: a layer. `take` gives the next numbers of the tensor."""
+
+    def __init__(self, take, rows, columns, shift, scaled=True):
+        weights = take("b", rows * columns)
+        self.weights = [weights[i * columns:(i + 1) * columns] for i in range(rows)]
+        self.bias, self.shift = take("i", rows), shift
+        self.scale = take("H", rows) if scaled else None
+
+    def sums(self, x):
+        return [sum(a * b for a, b in zip(w, x)) + bias for w, bias in zip(self.weights, self.bias)]
+
+    def activations(self, x, least):
+        half = 1 << self.shift - 1
+        return [clamp(s * m + half >> self.shift, least, 32767) for s, m in zip(self.sums(x), self.scale)]
+
+
+class Predictor:
+    """Section 3.8: the net of one level, and what it says about one place."""
+
+    def __init__(self, data, level, size, depths):
+        version, dim, hidden, query = struct.unpack_from("<BBHH", data)
+        if version != 1:
+            raise ValueError("a predictor of another version")
+        shifts, at = data[6:11], 12
+
+        def take(kind, count):
+            nonlocal at
+            form, start = "<%d%s" % (count, kind), at
+            at += struct.calcsize(form)
+            return struct.unpack_from(form, data, start)
+
+        self.level, self.size = level, size
+        self.codes = [[take("b", dim) for _ in range(size + 1)] for _ in range(level + 1)]
+        taps = 40 + (25 if level else 0)
+        self.first = Dense(take, hidden, taps * dim, shifts[0])
+        self.inner = Dense(take, hidden, hidden, shifts[1])
+        self.outer = Dense(take, hidden, hidden, shifts[2])
+        self.query = Dense(take, query, hidden, shifts[3])
+        self.last = Dense(take, size, query, shifts[4], scaled=False)
+        self.mix = [[16 * w for w in take("h", 3)] for _ in range(depths)]
+        if at != len(data):
+            raise ValueError("a predictor has not the bytes that its sizes ask for")
+
+    def window(self, tiles, rows, columns, y, x):
+        def code(level, dy, dx):
+            inside = 0 <= y + dy < rows and 0 <= x + dx < columns
+            return self.codes[level][tiles[level][y + dy][x + dx] if inside else self.size]
+
+        before = [(dy, dx) for dy in range(-4, 0) for dx in range(-4, 5)] + [(0, dx) for dx in range(-4, 0)]
+        out = [v for dy, dx in before for v in code(self.level, dy, dx)]
+        around = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3)] if self.level else []
+        return out + [sum(v) for dy, dx in around for v in zip(*(code(l, dy, dx) for l in range(self.level)))]
+
+    def look(self, tiles, rows, columns, y, x, frequent):
+        """frequent: the token that the flag stands for, or None."""
+        h = self.first.activations(self.window(tiles, rows, columns, y, x), 0)
+        inner = self.inner.activations(h, 0)
+        h = [clamp(a + b, 0, 32767) for a, b in zip(h, self.outer.activations(inner, -32767))]
+        likely = [s >> self.last.shift for s in self.last.sums(self.query.activations(h, -32767))]
+        best = max(likely)
+        self.mass = [MASS[min(best - l, 4095)] for l in likely]
+        self.most = 0
+        if frequent is not None:
+            self.most, self.mass[frequent] = self.mass[frequent], 0
+
+    @staticmethod
+    def odds(ones, zeros):
+        if not ones or not zeros:
+            return 0
+        return clamp((log2_4096(ones) - log2_4096(zeros)) * 2839 >> 16, -2047, 2047)
+
+    def flag_odds(self):
+        return self.odds(self.most, sum(self.mass))
+
+    def bit_odds(self, first, half):
+        return self.odds(sum(self.mass[first + half:first + 2 * half]), sum(self.mass[first:first + half]))
+
+
+class Level:
+    """One section of tokens: sections 2 and 3.5 to 3.8. `below`: the tiles of the lower levels, each rows of tokens;
+    `predictor`: the bytes of the level's predictor, if the file was coded with it."""
+
+    def __init__(self, level, sizes, tables, frequents, predictor, below, rows, columns):
         self.level, self.sizes, self.frequents, self.tiles = level, sizes, frequents, below
         self.rows, self.columns, self.size = rows, columns, sizes[level]
         self.bits = [max(0, (k - 1).bit_length()) for k in sizes]
@@ -98,7 +226,9 @@ class Level:
             weights = [[16 * w for w in struct.unpack_from("<13h", t, 4 + 26 * i)] for i in range(n)]
             self.odds = [max(-127, o) for o in struct.unpack_from("<%db" % count, t, 4 + 26 * n)]
             self.counters = [[SQUASH[2048 + 16 * o] << 6, 1] for o in self.odds]
-        self.mixtures = [Mixture(w, 14, 30) for w in weights]
+        self.predictor = Predictor(predictor, level, self.size, n) if predictor else None
+        last = [Mixer(w, LAST_RATE) for w in self.predictor.mix] if predictor else [None] * n
+        self.mixtures = [Mixture(w, 14, 30, l) for w, l in zip(weights, last)]
 
     def aligned(self, level, y, x):
         return self.tiles[level][y][x] << 16 - self.bits[level]
@@ -128,13 +258,19 @@ class Level:
         starts, widths = self.place[i]
         d = max(0, i - self.flag)
         at = [s + (v >> 16 - b << d) + node for s, v, b in zip(starts, values, widths)] + [starts[5] + last]
-        return self.mixtures[i].read(rans, [self.counters[a] for a in at], [self.odds[a] for a in at])
+        predicted, half = 0, 1 << max(0, self.b - 1 - d)
+        if self.predictor:
+            predicted = self.predictor.flag_odds() if i < self.flag else self.predictor.bit_odds(2 * node * half, half)
+        return self.mixtures[i].read(rans, [self.counters[a] for a in at], [self.odds[a] for a in at], predicted)
 
     def possible(self, first, end):
         return any(t < self.size and not (self.flag and t == self.frequents[self.level]) for t in range(first, end))
 
     def token(self, rans, y, x):
         near = self.near(y, x)
+        if self.predictor:
+            frequent = self.frequents[self.level] if self.flag else None
+            self.predictor.look(self.tiles, self.rows, self.columns, y, x, frequent)
         if self.flag:
             values, below = self.flag_values(y, x)
             if self.decide(rans, 0, values, below, 0):
@@ -195,7 +331,7 @@ def read_alpha(data, rows, columns):
             elif n != w and ask(1):
                 out[y][x] = n
             else:
-                guess, node = max(0, min(255, w + n - nw)), 1
+                guess, node = clamp(w + n - nw, 0, 255), 1
                 steep = (abs(w - nw) + abs(n - nw)).bit_length()
                 for i in range(8):
                     used = [bits[0][0][node], bits[1][steep][node], bits[2][guess >> 4][node]]
@@ -214,12 +350,25 @@ def varint(data, at):
             return value, at
 
 
-def read_file(data, sizes, tables):
+def fingerprint(predictors):
+    """Section 3.8."""
+    h = 0xcbf29ce484222325
+    for level in sorted(predictors):
+        for byte in predictors[level]:
+            h = (h ^ byte) * 0x100000001b3 & (1 << 64) - 1
+    return h & 0xffffffff
+
+
+def read_file(data, sizes, tables, predictors):
     """-> (header, {level: rows of tokens}, [alpha strips]). Section 1; raises ValueError where something is wrong."""
     if data[:4] != b"TESS" or data[4] != 1:
         raise ValueError("no .tess file of version 1")
     h = {"flags": data[5], "model": "%016x" % struct.unpack_from("<Q", data, 6)}
     at = 14
+    if h["flags"] & 4:
+        h["predictors"], at = "%08x" % struct.unpack_from("<I", data, at), at + 4
+        if h["predictors"] != "%08x" % fingerprint(predictors):
+            raise ValueError("the file was coded with predictors %s, which the model has not" % h["predictors"])
     for key in ("width", "height", "columns", "rows"):
         h[key], at = varint(data, at)
     h["levels"], side, at = data[at], data[at + 1] * 8, at + 2
@@ -244,14 +393,15 @@ def read_file(data, sizes, tables):
         for y, x in tiles:
             rows, columns = min(side, h["rows"] - y), min(side, h["columns"] - x)
             below = [[grids[l][y + r][x:x + columns] for r in range(rows)] for l in range(level)]
-            tile = Level(level, sizes, tables, frequents, below, rows, columns).read(next(sections))
+            predictor = predictors.get(level) if h["flags"] & 4 else None
+            tile = Level(level, sizes, tables, frequents, predictor, below, rows, columns).read(next(sections))
             for r in range(rows):
                 grids[level][y + r][x:x + columns] = tile[r]
     return h, grids, alpha
 
 
 def read_model(path):
-    """-> (codes per level, {level: table}) of a model file."""
+    """-> (codes per level, {level: table}, {level: predictor}) of a model file."""
     with open(path, "rb") as f:
         head = json.loads(f.read(struct.unpack("<Q", f.read(8))[0]))
         body = f.read()
@@ -259,8 +409,9 @@ def read_model(path):
     sizes = [q["size"]] * q["levels"] if q["type"] == "vq" else [1]
     for n in q.get("bins", []):
         sizes[0] *= n
-    at = lambda l: head.get("entropy.%d" % l, {}).get("data_offsets")
-    return sizes, {l: body[at(l)[0]:at(l)[1]] for l in range(len(sizes)) if at(l)}
+    found = lambda kind: {l: body[slice(*head["%s.%d" % (kind, l)]["data_offsets"])]
+                          for l in range(len(sizes)) if "%s.%d" % (kind, l) in head}
+    return sizes, found("entropy"), found("predictor")
 
 
 def main():
@@ -269,8 +420,8 @@ def main():
     ap.add_argument("--model")
     ap.add_argument("--sizes", help="codes per level, for a model without tables")
     a = ap.parse_args()
-    sizes, tables = read_model(a.model) if a.model else ([int(n) for n in (a.sizes or "1024").split(",")], {})
-    h, grids, alpha = read_file(open(a.file, "rb").read(), sizes, tables)
+    model = read_model(a.model) if a.model else ([int(n) for n in (a.sizes or "1024").split(",")], {}, {})
+    h, grids, alpha = read_file(open(a.file, "rb").read(), *model)
     print(json.dumps(h))
     levels = [b"".join(struct.pack("<%dH" % len(r), *r) for r in rows) for rows in grids]
     for level, tokens in enumerate(levels):

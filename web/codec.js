@@ -25,8 +25,9 @@ import { BUILDS } from './wasm.js';
  */
 
 const TASK = ['signal', 'onProgress', 'transfer'];
-const ENCODE = [...TASK, 'quality', 'bpp', 'targetSize', 'effort', 'alpha', 'measure', 'model'];
+const ENCODE = [...TASK, 'quality', 'bpp', 'targetSize', 'effort', 'predict', 'alpha', 'measure', 'model'];
 const TOKENIZE = [...TASK, 'quality', 'effort'];
+const PACK = [...TASK, 'predict'];
 const TOKENS = [...TASK, 'levels', 'strict'];
 const RENDER = [...TASK, 'region', 'onTile'];
 const UPSCALE = [...TASK, 'factor', 'sharpness', 'part'];
@@ -145,13 +146,14 @@ export class Codec {
   /** @param {import('./types').ImageInput} image @param {import('./types').EncodeOptions} [options] */
   async encode(image, options = {}) {
     checkOptions('encode', options, ENCODE);
-    const { quality, bpp, targetSize, effort, alpha, measure } = options;
+    const { quality, bpp, targetSize, effort, predict, alpha, measure } = options;
     if ([quality, bpp, targetSize].filter((v) => v !== undefined).length > 1)
       throw new TesseraeError('ERR_OPTION', 'quality, bpp and targetSize exclude each other; give one of them.');
     if (alpha !== undefined && alpha !== 'keep' && alpha !== 'drop')
       throw new TesseraeError('ERR_OPTION', `alpha is "${alpha}"; it must be "keep" or "drop".`);
+    this.#checkPredict(predict);
     const pixels = await this.#read(image, options);
-    const encoding = defined({ quality, bpp, targetSize, effort, alpha });
+    const encoding = defined({ quality, bpp, targetSize, effort, predict, alpha });
     const made = await this.#pool.encode(pixels, encoding, false, callOptions(options));
     if (!made) {
       const args = { ...sendable(pixels, options.transfer), options: encoding, measure };
@@ -196,10 +198,13 @@ export class Codec {
     return this.#call('bits', args, options);
   }
 
-  /** @param {import('./types').TokenGrid} tokens @param {import('./types').TaskOptions} [options] */
+  /** @param {import('./types').TokenGrid} tokens @param {import('./types').PackOptions} [options] */
   async pack(tokens, options = {}) {
-    checkOptions('pack', options, TASK);
-    return (await this.#call('encodeGrid', { tokens: this.#sized(tokens), options: {} }, options)).bytes;
+    checkOptions('pack', options, PACK);
+    const { predict } = options;
+    this.#checkPredict(predict);
+    const args = { tokens: this.#sized(tokens), options: defined({ predict }) };
+    return (await this.#call('encodeGrid', args, options)).bytes;
   }
 
   /** @param {import('./types').TokenGrid} tokens @param {import('./types').DecodeOptions} [options] */
@@ -299,6 +304,13 @@ export class Codec {
   async #decoded(bytes, { signal }) {
     const { data, width, height } = await this.#paint('decode', { bytes }, { signal });
     return { data, width, height, channels: 4 };
+  }
+
+  /** Ahead of any work. @param {boolean} [predict] */
+  #checkPredict(predict) {
+    const { name, predictors } = this.model;
+    if (predict && !predictors)
+      throw new TesseraeError('ERR_OPTION', `The model ${name} has no predictors; encode without predict.`);
   }
 
   /** A grid as the core wants it, checked against the model. @param {any} tokens */

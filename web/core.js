@@ -139,11 +139,12 @@ export class Core extends Memory {
 
   /** A new encoder. @param {any} options @param {'tokens_only' | 'latents'} [only] no file, but this @param {any} [region] */
   beginEncoder(options, only, region) {
-    const { effort, quality, bpp, targetSize, alpha } = options;
+    const { effort, quality, bpp, targetSize, alpha, predict } = options;
     this.begin('encoder');
     if (only) this.set('encoder', only, 1); // tokens: the nearest codes, unless a quality is asked for
     if (alpha === 'drop') this.set('encoder', 'alpha', 0);
-    for (const [option, value] of Object.entries({ effort, quality, bpp, size: targetSize, ...region })) {
+    const values = { effort, quality, bpp, size: targetSize, predict: predict && 1, ...region };
+    for (const [option, value] of Object.entries(values)) {
       if (value !== undefined) this.set('encoder', option, value); // of quality, bpp and size the last one set rules
     }
     return options;

@@ -7,6 +7,7 @@ const MAX_PIXELS = 2 ** 28;
 const MAX_LEVELS = 16;
 const FLAG_ALPHA = 1;
 const FLAG_GREY = 2;
+const FLAG_PREDICTOR = 4;
 const TILE_UNIT = 8;
 const ALPHA_ROWS = 64;
 const CHECKSUM_BYTES = 4;
@@ -81,10 +82,12 @@ export function readInfo(file) {
   }
   const flags = reader.byte();
   const hash = reader.hex(8);
+  const predicted = (flags & FLAG_PREDICTOR) !== 0;
+  if (predicted && reader.hex(4) === '00000000') throw damaged();
   const [width, height, columns, rows] = [reader.varint(), reader.varint(), reader.varint(), reader.varint()];
   const levels = reader.byte();
   const tile = reader.byte() * TILE_UNIT;
-  if (flags > FLAG_GREY || !width || !height || !columns || !rows || columns > width || rows > height || !tile)
+  if ((flags & ~FLAG_PREDICTOR) > FLAG_GREY || !width || !height || !columns || !rows || columns > width || rows > height || !tile)
     throw damaged();
   if (width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS || levels > MAX_LEVELS) {
     throw new TesseraeError(
@@ -112,6 +115,7 @@ export function readInfo(file) {
     height,
     alpha,
     model: { name: names.get(hash) ?? '', hash },
+    coder: predicted ? 'predictor' : 'context',
     bytes: bytes.length,
     bpp: (bytes.length * 8) / (width * height),
     tokens: [columns, rows],

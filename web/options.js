@@ -44,6 +44,7 @@ const KINDS = {
   level: number,
   prompt: text,
   measure: flag,
+  predict: flag,
   strict: flag,
   transfer: flag,
   onProgress: call,

@@ -136,7 +136,8 @@ export class Pool {
       report(LATENTS, TOKENS),
     );
     if (tokensOnly) return timed({ tokens }, start);
-    return timed(await parts[0].client.call('encodeGrid', { tokens, options: {} }, report(TOKENS, 1)), start);
+    const last = { tokens, options: { predict: encoding.predict } };
+    return timed(await parts[0].client.call('encodeGrid', last, report(TOKENS, 1)), start);
   }
 }
 

@@ -77,7 +77,7 @@ export interface Codec extends AsyncDisposable {
   /** What each token of a .tess file takes of it, in bits: `data[(level * height + y) * width + x]`. Damaged parts count 0. */
   bits(file: BytesInput, options?: TaskOptions & { strict?: boolean }): Promise<BitGrid>;
   /** The .tess file of given tokens: what `tokens` reads. */
-  pack(tokens: TokenGrid, options?: TaskOptions): Promise<Uint8Array<ArrayBuffer>>;
+  pack(tokens: TokenGrid, options?: PackOptions): Promise<Uint8Array<ArrayBuffer>>;
   /** Tokens without entropy coding, for exploring, editing, priors. */
   tokenize(image: ImageInput, options?: TokenizeOptions): Promise<TokenGrid>;
   detokenize(tokens: TokenGrid, options?: DecodeOptions): Promise<DecodedImage>;
@@ -112,7 +112,13 @@ export interface Codec extends AsyncDisposable {
   dispose(): Promise<void>;
 }
 
-export interface EncodeOptions extends TaskOptions {
+export interface PackOptions extends TaskOptions {
+  /** Code the tokens with the model's predictors, integer nets that say how likely each code is at each place: the file is about FIGURE
+   * smaller and takes longer to write and to read. Any build on any machine reads the same tokens from it, and decoding needs no
+   * option. Default false. ERR_OPTION with a model that has none (`model.predictors` is 0). */
+  predict?: boolean;
+}
+export interface EncodeOptions extends PackOptions {
   /** 0-100, as everywhere else. Excludes bpp and targetSize. Default 60. */
   quality?: number;
   /** Bits per pixel to aim at, whole file. */
@@ -283,6 +289,8 @@ export interface FileInfo {
   format: 'tess'; version: number; width: number; height: number; alpha: boolean;
   /** The fingerprint; the name is empty until a model of that fingerprint was loaded here. */
   model: { name: string; hash: string };
+  /** What the tokens were coded with: the context model alone, or the model's predictors too (`predict`). */
+  coder: 'context' | 'predictor';
   bytes: number; bpp: number;
   /** Columns and rows of the token grid; levels in the file; entropy tiles. */
   tokens: [number, number]; levels: number; tiles: number;
@@ -303,6 +311,8 @@ export interface ModelInfo {
   params: number; bytes: number;
   codebook: { size: number; dim: number };
   factor: number; levels: number;
+  /** How many levels have a predictor; 0: the option `predict` is not for this model. */
+  predictors: number;
   /** How many tokens beyond its own place a token changes in the picture; -1: all of it. */
   reach: number;
   /** "compress": to tokens and .tess files; a model without a codebook (0 levels) only reconstructs, by its latents. "generate": makes tokens up.

@@ -161,13 +161,14 @@ static int run(int argc, char **argv, const char *program) {
     const char *model_path = NULL;
     number_list bpp = {{0.05, 0.1, 0.2, 0.4}, 4}, quality = {{0}, 0};
     int effort = 4, threads = processors();
-    bool json = false;
+    bool json = false, predict = false;
     const option table[] = {
         {'m', "model", OPTION_TEXT, &model_path, 0, 0, "MODEL", "model file; the bundled photo model if left out"},
         {0, "bpp", OPTION_REALS, &bpp, 1e-6, 1e6, "B,B,...",
          "rates to code at, in bits per pixel; 0.05,0.1,0.2,0.4 if left out"},
         {'q', "quality", OPTION_REALS, &quality, 0, 100, "Q,Q,...", "qualities to code at, instead of rates"},
         {'e', "effort", OPTION_INT, &effort, 0, 9, "E", "as for encode"},
+        {0, "predict", OPTION_FLAG, &predict, 0, 0, NULL, "as for encode"},
         {0, "threads", OPTION_INT, &threads, 1, 64, "N", "threads; all processors if left out"},
         {0, "json", OPTION_FLAG, &json, 0, 0, NULL, "a line of JSON per picture and rate, then one per rate"},
     };
@@ -182,6 +183,7 @@ static int run(int argc, char **argv, const char *program) {
     bool ok = c.encoder && c.decoder;
     if (ok) {
         tess_encoder_set(c.encoder, "effort", effort);
+        tess_encoder_set(c.encoder, "predict", predict);
         tess_encoder_set(c.encoder, "threads", threads);
         tess_decoder_set(c.decoder, "threads", threads);
         const bool by_quality = quality.count > 0;

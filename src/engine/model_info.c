@@ -50,6 +50,13 @@ static void put_tasks(ts_json_writer *json, const tess_model *model) {
     ts_json_close(json, ']');
 }
 
+/* Levels whose tokens can be coded with a predictor. */
+static int predictors(const tess_model *model) {
+    int count = 0;
+    for (int level = 0; level < TS_LEVELS_MAX; level++) count += model->predictors[level] != NULL;
+    return count;
+}
+
 tess_status ts_model_write_info(const tess_model *model, ts_writer *out, ts_error *err) {
     const ts_quantizer_config *q = &model->config.quantizer;
     ts_json_writer json = ts_json_writer_new(out);
@@ -67,6 +74,7 @@ tess_status ts_model_write_info(const tess_model *model, ts_writer *out, ts_erro
     const int reach = ts_config_decoder_radius(&model->config);
     ts_json_key(&json, "reach"), ts_json_put_int(&json, reach == TS_RADIUS_WHOLE ? -1 : reach);
     ts_json_key(&json, "levels"), ts_json_put_int(&json, q->levels);
+    ts_json_key(&json, "predictors"), ts_json_put_int(&json, predictors(model));
     ts_json_key(&json, "codebook"), ts_json_open(&json, '{');
     ts_json_key(&json, "size"), ts_json_put_int(&json, q->size);
     ts_json_key(&json, "dim"), ts_json_put_int(&json, q->dim);

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import { withPredictors } from '../web/predictor.mjs';
 import { golden, programs, readPpm, tesserae, tinyModel, workFolder, writePng, writePpm } from './programs.mjs';
 
 const model = ['-m', tinyModel];
@@ -108,6 +109,36 @@ for (const program of Object.keys(programs)) {
             const sum = tess.info.levelBytes.reduce((a, b) => a + b) + tess.info.alphaBytes + tess.info.headerBytes;
             assert.equal(sum, tess.info.bytes);
             assert.match(tesserae(program, ['info', tinyModel]).text, /hash +[0-9a-f]{16}/);
+        });
+
+        test('codes with predictors, where the model has some', (t) => {
+            const folder = workFolder(t);
+            const own = path.join(folder, 'model.safetensors'), picture = writePpm(path.join(folder, 'a.ppm'), 133, 70), file = path.join(folder, 'a.tess');
+            writeFileSync(own, withPredictors(readFileSync(tinyModel), [0, 2]));
+            const run = (...words) => {
+                const made = tesserae(program, [...words, '-m', own]);
+                assert.equal(made.code, 0, made.fault);
+                return made;
+            };
+            const grid = () => JSON.parse(run('tokens', file).text).data;
+            const about = (name) => JSON.parse(tesserae(program, ['info', name, '--json']).text).info;
+            run('encode', picture, '--effort', '0');
+            const [plain, tokens] = [readFileSync(file), grid()];
+            assert.equal(about(file).coder, 'context');
+            run('encode', picture, '--effort', '0', '--predict');
+            assert.equal(about(file).coder, 'predictor');
+            assert.ok(!readFileSync(file).equals(plain));
+            assert.deepEqual(grid(), tokens);
+            assert.deepEqual([about(own).predictors, about(tinyModel).predictors], [2, 0]);
+            const scored = (...words) => JSON.parse(run('eval', folder, '-q', '60', '--json', ...words).text.split('\n')[0]).bpp;
+            assert.notEqual(scored('--predict'), scored());
+
+            const without = tesserae(program, ['decode', file, '-o', path.join(folder, 'b.ppm'), ...model]);
+            assert.equal(without.code, 1);
+            assert.match(without.fault, /coded with predictors/);
+            const refused = tesserae(program, ['encode', picture, '--predict', ...model]);
+            assert.equal(refused.code, 1);
+            assert.match(refused.fault, /The model tiny has no predictors; encode without option predict/);
         });
 
         test('draws the codebook', (t) => {

@@ -82,7 +82,7 @@ function chunk(type, data) {
     return frame;
 }
 
-function crc32(bytes) {
+export function crc32(bytes) {
     let crc = ~0;
     for (const byte of bytes) {
         crc ^= byte;

@@ -96,7 +96,7 @@ export async function openSample(page, n = 0) {
   return encoded(page);
 }
 
-/** Waits until nothing runs and figures stand there; { bytes, bpp, psnr, msSsim, encode, decode, tokens }. */
+/** Waits until nothing runs and figures stand there; { bytes, bpp, psnr, msSsim, encode, decode, coder, tokens }. */
 export async function encoded(page) {
   await page.waitForSelector('.stage[aria-busy=false] .compare');
   await page.waitForFunction(() => document.querySelector('[data-figure=bytes]')?.title);
@@ -104,7 +104,7 @@ export async function encoded(page) {
     const texts = Object.fromEntries([...document.querySelectorAll('.panel .figures > div')].map((row) => [row.querySelector('dt').textContent, row.querySelector('dd').textContent]));
     return {
       bytes: parseInt(document.querySelector('[data-figure=bytes]').title, 10), bpp: parseFloat(texts.bpp), psnr: parseFloat(texts.PSNR),
-      msSsim: parseFloat(texts['MS-SSIM']), encode: texts.Encode, decode: texts.Decode, tokens: texts.Tokens,
+      msSsim: parseFloat(texts['MS-SSIM']), encode: texts.Encode, decode: texts.Decode, coder: texts.Coder, tokens: texts.Tokens,
     };
   });
 }

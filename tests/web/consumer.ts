@@ -5,7 +5,7 @@ import { wasm, workerSource } from 'tesserae/inline';
 
 export async function compress(image: ImageInput, signal: AbortSignal): Promise<Blob> {
   await using codec: Codec = await createCodec({ model: 'photo', workers: 2, onProgress: (p: Progress) => p.status === 'download' && p.loaded });
-  const result: EncodeResult = await codec.encode(image, { quality: 50, measure: true, signal });
+  const result: EncodeResult = await codec.encode(image, { quality: 50, predict: true, measure: true, signal });
   const decibels: number | undefined = result.psnr;
   const picture: ImageData = await codec.decode(result.bytes, { region: { x: 0, y: 0, width: 8, height: 8 }, onTile: (tile, x, y) => tile.width + x + y });
   const grid: TokenGrid = tokenGrid(JSON.parse(JSON.stringify(await codec.tokenize(image))));
@@ -17,10 +17,12 @@ export async function compress(image: ImageInput, signal: AbortSignal): Promise<
   if (codec.model.tasks.includes('upscale') && codec.model.upscaler?.factors.includes(4)) console.log(large.width);
   const [made]: ImageData[] = await codec.generate({ label: 1, order: 'confidence' });
   const alternatives: { token: number; probability: number }[] = await codec.alternatives(grid, { x: 1, y: 2, count: 3, prompt: 'a hat' });
-  const bits: Float32Array = (await codec.bits(await codec.pack(await codec.interpolate(grid, grid, 0.5)))).data;
+  const bits: Float32Array = (await codec.bits(await codec.pack(await codec.interpolate(grid, grid, 0.5), { predict: codec.model.predictors > 0 }))).data;
   const words: string[] | undefined = codec.model.prior?.vocabulary;
   // @ts-expect-error quality is a number
   await codec.encode(image, { quality: 'high' });
+  // @ts-expect-error predict is true or false
+  await codec.encode(image, { predict: 1 });
   // @ts-expect-error there is no such option
   await codec.encode(image, { qualty: 3 });
   return [made, alternatives, bits, words, decibels, picture, damaged, backend, nearest].length ? result.toBlob() : new Blob();

@@ -6,6 +6,7 @@ import { Core } from '../../web/core.js';
 import { readInfo } from '../../web/format.js';
 import { version } from '../../web/version.js';
 import { scene } from './pictures.mjs';
+import { withPredictors } from './predictor.mjs';
 
 const file = (name) => readFile(new URL(`../../${name}`, import.meta.url));
 const finish = (job) => {
@@ -78,13 +79,14 @@ test('readInfo and the core read headers alike, cut anywhere and with any bit fl
     const [c, js] = [told(bytes), found(bytes)];
     if (typeof c === 'string') return assert.equal(js, c, what);
     compared++;
-    const { width, height, alpha, tokens, levels, tiles, bytes: size } = c;
-    assert.deepEqual({ width: js.width, height: js.height, alpha: js.alpha, tokens: js.tokens, levels: js.levels, tiles: js.tiles, bytes: js.bytes }, { width, height, alpha, tokens, levels, tiles, bytes: size }, what);
+    const { width, height, alpha, coder, tokens, levels, tiles, bytes: size } = c;
+    assert.deepEqual({ width: js.width, height: js.height, alpha: js.alpha, coder: js.coder, tokens: js.tokens, levels: js.levels, tiles: js.tiles, bytes: js.bytes }, { width, height, alpha, coder, tokens, levels, tiles, bytes: size }, what);
     assert.equal(js.model.hash, c.model);
     assert.equal(js.whole, c.wholeBytes <= size);
   };
-  for (const [width, height, channels] of [[1, 1, 3], [600, 40, 4], [33, 20, 1]]) {
-    const { bytes } = finish(core.encode({ pixels: scene(width, height, channels), options: {} }));
+  core.load(withPredictors(await file('tests/fixtures/golden/tiny.safetensors'), [0]));
+  for (const [width, height, channels, predict] of [[1, 1, 3, false], [600, 40, 4, false], [33, 20, 1, true]]) {
+    const { bytes } = finish(core.encode({ pixels: scene(width, height, channels), options: { predict } }));
     const header = Math.min(bytes.length, 120);
     for (let n = 0; n <= bytes.length; n += n < header ? 1 : 37) agree(bytes.subarray(0, n), `cut at ${n}`);
     for (let bit = 0; bit < header * 8; bit++) {

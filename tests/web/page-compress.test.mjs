@@ -6,6 +6,7 @@ import { unzipSync } from 'fflate';
 import { readInfo } from '../../web/format.js';
 import { checkpoint } from './field.mjs';
 import { accessibility, drop, encoded, hashCanvas, openPage, openSample, saved } from './browser.mjs';
+import { withPredictors } from './predictor.mjs';
 
 const DECODED = '.layer:not(.above) canvas';
 
@@ -158,6 +159,35 @@ describe('the compress tab', () => {
     const zip = unzipSync((await saved(page, () => page.getByRole('button', { name: 'All 2 as a ZIP' }).click())).bytes);
     assert.deepEqual(Object.keys(zip).sort(), ['coast.tess', 'parakeet.tess']);
     for (const bytes of Object.values(zip)) assert.equal(readInfo(bytes).width, 768);
+  });
+
+  it('codes with predictors where the model has some', async () => {
+    const tiny = readFileSync(new URL('../fixtures/golden/tiny.safetensors', import.meta.url));
+    const box = page.getByRole('checkbox', { name: /^Predict tokens/ });
+    const coder = (name) => page.waitForFunction((text) => [...document.querySelectorAll('.panel .figures:not(.stale) dd')].some((dd) => dd.textContent === text), name);
+    await page.goto(`${opened.server.url}#compress?predict=true`);
+    await page.reload();
+    assert.ok(await box.isChecked(), 'a link carries it');
+    await drop(page, [{ name: 'plain.safetensors', bytes: tiny }]);
+    assert.equal((await openSample(page)).coder, 'Contexts');
+    await page.getByText('This model has no predictors.').waitFor();
+    assert.deepEqual([await box.isDisabled(), await box.isChecked()], [true, false]);
+    assert.doesNotMatch(await page.locator('.command code').innerText(), /--predict/);
+
+    await drop(page, [{ name: 'able.safetensors', bytes: withPredictors(tiny, [0]) }]);
+    await coder('Predictors');
+    assert.deepEqual([await box.isEnabled(), await box.isChecked()], [true, true], 'the wish was kept');
+    assert.match(await page.locator('.command code').innerText(), / --predict /);
+    assert.deepEqual(await accessibility(page), []);
+    const { bytes } = await saved(page, () => page.getByRole('button', { name: 'Download .tess' }).click());
+    assert.equal(readInfo(bytes).coder, 'predictor');
+    await box.focus();
+    await page.keyboard.press('Space');
+    await coder('Contexts');
+    await page.waitForFunction(() => !location.hash.includes('predict'));
+    await page.keyboard.press('Space');
+    await coder('Predictors');
+    await page.waitForFunction(() => location.hash.includes('predict=true'));
   });
 
   it('takes a checkpoint of the field as the model, by any of its names', async () => {

@@ -1,9 +1,11 @@
 // A pool of single-threaded workers, in Node: a picture that several workers share comes out as one worker makes it, bit for bit.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { createCodec } from '../../dist/node.js';
+import { createCodec, readInfo } from '../../dist/node.js';
 import { Pool, share } from '../../web/pool.js';
 import { asRGBA, scene } from './pictures.mjs';
+import { withPredictors } from './predictor.mjs';
 
 const one = { threads: 1, workers: 1, backend: 'simd' };
 const image = scene(1290, 100);
@@ -48,6 +50,26 @@ test('files, tokens and pictures are those of one worker', async () => {
   assert.deepEqual((await pool.detokenize(tokens)).data, whole.data);
   for (const options of [{}, { quality: 50 }])
     assert.deepEqual((await pool.tokenize(image, options)).toJSON(), (await alone.tokenize(image, options)).toJSON());
+});
+
+test('files coded with predictors too', async () => {
+  const model = withPredictors(readFileSync(new URL('../fixtures/golden/tiny.safetensors', import.meta.url)), [0, 1]);
+  const [a, b] = await Promise.all([1, 2].map((workers) => createCodec({ ...one, workers, model })));
+  const picture = scene(1290, 300);
+  try {
+    for (const options of [{ quality: 90 }, { quality: 90, effort: 7 }, { targetSize: 1200 }]) {
+      const { bytes, tokens } = await a.encode(picture, { ...options, predict: true });
+      const shared = await b.encode(picture, { ...options, predict: true });
+      assert.deepEqual([...shared.bytes], [...bytes], JSON.stringify(options));
+      assert.deepEqual(shared.tokens.toJSON(), tokens.toJSON());
+      assert.equal(readInfo(bytes).coder, 'predictor');
+      assert.notDeepEqual([...(await b.encode(picture, options)).bytes], [...bytes]);
+      assert.deepEqual([...(await b.pack(tokens, { predict: true }))], [...bytes]);
+      assert.deepEqual(await b.decode(bytes), await a.decode(bytes));
+    }
+  } finally {
+    await Promise.all([a.dispose(), b.dispose()]);
+  }
 });
 
 test('latents are asked of every idle worker, and each value is the one that its worker gave', async () => {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { createCodec, readInfo, tokenGrid } from '../../dist/node.js';
 import { scene } from './pictures.mjs';
+import { withPredictors } from './predictor.mjs';
 import { priorModel } from './prior.mjs';
 
 /** @type {import('../../web/types').Codec} */
@@ -44,6 +45,31 @@ test('tokens become a file that has them', async () => {
   assert.deepEqual([readInfo(small).width, readInfo(small).height, readInfo(small).levels], [20, 16, 1]);
   assert.deepEqual((await photo.tokens(small)).data, few.data);
   await assert.rejects(faces.pack(few), { code: 'ERR_MODEL' });
+});
+
+test('tokens are coded with predictors where the model has some', async () => {
+  const tiny = readFileSync(new URL('../fixtures/golden/tiny.safetensors', import.meta.url));
+  const [codec, plain] = await Promise.all([withPredictors(tiny, [0, 2]), new Uint8Array(tiny)].map((model) => createCodec({ model, threads: 1 })));
+  try {
+    assert.deepEqual([codec.model.predictors, plain.model.predictors], [2, 0]);
+    const grid = await codec.tokenize(scene(90, 70));
+    const files = await Promise.all([true, false, undefined].map((predict) => codec.pack(grid, { predict })));
+    assert.deepEqual(files.map((bytes) => readInfo(bytes).coder), ['predictor', 'context', 'context']);
+    assert.deepEqual(files[2], files[1]);
+    for (const bytes of files) assert.deepEqual((await codec.tokens(bytes)).data, grid.data);
+    assert.deepEqual((await plain.tokens(files[1])).data, grid.data, 'the model is the same');
+    await assert.rejects(plain.tokens(files[0]), { code: 'ERR_MODEL', message: /coded with predictors/ });
+    const { bytes, tokens } = await codec.encode(scene(90, 70), { predict: true });
+    assert.deepEqual(await codec.pack(tokens, { predict: true }), bytes);
+    const refused = { code: 'ERR_OPTION', message: 'The model tiny has no predictors; encode without predict.' };
+    await assert.rejects(plain.encode(scene(9, 9), { predict: true }), refused);
+    await assert.rejects(plain.pack(grid, { predict: true }), refused);
+    await assert.rejects(codec.pack(grid, { predict: 1 }), { code: 'ERR_OPTION', message: /predict is 1; it must be true or false/ });
+    const bits = await codec.bits(bytes);
+    assert.ok(Math.abs(sum(bits.data) / 8 - bytes.length) < 100, 'bits are those of the predictors');
+  } finally {
+    await Promise.all([codec.dispose(), plain.dispose()]);
+  }
 });
 
 const asked = { x: 2, y: 1 };

@@ -42,7 +42,7 @@ async function look(file, tokens) {
   const mine = ++turn;
   try {
     const codec = await getCodec();
-    const bytes = tokens ? await codec.pack(tokens) : file.bytes;
+    const bytes = tokens ? await codec.pack(tokens, { predict: file.coder === 'predictor' }) : file.bytes;
     const grid = await codec.bits(bytes);
     if (mine === turn) bits.value = { ...grid, bytes: bytes.length };
   } catch (error) {

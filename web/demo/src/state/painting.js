@@ -163,8 +163,8 @@ async function repaint() {
 
 /** The painted picture, decoded as a whole. */
 export const paintedPicture = async () => (await getCodec()).detokenize(tokenGrid(painted.peek()));
-/** The painted tokens as a file. */
-export const paintedFile = async () => (await getCodec()).pack(painted.peek());
+/** The painted tokens as a file, coded as the open one is. */
+export const paintedFile = async () => (await getCodec()).pack(painted.peek(), { predict: shown.peek()?.coder === 'predictor' });
 
 effect(() => {
   original.value;

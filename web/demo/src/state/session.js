@@ -14,7 +14,7 @@ import { settings } from './settings.js';
 export const source = signal(null);
 /** Further pictures of the same drop: [{ id, name, blob, url }], the open one among them. */
 export const shelf = signal([]);
-/** null, or { sourceId, bytes, bpp, width, height, tokens, encodeMs, decodeMs, psnr, msSsim, decoded }. */
+/** null, or { sourceId, bytes, bpp, coder, width, height, tokens, encodeMs, decodeMs, psnr, msSsim, decoded }. */
 export const result = signal(null);
 /** null, or { stage, done, total } while a run is on. */
 export const job = signal(null);
@@ -25,11 +25,11 @@ export const shown = computed(() => (result.value?.sourceId === source.value?.id
 let controller = null;
 let nextId = 1;
 
-/** The encode options that the settings ask for. */
-export function ruleOptions() {
-  const { rule, quality, bpp, kilobytes, effort } = settings;
+/** The encode options that the settings ask for, as far as the model (ModelInfo) has them. */
+export function ruleOptions(model) {
+  const { rule, quality, bpp, kilobytes, effort, predict } = settings;
   const size = { quality: { quality: quality.value }, bpp: { bpp: bpp.value }, size: { targetSize: Math.round(kilobytes.value * 1000) } };
-  return { ...size[rule.value], effort: effort.value };
+  return { ...size[rule.value], effort: effort.value, predict: predict.value && model?.predictors > 0 };
 }
 
 /** Opens what the user dropped, pasted or chose: pictures, .tess files or a model; the first one is shown. */
@@ -114,13 +114,14 @@ async function run() {
   try {
     const codec = await getCodec();
     stop.throwIfAborted();
-    const encoded = tess ? await openTess(codec, tess, stop) : await codec.encode(pixels, { ...ruleOptions(), measure: true, signal: stop, onProgress });
+    const encoded = tess ? await openTess(codec, tess, stop) : await codec.encode(pixels, { ...ruleOptions(codec.model), measure: true, signal: stop, onProgress });
     const start = performance.now();
     const decoded = await codec.decode(encoded.bytes, { signal: stop, onProgress });
     const decodeMs = performance.now() - start;
     if (controller !== mine) return;
     const { bytes, bpp, width, height, tokens, ms, psnr, msSsim } = encoded;
-    result.value = { sourceId: id, bytes, bpp, width, height, tokens, encodeMs: ms, decodeMs, psnr, msSsim, decoded };
+    const { coder } = readInfo(bytes);
+    result.value = { sourceId: id, bytes, bpp, coder, width, height, tokens, encodeMs: ms, decodeMs, psnr, msSsim, decoded };
     say(summary(result.value));
   } catch (error) {
     if (!isAbort(error)) report(error);

@@ -3,6 +3,7 @@
 import { batch, effect, signal } from '@preact/signals';
 
 const oneOf = (...values) => ({ start: values[0], read: (text) => (values.includes(text) ? text : values[0]) });
+const flag = { start: false, read: (text) => text === 'true' };
 const text = (most) => ({ start: '', read: (given) => given.slice(0, most) });
 const number = (start, min, max) => ({
   start, min, max,
@@ -19,6 +20,7 @@ const schema = {
   bpp: number(0.2, 0.02, 2),
   kilobytes: number(20, 0.5, 5000),
   effort: number(4, 0, 9),
+  predict: flag,
   against: oneOf('original', 'jpeg', 'webp'),
   view: oneOf('slider', 'difference'),
   level: number(0, 0, 15),

@@ -74,6 +74,17 @@ export function NumberBox({ label, value, min, max, onChange, ...rest }) {
   );
 }
 
+/** A box to tick. */
+export function Check({ label, hint, onChange, ...rest }) {
+  const id = useId();
+  return (
+    <div class="field">
+      <label class="check"><input type="checkbox" aria-describedby={hint ? id : undefined} onChange={(event) => onChange(event.currentTarget.checked)} {...rest} />{label}</label>
+      {hint && <p class="hint" id={id}>{hint}</p>}
+    </div>
+  );
+}
+
 export function Choice({ label, value, options, onChange, ...rest }) {
   const id = useId();
   return (

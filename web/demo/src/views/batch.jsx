@@ -30,7 +30,7 @@ export function Batch() {
         done.value = `${i} of ${pictures.length}`;
         signal.throwIfAborted();
         try {
-          const { bytes } = await codec.encode(await readPixels(blob), { ...ruleOptions(), signal });
+          const { bytes } = await codec.encode(await readPixels(blob), { ...ruleOptions(codec.model), signal });
           files[freeName(withExtension(name, '.tess'), files)] = bytes;
         } catch (error) {
           if (isAbort(error)) throw error;

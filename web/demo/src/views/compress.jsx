@@ -3,14 +3,14 @@ import { computed } from '@preact/signals';
 import { saveBlob } from '../lib/files.js';
 import { formatBytes, formatFixed, formatTime, withExtension } from '../lib/format.js';
 import { writePng } from '../lib/pictures.js';
-import { loading, modelId, modelList } from '../state/codec.js';
+import { codec, loading, modelId, modelList } from '../state/codec.js';
 import { report } from '../state/notice.js';
 import { rival, rivalNames } from '../state/rival.js';
 import { cancel, closeSource, job, openFile, running, shelf, shown, source } from '../state/session.js';
 import { rangeOf, settings, tab } from '../state/settings.js';
 import { Command, quoted } from '../ui/command.jsx';
 import { Compare } from '../ui/compare.jsx';
-import { Button, Choice, Figures, Section, Segmented, Slider } from '../ui/controls.jsx';
+import { Button, Check, Choice, Figures, Section, Segmented, Slider } from '../ui/controls.jsx';
 import { Pixels } from '../ui/pixels.jsx';
 import { Progress } from '../ui/progress.jsx';
 import { Batch } from './batch.jsx';
@@ -67,6 +67,8 @@ function Shelf() {
   );
 }
 
+const coders = { context: 'Contexts', predictor: 'Predictors' };
+
 const ratio = computed(() => {
   const { bytes, blob, width, height } = source.value ?? {};
   const size = shown.value?.bytes.length;
@@ -93,6 +95,7 @@ function Size() {
         ['Encode', formatTime(now?.encodeMs), 'Time in the codec'],
         ['Decode', formatTime(now?.decodeMs), 'From file to pixels'],
         ['Tokens', now?.tokens ? `${now.tokens.width}×${now.tokens.height}×${now.tokens.levels}` : '–', 'Grid and levels'],
+        ['Coder', coders[now?.coder] ?? '–', 'What says how likely the tokens are: the context model alone, or the model’s predictors too'],
       ]} />
       <div class="actions">
         <Button kind="primary" icon="save" disabled={!now} onClick={saveTess}>Download .tess</Button>
@@ -104,12 +107,15 @@ function Size() {
   );
 }
 
+/** Whether the model has predictors, as far as it is known: it is loaded when it is first needed. */
+const predicts = computed(() => codec.value?.model.predictors !== 0);
+
 const saveTess = () => saveBlob(new Blob([shown.value.bytes], { type: 'application/octet-stream' }), withExtension(source.value.name, '.tess'));
 const savePng = () =>
   writePng(shown.value.decoded).then((blob) => saveBlob(blob, withExtension(source.value.name, '.png')), (error) => report(error, 'The PNG could not be made'));
 
 function Settings() {
-  const { rule, quality, bpp, kilobytes, effort } = settings;
+  const { rule, quality, bpp, kilobytes, effort, predict } = settings;
   const fixed = Boolean(source.value?.tess);
   const range = (name) => ({ min: rangeOf(name).min, max: rangeOf(name).max, value: settings[name].value, disabled: fixed });
   return (
@@ -120,6 +126,7 @@ function Settings() {
       {rule.value === 'bpp' && <Slider label="Bits per pixel" {...range('bpp')} scale="log" format={(x) => x.toFixed(3)} onInput={(x) => (bpp.value = Number(x.toFixed(3)))} />}
       {rule.value === 'size' && <Slider label="File size" {...range('kilobytes')} scale="log" format={(x) => `${x} kB`} onInput={(x) => (kilobytes.value = Number(x.toPrecision(3)))} />}
       <Slider label="Effort" {...range('effort')} format={(x) => `${x} of 9`} onInput={(x) => (effort.value = x)} />
+      <Check label="Predict tokens: smaller file, slower" checked={predict.value && predicts.value} disabled={fixed || !predicts.value} hint={!predicts.value && 'This model has no predictors.'} onChange={(on) => (predict.value = on)} />
       <Choice label="Model" value={modelId.value} options={modelList.value.map(({ id, label }) => [id, label])} onChange={(id) => (modelId.value = id)} />
     </Section>
   );
@@ -148,9 +155,9 @@ function rivalText(kind, other) {
 /** The same work as a command line. */
 function Line() {
   const { name, tess } = source.value;
-  const { rule, quality, bpp, kilobytes, effort } = settings;
+  const { rule, quality, bpp, kilobytes, effort, predict } = settings;
   const aim = { quality: `-q ${quality.value}`, bpp: `--bpp ${bpp.value}`, size: `--size ${Math.round(kilobytes.value * 1000)}` }[rule.value];
   return <Command line={tess
     ? `tesserae decode ${quoted(name)} -o ${quoted(withExtension(name, '.png'))}`
-    : `tesserae encode ${quoted(name)} ${aim} -e ${effort.value} -o ${quoted(withExtension(name, '.tess'))}`} />;
+    : `tesserae encode ${quoted(name)} ${aim} -e ${effort.value}${predict.value && predicts.value ? ' --predict' : ''} -o ${quoted(withExtension(name, '.tess'))}`} />;
 }
