@@ -8,7 +8,9 @@ wrote. Reports
   in samples for their captions, and in those samples against other captions (chance);
 - Frechet distances (--features SQUEEZENET) from held-out pictures: of samples, of as many samples as there are such
   pictures, of reconstructions, of other reals; and of one half of the held-out from the other;
-- how near samples lie to the training set, and held-out pictures do; --sheet shows samples over their neighbours.
+- how near samples lie to the training set, and held-out pictures do; --sheet shows samples over their neighbours;
+- where lines have names, how often the nearest training picture has the name asked for.
+With --seen the captions (--key name: bare names) are of pictures it was trained on: does it draw what it should know?
 """
 import argparse
 import json
@@ -95,6 +97,7 @@ def main():
     height, width = (n * model.factor for n in prior.config["grid"])
     t = tiles.read(a.folders, height, width, a.holdout, a.key, a.limit)
     held, learn = (v.nonzero()[:, 0].tolist() for v in (t.held, ~t.held))
+    held = learn if a.seen else held
     pick = held[::max(1, len(held) // a.count)][:a.count]
     others = learn[::max(1, len(learn) // len(pick))][:len(pick)]
     real = tiles.images(t.pictures[pick])
@@ -123,10 +126,15 @@ def main():
         print("Frechet distance from %d held-out: " % len(real) +
               ", ".join("%s %.4g" % kv for kv in result["frechet"].items()))
     known = torch.cat([measure(tiles.images(t.pictures[learn[i:i + 512]])) for i in range(0, len(learn), 512)])
-    (far, at), (usual, _) = (frechet.nearest(measure(x), known) for x in (made, back))
+    (far, at), (usual, at_rebuilt) = (frechet.nearest(measure(x), known) for x in (made, back))
     result["nearest"] = {"samples": float(far.median()), "rebuilt": float(usual.median())}
     print("median distance to the nearest training picture (%s): samples %.4g, rebuilt held-out %.4g" % (
         "features" if a.features else "pixels", far.median(), usual.median()))
+    if "name" in t.records[learn[0]]:
+        result["named"] = {k: sum(t.records[learn[j]]["name"] == r["name"] for j, r in zip(index, rs)) / len(rs)
+                           for k, index, rs in (("samples", at, wanted), ("rebuilt", at_rebuilt, records))}
+        print("nearest training picture has the name asked for: samples %(samples).3f, rebuilt %(rebuilt).3f" %
+              result["named"])
     if a.sheet:
         some = range(0, len(made), max(1, len(made) // a.shown))[:a.shown]
         sheet(a.sheet, made[some], tiles.images(t.pictures[[learn[at[i]] for i in some]]))
@@ -140,6 +148,7 @@ def arguments():
     p.add_argument("model")
     p.add_argument("folders", nargs="+")
     p.add_argument("--holdout", type=int, default=0, help="not needed where lines say which are held out")
+    p.add_argument("--seen", action="store_true", help="pictures it was trained on instead of held-out ones")
     p.add_argument("--count", type=int, default=800, help="held-out pictures to look at")
     p.add_argument("--samples", type=int, help="samples for their captions; one each if left out")
     p.add_argument("--key", default="caption", help="of index.jsonl's texts")

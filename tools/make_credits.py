@@ -36,6 +36,7 @@ openstax.org.
 |---|---|---|
 | `avatars.safetensors` | 9,200 faces made with DiceBear: [Adventurer](https://www.dicebear.com/styles/adventurer/) by Lisa Wischofsky; [Pixel Art](https://www.dicebear.com/styles/pixel-art/) by DiceBear | CC BY 4.0; CC0 1.0 |
 | `digits.safetensors` | MNIST, Y. LeCun, C. Cortes, C. Burges; 9,000 of the test digits | CC BY-SA 3.0 |
+| `emoji.safetensors` | 5,169 emoji of 64x64 pixels over white: [Twemoji](https://github.com/jdecked/twemoji), Twitter, Inc and other contributors; [Noto Emoji](https://github.com/googlefonts/noto-emoji), Google; [Fluent Emoji](https://github.com/microsoft/fluentui-emoji) (3D), Microsoft; its tokenizer started from that of `avatars.safetensors` | CC BY 4.0; Apache 2.0; MIT |
 
 ## Pictures of the training tab (`web/demo/public/`)
 

@@ -1,4 +1,7 @@
-"""Sheets of tiles and their lines, for `tesserae train --tile`: python3 tools/make_sheets.py digits|emoji SOURCE OUT
+"""Sheets of tiles and their lines, for `tesserae train --tile`: python3 tools/make_sheets.py KIND SOURCE OUT
+
+KIND is digits, emoji, or things: those Fluent emoji that are no flags, signs or people in roles, a fifth of the
+pictures, which a small prior can go on with when it has seen them all.
 
 SOURCE of digits: a folder with *-images-idx3-ubyte.gz and *-labels-idx1-ubyte.gz (MNIST); of emoji: STYLE-64.png sheets
 of 48 tiles of 64x64 pixels a row, transparent, and index.jsonl with the name and keywords of tile i. OUT/train and
@@ -21,6 +24,9 @@ from PIL import Image
 
 SIDE = 20  # tiles along a sheet's side
 STYLES = {"twemoji": "twemoji", "noto": "noto", "fluent3d": "fluent"}  # file -> word of the captions
+THINGS = {"smileys-emotion", "animals-nature", "food-drink", "travel-places", "activities", "objects",  # groups
+          "hand-fingers-open", "hand-fingers-partial", "hand-single-finger", "hand-fingers-closed",  # subgroups
+          "hands", "person", "arrow", "geometric"}
 
 
 def idx(pattern):
@@ -46,19 +52,26 @@ def captions(record, style, rng):
     return [record["name"], named, "%s style %s" % (style, " ".join(some)) if some else named]
 
 
-def emoji(source):
-    """Yields (tile uint8 [64,64,3], its lines, held out?); places of a sheet that a style leaves empty are left out."""
+def emoji(source, styles=STYLES, groups=None):
+    """Yields (tile uint8 [64,64,3], its lines, held out?); places of a sheet that a style leaves empty are left out,
+    and so are emoji of other groups and subgroups than `groups`, where given."""
     with open(os.path.join(source, "index.jsonl"), encoding="utf-8") as f:
         records, rng = [json.loads(line) for line in f], random.Random(1)
     for s, (name, style) in enumerate(STYLES.items()):
+        if name not in styles:
+            continue
         with Image.open(os.path.join(source, name + "-64.png")) as im:
             rgba = im.convert("RGBA")
         sheet = np.asarray(Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB"))
         for i, r in enumerate(records):
             y, x = 64 * (i // 48), 64 * (i % 48)
             tile, texts, held = sheet[y:y + 64, x:x + 64], captions(r, style, rng), (5 * i + 7 * s) % 16 == 3
-            if (tile != tile[0, 0]).any():
+            if (tile != tile[0, 0]).any() and (not groups or groups & {r["group"], r["subgroup"]}):
                 yield tile, [{"caption": t, "name": r["name"], "style": style} for t in texts][held:3 - held], held
+
+
+def things(source):
+    return emoji(source, {"fluent3d"}, THINGS)
 
 
 def write(folder, tiles, lines):
@@ -80,7 +93,7 @@ def write(folder, tiles, lines):
 def main():
     kind, source, out = sys.argv[1:]
     parts = {False: ([], []), True: ([], [])}
-    for tile, lines, held in {"digits": digits, "emoji": emoji}[kind](source):
+    for tile, lines, held in {"digits": digits, "emoji": emoji, "things": things}[kind](source):
         parts[held][0].extend([tile] * len(lines))
         parts[held][1].extend(dict(line, held=True) if held else line for line in lines)
     for held, part in parts.items():

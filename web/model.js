@@ -18,6 +18,7 @@ export const bundled = () => ({
   photo: new URL('../models/photo.safetensors', import.meta.url),
   avatars: new URL('../models/avatars.safetensors', import.meta.url),
   digits: new URL('../models/digits.safetensors', import.meta.url),
+  emoji: new URL('../models/emoji.safetensors', import.meta.url),
 });
 
 /** Parts of the bundled models: files of their own, fetched when a call first needs them. @returns {Record<string, URL>} */

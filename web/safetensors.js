@@ -7,7 +7,7 @@ export function headerOf(bytes) {
 }
 
 /**
- * The words that a model's file suggests for prompts ("prior.vocabulary" in its config, which the core leaves alone).
+ * The words that a model's file knows for prompts, those to suggest first ("prior.vocabulary" in its config, which the core leaves alone).
  * @param {Uint8Array} bytes a model file that the core has taken
  * @returns {string[] | undefined}
  */

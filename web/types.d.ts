@@ -303,7 +303,7 @@ export function encodeStream(options?: EncodeOptions & Pick<LoadOptions, 'model'
 export function readImage(image: ImageInput, options?: { signal?: AbortSignal; fetch?: typeof fetch }): Promise<PixelData>;
 
 // ---------- models
-export type ModelInput = 'photo' | 'avatars' | 'digits' | (string & {}) | URL | BytesInput | Model;
+export type ModelInput = 'photo' | 'avatars' | 'digits' | 'emoji' | (string & {}) | URL | BytesInput | Model;
 export interface ModelInfo {
   name: string; hash: string;
   /** Fingerprints of older models whose .tess files this one decodes too. */
@@ -332,7 +332,7 @@ export interface PriorInfo {
   grid?: [number, number];
   /** Does it take a prompt; how many classes does it know (0: none). */
   text: boolean; classes: number;
-  /** Words and phrases to suggest for prompts, if the model's file has any. */
+  /** Words and phrases that the prior was trained on, if the model's file has them; those to suggest come first. */
   vocabulary?: string[];
 }
 export interface Model {

@@ -168,7 +168,7 @@ static int run(int argc, char **argv, const char *program) {
                           .top_p = 1};
     const option table[] = {
         {'m', "model", OPTION_TEXT, &o.model, 0, 0, "MODEL",
-         "model file with a prior, or the name of one that comes with the program: avatars (if left out), digits"},
+         "model file with a prior, or the name of a bundled one: avatars (if left out), digits, emoji"},
         {'o', "output", OPTION_TEXT, &o.out, 0, 0, "OUT",
          "the PNG (or .ppm) to write, - for standard output; of several pictures OUT-1.png, OUT-2.png and so on"},
         {'n', "count", OPTION_INT, &o.count, 1, 10000, "N", "so many pictures, with seeds that follow each other (1)"},

@@ -46,6 +46,9 @@ test('a bundled model goes by its name; avatars where none is given', (t) => {
     const seven = tesserae('native', ['generate', '--model', 'digits', '--class', '7', '-o', at('7.ppm'), ...shared], { cwd: folder });
     assert.equal(seven.code, 0, seven.fault);
     assert.equal(readPpm(readFileSync(at('7.ppm'))).width, 28);
+    const heart = tesserae('native', ['generate', '--model', 'emoji', 'red heart', '-o', at('heart.ppm'), ...shared], { cwd: folder });
+    assert.equal(heart.code, 0, heart.fault);
+    assert.equal(readPpm(readFileSync(at('heart.ppm'))).width, 64);
 });
 
 test('a sheet holds all pictures, row by row; the rest is white', (t) => {

@@ -157,6 +157,22 @@ test('the digits that ship: a model of at most 2 MB; ones have less ink than zer
   await digits.dispose();
 });
 
+test('the emoji that ship: a model of at most 12 MB that knows the words it suggests, and more; hearts are of their colour', async () => {
+  const emoji = await createCodec({ model: 'emoji', threads: 1 });
+  const { prior, bytes, factor, name } = emoji.model;
+  assert.deepEqual([name, prior.text, prior.classes, prior.grid.map((side) => side * factor)], ['emoji', true, 0, [64, 64]]);
+  assert.ok(bytes <= 12e6, `${bytes} bytes`);
+  assert.ok(prior.vocabulary.includes('red heart') && prior.vocabulary.includes('watermelon') && !prior.vocabulary.includes('zeppelin'));
+  const colour = async (prompt) => {
+    const pictures = await emoji.generate({ prompt, count: 2, steps: 8 });
+    return [0, 1, 2].map((channel) => pictures.reduce((sum, { data }) => sum + data.reduce((a, v, i) => a + (i % 4 === channel ? v : 0), 0), 0));
+  };
+  const [red, green] = [await colour('red heart'), await colour('green heart')];
+  assert.ok(red[0] > 1.2 * red[1], `red ${red}`);
+  assert.ok(green[1] > 1.1 * green[0], `green ${green}`);
+  await emoji.dispose();
+});
+
 test('on the calling thread too, with the same tokens', async () => {
   const here = await createCodec({ model: priorModel('prior_text'), workers: 0 });
   assert.deepEqual((await stepsOf({ prompt: 'hat', seed: 5 }, here)).at(-1).tokens.data, await tokensOf({ prompt: 'hat', seed: 5 }));

@@ -309,7 +309,7 @@ test('models: load, info, save, use, dispose', async () => {
   model.dispose();
   await assert.rejects(model.save(), { code: 'ERR_DISPOSED' });
   const listed = await tesserae.models.list();
-  assert.deepEqual(listed.map(({ name, cached }) => [name, cached]), [['photo', false], ['avatars', false], ['digits', false]]);
+  assert.deepEqual(listed.map(({ name, cached }) => [name, cached]), [['photo', false], ['avatars', false], ['digits', false], ['emoji', false]]);
   assert.equal(listed[0].bytes, file.length);
   for (const { name, bytes } of listed) assert.ok(bytes > 1e5 && bytes <= 12e6, `${name}: ${bytes} bytes`);
 });

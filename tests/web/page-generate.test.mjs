@@ -219,6 +219,32 @@ describe('the digits of the generate tab', () => {
   });
 });
 
+describe('the emoji of the generate tab', () => {
+  let page, opened;
+  before(async () => {
+    opened = await openPage({ hash: '#generate?prior=emoji&prompt=red+heart&pictures=4&passes=6', serviceWorkers: 'block' });
+    ({ page } = opened);
+  });
+  after(() => opened?.close());
+
+  it('gives a picture to a word, suggests some words and knows more', async () => {
+    await page.waitForSelector('.stage[aria-busy=false] .sheet');
+    await page.waitForFunction(() => document.querySelectorAll('.sheet canvas').length === 4 && !document.querySelector('.sheet .raw'));
+    const [r, g] = await page.evaluate(() => {
+      const canvas = document.querySelector('.sheet canvas');
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      return [0, 1].map((channel) => data.filter((_, i) => i % 4 === channel).reduce((a, v) => a + v, 0));
+    });
+    assert.ok(r > 1.2 * g, `a heart is red: ${r}, ${g}`);
+    assert.equal(await page.getByRole('group', { name: 'Words that the model knows' }).getByRole('button').count(), 72);
+    await page.getByText(/^Trained on Twemoji \(CC BY 4.0\), Noto Emoji.*Fluent Emoji/).waitFor();
+    await page.getByLabel('Prompt').fill('watermelon zeppelin'); // the one is known, though not suggested
+    await page.getByText('The model was not trained on: zeppelin.').waitFor();
+    assert.deepEqual(await accessibility(page), []);
+    assert.deepEqual(opened.faults, []);
+  });
+});
+
 describe('the generate tab without its model', () => {
   it('says so, and tries again', async () => {
     const opened = await openPage({ hash: '#generate', serviceWorkers: 'block' });

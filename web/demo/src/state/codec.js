@@ -18,6 +18,7 @@ export const modelList = signal([
   { id: 'photo', label: 'Photo (built in)', source: 'photo', upscales: true },
   { id: 'avatars', label: 'Avatars of 64 pixels (built in, 6.9 MB)', source: 'avatars', prior: true },
   { id: 'digits', label: 'Digits of 28 pixels (built in, 1.6 MB)', source: 'digits', prior: true },
+  { id: 'emoji', label: 'Emoji of 64 pixels (built in, 9.2 MB)', source: 'emoji', prior: true },
 ]);
 export const modelId = signal('photo');
 

@@ -37,7 +37,7 @@ const schema = {
   perceptual: number(0, 0, 2),
   seed: number(1, 0, 999999),
   keep: number(100, 5, 10000),
-  prior: oneOf('avatars', 'digits'),
+  prior: oneOf('avatars', 'digits', 'emoji'),
   prompt: text(400),
   label: number(-1, -1, 65535),
   pictures: oneOf('9', '4', '16'),

@@ -6,6 +6,8 @@ import { notify, report } from '../state/notice.js';
 import { rangeOf, settings } from '../state/settings.js';
 import { Button, Choice, NumberBox, Section, Segmented, Slider } from '../ui/controls.jsx';
 
+const SUGGESTED = 72; // of a vocabulary's words, the first
+
 export function GeneratePrompt() {
   const { prompt, label } = settings;
   const model = generator.value?.model;
@@ -59,7 +61,7 @@ function Prompt({ value, words = [], onInput }) {
       </div>
       {words.length > 0 && (
         <div class="words" role="group" aria-label="Words that the model knows">
-          {words.map((word) => <button key={word} type="button" aria-pressed={inUse.has(word)} onClick={() => onInput(toggleWord(value, word))}>{word}</button>)}
+          {words.slice(0, SUGGESTED).map((word) => <button key={word} type="button" aria-pressed={inUse.has(word)} onClick={() => onInput(toggleWord(value, word))}>{word}</button>)}
         </div>
       )}
     </>
