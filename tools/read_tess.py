@@ -93,7 +93,7 @@ def mix(a, b):
     return sum((a >> 15 - i & 1) << 15 - 2 * i | (b >> 15 - i & 1) << 14 - 2 * i for i in range(8))
 
 
-LAST_RATE = 4
+LAST_RATE = 30
 
 
 def log2_4096(x):
