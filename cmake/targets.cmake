@@ -34,7 +34,7 @@ function(ts_add_core target variant)
   endif()
   if(EMSCRIPTEN) # a small download: only inner loops are compiled for speed (results do not depend on -O)
     set(hot ${sources})
-    list(FILTER hot INCLUDE REGEX "/src/(kernels/|codec/(rans|context|entropy)|engine/choice)")
+    list(FILTER hot INCLUDE REGEX "/src/(kernels/|codec/(rans|context|entropy|predict)|engine/choice)")
     list(FILTER hot EXCLUDE REGEX "/kernels/(conv|conv_plan|conv_pack|winograd|norm_tangent|gan|entropy|flat|ssim|embed|cross_entropy|dropout|layer_norm_back|attention_back|depthwise_weight)\\.c") # plans, and loops of few steps
     set(cold ${sources})
     list(REMOVE_ITEM cold ${hot})

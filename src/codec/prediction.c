@@ -11,10 +11,13 @@ struct ts_prediction {
     int frequent;
     int16_t *own, *low; /* vectors of the tile with its margins, [rows][columns][dim]; owned */
     size_t own_columns, low_columns;
-    int16_t *window, *hidden, *inner, *query; /* what goes into each layer; owned */
-    int32_t *sums;                            /* what comes out; owned */
-    uint32_t *below;                          /* [size + 1]: masses of the codes before, `frequent` left out */
-    uint32_t most;                            /* mass of `frequent` */
+    int16_t *window; /* two places' inputs of the first layer's former part; owned */
+    int32_t *ahead;  /* [width, even][hidden]: its sums for the row `ahead_of`; owned */
+    int ahead_of;
+    int16_t *hidden, *inner, *query; /* what goes into the other layers; owned */
+    int32_t *sums;                   /* what comes out; owned */
+    uint32_t *below;                 /* [size + 1]: masses of the codes before, `frequent` left out */
+    uint32_t most;                   /* mass of `frequent` */
 };
 
 tess_status ts_prediction_new(ts_prediction **out, ts_error *err) {
@@ -26,6 +29,7 @@ static void drop(ts_prediction *p) {
     ts_free(p->own);
     ts_free(p->low);
     ts_free(p->window);
+    ts_free(p->ahead);
     ts_free(p->hidden);
     ts_free(p->inner);
     ts_free(p->query);
@@ -48,7 +52,7 @@ static const int8_t *code_of(const ts_predictor *net, int level, uint32_t token)
 static tess_status allocate(ts_prediction *p, ts_error *err) {
     const ts_predictor *net = p->predictor;
     const size_t dim = (size_t)net->dim, height = (size_t)p->view.height, width = (size_t)p->view.width;
-    const ts_dense *first = &net->layers[TS_HIDDEN_FIRST], *last = &net->layers[TS_LIKELIHOOD];
+    const ts_dense *first = &net->layers[TS_HIDDEN_AHEAD], *last = &net->layers[TS_LIKELIHOOD];
     const size_t hidden = (size_t)first->rows, query = (size_t)net->layers[TS_QUERY].rows;
     size_t rows = (size_t)last->rows;
     rows = hidden > rows ? hidden : rows;
@@ -59,13 +63,15 @@ static tess_status allocate(ts_prediction *p, ts_error *err) {
                  low = net->level ? (height + 2 * TS_LOW_REACH) * p->low_columns * dim : 1;
     p->own = ts_alloc(own * sizeof *p->own);
     p->low = ts_alloc(low * sizeof *p->low);
-    p->window = ts_alloc((size_t)first->columns * sizeof *p->window);
+    p->window = ts_alloc(2 * (size_t)first->columns * sizeof *p->window);
+    p->ahead = ts_alloc((width + 1) * hidden * sizeof *p->ahead);
+    p->ahead_of = -1;
     p->hidden = ts_alloc(hidden * sizeof *p->hidden);
     p->inner = ts_alloc(hidden * sizeof *p->inner);
     p->query = ts_alloc(query * sizeof *p->query);
     p->sums = ts_alloc(rows * sizeof *p->sums);
     p->below = ts_alloc(((size_t)net->size + 1) * sizeof *p->below);
-    if (!p->own || !p->low || !p->window || !p->hidden || !p->inner || !p->query || !p->sums || !p->below)
+    if (!p->own || !p->low || !p->window || !p->ahead || !p->hidden || !p->inner || !p->query || !p->sums || !p->below)
         return ts_fail_memory(err, (own + low) * sizeof *p->own);
     return TESS_OK;
 }
@@ -125,20 +131,28 @@ void ts_prediction_put(ts_prediction *p, int y, int x, uint32_t token) {
 
 /* ---- one place ------------------------------------------------------------------------------------------------ */
 
-/* The vectors around (y, x) in the order of the first layer's columns: the own level's rows from above, what is to the
- * left, the lower levels' rows. */
-static void gather(ts_prediction *p, int y, int x) {
-    const size_t dim = (size_t)p->predictor->dim, across = TS_OWN_ACROSS * dim, left = TS_OWN_REACH * dim,
-                 low = TS_LOW_ACROSS * dim;
-    int16_t *out = p->window;
+/* The vectors around (y, x) that are known before row y: the own level's rows above, the lower levels' rows. */
+static void gather(const ts_prediction *p, int y, int x, int16_t *out) {
+    const size_t dim = (size_t)p->predictor->dim, across = TS_OWN_ACROSS * dim, low = TS_LOW_ACROSS * dim;
     const int16_t *own = p->own + ((size_t)y * p->own_columns + (size_t)x) * dim;
     for (int row = 0; row < TS_OWN_ROWS; row++, own += p->own_columns * dim, out += across)
         memcpy(out, own, across * sizeof *out);
-    memcpy(out, own, left * sizeof *out);
-    out += left;
     const int16_t *from = p->low + ((size_t)y * p->low_columns + (size_t)x) * dim;
     for (int row = 0; row < TS_LOW_ACROSS && p->predictor->level > 0; row++, from += p->low_columns * dim, out += low)
         memcpy(out, from, low * sizeof *out);
+}
+
+/* The first layer's sums for the whole of row y, but for what is to the left of each place. */
+static void look_ahead(ts_prediction *p, int y) {
+    const ts_dense *layer = &p->predictor->layers[TS_HIDDEN_AHEAD];
+    const size_t columns = (size_t)layer->columns, rows = (size_t)layer->rows;
+    for (int x = 0; x < p->view.width; x += 2) {
+        gather(p, y, x, p->window);
+        if (x + 1 < p->view.width) gather(p, y, x + 1, p->window + columns);
+        else memset(p->window + columns, 0, columns * sizeof *p->window);
+        ts_dense_run_two(layer, p->window, columns, p->ahead + (size_t)x * rows, rows);
+    }
+    p->ahead_of = y;
 }
 
 /* max(0, scaled sums) */
@@ -157,20 +171,24 @@ static void activate_added(const ts_dense *layer, const int32_t *sums, int16_t *
     }
 }
 
+static void run(const ts_dense *layer, const int16_t *in, int32_t *out) { ts_dense_run(layer, in, layer->bias, out); }
+
 void ts_prediction_place(ts_prediction *p, int y, int x) {
     const ts_predictor *net = p->predictor;
     const ts_dense *layers = net->layers;
-    gather(p, y, x);
-    ts_dense_run(&layers[TS_HIDDEN_FIRST], p->window, p->sums);
-    activate(&layers[TS_HIDDEN_FIRST], p->sums, p->hidden);
-    ts_dense_run(&layers[TS_HIDDEN_IN], p->hidden, p->sums);
+    if (p->ahead_of != y) look_ahead(p, y);
+    const size_t dim = (size_t)net->dim, rows = (size_t)layers[TS_HIDDEN_AHEAD].rows;
+    const int16_t *left = p->own + ((size_t)(y + TS_OWN_ROWS) * p->own_columns + (size_t)x) * dim;
+    ts_dense_run(&layers[TS_HIDDEN_LEFT], left, p->ahead + (size_t)x * rows, p->sums);
+    activate(&layers[TS_HIDDEN_AHEAD], p->sums, p->hidden);
+    run(&layers[TS_HIDDEN_IN], p->hidden, p->sums);
     activate(&layers[TS_HIDDEN_IN], p->sums, p->inner);
-    ts_dense_run(&layers[TS_HIDDEN_OUT], p->inner, p->sums);
+    run(&layers[TS_HIDDEN_OUT], p->inner, p->sums);
     activate_added(&layers[TS_HIDDEN_OUT], p->sums, p->hidden);
-    ts_dense_run(&layers[TS_QUERY], p->hidden, p->sums);
+    run(&layers[TS_QUERY], p->hidden, p->sums);
     for (int i = 0; i < layers[TS_QUERY].rows; i++)
         p->query[i] = (int16_t)ts_dense_scale(&layers[TS_QUERY], i, p->sums[i]);
-    ts_dense_run(&layers[TS_LIKELIHOOD], p->query, p->sums);
+    run(&layers[TS_LIKELIHOOD], p->query, p->sums);
 
     const int shift = layers[TS_LIKELIHOOD].shift;
     int32_t best = INT32_MIN;

@@ -11,26 +11,33 @@ enum {
     TS_LOW_REACH = 2, /* rows and columns of the lower levels around it */
     TS_OWN_ACROSS = 2 * TS_OWN_REACH + 1,
     TS_LOW_ACROSS = 2 * TS_LOW_REACH + 1,
-    TS_OWN_TAPS = TS_OWN_ROWS * TS_OWN_ACROSS + TS_OWN_REACH,
+    TS_ABOVE_TAPS = TS_OWN_ROWS * TS_OWN_ACROSS,
+    TS_OWN_TAPS = TS_ABOVE_TAPS + TS_OWN_REACH,
     TS_LOW_TAPS = TS_LOW_ACROSS * TS_LOW_ACROSS,
     TS_MASSES = 4096 /* of log-likelihoods below the best, in 1/256 nat */
 };
 
 /* out = W in + b in int32, then for hidden layers clamp(out * scale >> shift). */
 typedef struct ts_dense {
-    int rows, columns; /* rows: rounded up to the vector's length with zeros; columns: even */
-    int16_t *weights;  /* [rows / TS_VF][columns / 2][TS_VF][2]: outputs along lanes; owned */
+    int rows, columns; /* rows: rounded up to whole blocks with zeros; columns: even */
+    int16_t *weights;  /* [blocks][columns / 2][TS_BLOCK][TS_VF][2]: outputs along lanes; owned */
     int32_t *bias;     /* [rows]; owned */
     uint16_t *scale;   /* [rows], NULL for the last layer; owned */
     int shift;
 } ts_dense;
 
-/* out: [rows] */
-void ts_dense_run(const ts_dense *layer, const int16_t *in, int32_t *out);
+enum { TS_BLOCK = 4 }; /* vectors of outputs that are worked out together */
+
+/* out[rows] = from[rows] + W in; from may be out or the layer's bias. */
+void ts_dense_run(const ts_dense *layer, const int16_t *in, const int32_t *from, int32_t *out);
+/* The same twice from the bias, for inputs and outputs that lie in_step and out_step apart: less to load. */
+void ts_dense_run_two(const ts_dense *layer, const int16_t *in, size_t in_step, int32_t *out, size_t out_step);
 /* One activation from a sum: rounded, within -32767..32767. */
 int32_t ts_dense_scale(const ts_dense *layer, int row, int32_t sum);
 
-enum { TS_HIDDEN_FIRST, TS_HIDDEN_IN, TS_HIDDEN_OUT, TS_QUERY, TS_LIKELIHOOD, TS_LAYERS };
+/* The first layer in two parts: what is known before a row begins (the rows above, the lower levels), and what is to the
+ * left. Biases and scales are the former's. */
+enum { TS_HIDDEN_AHEAD, TS_HIDDEN_LEFT, TS_HIDDEN_IN, TS_HIDDEN_OUT, TS_QUERY, TS_LIKELIHOOD, TS_LAYERS };
 
 struct ts_predictor {
     int level, size, dim;
