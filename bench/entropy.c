@@ -8,6 +8,7 @@
  * tokens, whatever they were coded with, are coded with the model's predictors.
  */
 #include "engine/engine.h"
+#include "file.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -27,23 +28,6 @@ enum { TILE = 64, RUNS = 5 };
 typedef struct result {
     double tokens, bits, histogram_bits, order0_bits, encode, decode; /* sums */
 } result;
-
-static void fail(const char *what, const char *why) {
-    fprintf(stderr, "entropy: %s: %s\n", what, why);
-    exit(1);
-}
-
-static uint8_t *read_file(const char *path, size_t *size) {
-    FILE *file = fopen(path, "rb");
-    if (!file) fail(path, "cannot be read");
-    fseek(file, 0, SEEK_END);
-    *size = (size_t)ftell(file);
-    rewind(file);
-    uint8_t *bytes = malloc(*size + 1);
-    if (!bytes || fread(bytes, 1, *size, file) != *size) fail(path, "cannot be read");
-    fclose(file);
-    return bytes;
-}
 
 /* n H, and the bits that name one histogram of n tokens over `size` codes. */
 static void order0(const ts_token_view *view, int level, int size, result *sum) {

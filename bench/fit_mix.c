@@ -9,29 +9,13 @@
 #include "codec/container.h"
 #include "codec/entropy_level.h"
 #include "engine/engine.h"
+#include "file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { PASSES = 3, WEIGHTS = TS_DEPTHS * TS_PREDICTOR_MIX };
-
-static void fail(const char *what, const char *why) {
-    fprintf(stderr, "fit_mix: %s: %s\n", what, why);
-    exit(1);
-}
-
-static uint8_t *read_file(const char *path, size_t *size) {
-    FILE *file = fopen(path, "rb");
-    if (!file) fail(path, "cannot be read");
-    fseek(file, 0, SEEK_END);
-    *size = (size_t)ftell(file);
-    rewind(file);
-    uint8_t *bytes = malloc(*size + 1);
-    if (!bytes || fread(bytes, 1, *size, file) != *size) fail(path, "cannot be read");
-    fclose(file);
-    return bytes;
-}
 
 static double sums[TS_ENTROPY_LEVELS][WEIGHTS], tokens[TS_ENTROPY_LEVELS], bits[TS_ENTROPY_LEVELS];
 

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "codec/container.h"
 #include "engine/engine.h"
+#include "file.h"
 #include "io/safetensors.h"
 
 #include <stdio.h>
@@ -21,23 +22,6 @@ typedef struct sample {
     ts_token_view *tiles[LEVELS]; /* tiles that have this level, and so all below it */
     int count[LEVELS];
 } sample;
-
-static void fail(const char *what, const char *why) {
-    fprintf(stderr, "fit_tables: %s: %s\n", what, why);
-    exit(1);
-}
-
-static uint8_t *read_file(const char *path, size_t *size) {
-    FILE *file = fopen(path, "rb");
-    if (!file) fail(path, "cannot be read");
-    fseek(file, 0, SEEK_END);
-    *size = (size_t)ftell(file);
-    rewind(file);
-    uint8_t *bytes = malloc(*size + 1);
-    if (!bytes || fread(bytes, 1, *size, file) != *size) fail(path, "cannot be read");
-    fclose(file);
-    return bytes;
-}
 
 static void add_tile(sample *s, int level, const ts_token_view *tile) {
     if ((s->count[level] & (s->count[level] + 1)) == 0) /* 0, 1, 3, 7 ...: room for as many again */
