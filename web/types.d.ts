@@ -113,7 +113,7 @@ export interface Codec extends AsyncDisposable {
 }
 
 export interface PackOptions extends TaskOptions {
-  /** Code the tokens with the model's predictors, integer nets that say how likely each code is at each place: the file is about a tenth
+  /** Code the tokens with the model's predictors, integer nets that say how likely each code is at each place: the file is 10 to 12 %
    * smaller and takes longer to write and to read. Any build on any machine reads the same tokens from it, and decoding needs no
    * option. Default false. ERR_OPTION with a model that has none (`model.predictors` is 0). */
   predict?: boolean;
