@@ -52,7 +52,7 @@ int ts_entropy_model_levels(const ts_entropy_model *model);
 int ts_entropy_model_size(const ts_entropy_model *model, int level); /* codes in that level */
 
 /* Gives a level its predictor (predictor.h; bytes are copied). Before the model is shared. Errors: OPTION (no such
- * level), MODEL, MEMORY. */
+ * level, or one whose lower levels have other sizes), MODEL, MEMORY. */
 tess_status ts_entropy_model_add(ts_entropy_model *model, int level, const uint8_t *bytes, size_t size, ts_error *err);
 
 /* ---- the coder: adaptive state for one thread; the model must outlive it ------------------------------------- */

@@ -142,6 +142,10 @@ tess_status ts_entropy_model_add(ts_entropy_model *model, int level, const uint8
     if (level < 0 || level >= model->levels)
         return ts_fail(err, TESS_ERR_OPTION, "There is no level %d to predict.", level);
     const ts_entropy_level *layout = &model->layout[level];
+    for (int l = 0; l < level; l++)
+        if (model->layout[l].size != layout->size)
+            return ts_fail(err, TESS_ERR_OPTION, "Predictors are for levels of equal sizes; %d has %d codes and %d %d.",
+                           l, model->layout[l].size, level, layout->size);
     ts_predictor_free(model->predictors[level]);
     model->predictors[level] = NULL;
     return ts_predictor_new(&model->predictors[level], level, layout->size, layout->depths, bytes, size, err);

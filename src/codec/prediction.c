@@ -44,7 +44,7 @@ void ts_prediction_free(ts_prediction *p) {
     ts_free(p);
 }
 
-static const int8_t *code_of(const ts_predictor *net, int level, uint32_t token) {
+static const int16_t *code_of(const ts_predictor *net, int level, uint32_t token) {
     return net->codes + ((size_t)level * (size_t)(net->size + 1) + token) * (size_t)net->dim;
 }
 
@@ -87,7 +87,7 @@ static bool inside(const ts_token_view *view, int y, int x) {
 /* The own level's plane: outside everywhere, until tokens are put. */
 static void clear_own(ts_prediction *p) {
     const size_t dim = (size_t)p->predictor->dim;
-    const int8_t *outside = code_of(p->predictor, p->predictor->level, (uint32_t)p->predictor->size);
+    const int16_t *outside = code_of(p->predictor, p->predictor->level, (uint32_t)p->predictor->size);
     const size_t places = ((size_t)p->view.height + TS_OWN_ROWS) * p->own_columns;
     for (size_t i = 0; i < places; i++)
         for (size_t d = 0; d < dim; d++) p->own[i * dim + d] = outside[d];
@@ -102,7 +102,7 @@ static void sum_low(ts_prediction *p) {
         for (int x = -TS_LOW_REACH; x < p->view.width + TS_LOW_REACH; x++, out += dim) {
             memset(out, 0, dim * sizeof *out);
             for (int l = 0; l < net->level; l++) {
-                const int8_t *code = code_of(
+                const int16_t *code = code_of(
                     net, l, inside(&p->view, y, x) ? token_at(&p->view, l, y, x) : (uint32_t)net->size);
                 for (size_t d = 0; d < dim; d++) out[d] = (int16_t)(out[d] + code[d]);
             }
@@ -124,7 +124,7 @@ tess_status ts_prediction_begin(ts_prediction *p, const ts_predictor *predictor,
 
 void ts_prediction_put(ts_prediction *p, int y, int x, uint32_t token) {
     const size_t dim = (size_t)p->predictor->dim;
-    const int8_t *code = code_of(p->predictor, p->predictor->level, token);
+    const int16_t *code = code_of(p->predictor, p->predictor->level, token);
     int16_t *out = p->own + ((size_t)(y + TS_OWN_ROWS) * p->own_columns + (size_t)(x + TS_OWN_REACH)) * dim;
     for (size_t d = 0; d < dim; d++) out[d] = code[d];
 }

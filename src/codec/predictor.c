@@ -20,6 +20,8 @@ static void init_masses(uint32_t *mass) {
     }
 }
 
+static int signed_byte(uint8_t byte) { return (byte ^ 128) - 128; }
+
 static int round_up(int n, int step) { return (n + step - 1) / step * step; }
 
 static void dense_free(ts_dense *layer) {
@@ -40,10 +42,10 @@ static tess_status dense_new(ts_dense *layer, int rows, int columns, ts_error *e
                                                          : ts_fail_memory(err, count * sizeof *layer->weights);
 }
 
-static void dense_put(ts_dense *layer, int row, int column, int8_t weight) {
+static void dense_put(ts_dense *layer, int row, int column, int weight) {
     const size_t block = (size_t)(row / (TS_BLOCK * TS_VF)), lane = (size_t)(row % (TS_BLOCK * TS_VF));
     const size_t pair = block * (size_t)(layer->columns / 2) + (size_t)(column / 2);
-    layer->weights[(pair * TS_BLOCK * TS_VF + lane) * 2 + (size_t)(column % 2)] = weight;
+    layer->weights[(pair * TS_BLOCK * TS_VF + lane) * 2 + (size_t)(column % 2)] = (int16_t)weight;
 }
 
 /* Reads weights int8 [rows][own + low] of which columns left..left + width - 1 go to `aside`, then bias int32 [rows] and,
@@ -64,7 +66,7 @@ static tess_status dense_read(ts_dense *layer, ts_dense *aside, ts_reader *r, sh
     for (int i = 0; i < s.rows && weights; i++) {
         int64_t most = 0;
         for (int j = 0; j < columns; j++) {
-            const int8_t w = (int8_t)*weights++;
+            const int w = signed_byte(*weights++);
             const int past = j - s.left;
             if (past >= 0 && past < s.width) dense_put(aside, i, past, w);
             else dense_put(layer, i, past < 0 ? j : j - s.width, w);
@@ -93,10 +95,10 @@ static tess_status read_net(ts_predictor *p, ts_reader *r, int depths, ts_error 
 
     const size_t count = (size_t)(p->level + 1) * (size_t)(p->size + 1) * (size_t)dim;
     const uint8_t *codes = ts_read_bytes(r, count);
-    p->codes = ts_alloc(count);
+    p->codes = ts_alloc(count * sizeof *p->codes);
     p->mix = ts_alloc((size_t)depths * TS_PREDICTOR_MIX * sizeof *p->mix);
     if (!p->codes || !p->mix) return ts_fail_memory(err, count);
-    for (size_t i = 0; i < count && codes; i++) p->codes[i] = (int8_t)codes[i];
+    for (size_t i = 0; i < count && codes; i++) p->codes[i] = (int16_t)signed_byte(codes[i]);
 
     const shape first = {.rows = hidden,
                          .own = TS_OWN_TAPS * dim,

@@ -22,7 +22,7 @@ enum {
 /* ---- the net of one level: immutable, may be shared by threads ------------------------------------------------- */
 typedef struct ts_predictor ts_predictor;
 
-/* Reads the net of level `level` of a quantizer with `size` codes, whose tokens take `depths` decisions. On success
+/* Reads the net of level `level` of a quantizer with `size` codes in every level, whose tokens take `depths` decisions. On success
  * *predictor is owned by the caller. Errors: MODEL (not a net of this level, or one whose sums could overflow),
  * MEMORY. */
 tess_status ts_predictor_new(ts_predictor **predictor, int level, int size, int depths, const uint8_t *bytes,

@@ -41,7 +41,7 @@ enum { TS_HIDDEN_AHEAD, TS_HIDDEN_LEFT, TS_HIDDEN_IN, TS_HIDDEN_OUT, TS_QUERY, T
 
 struct ts_predictor {
     int level, size, dim;
-    int8_t *codes; /* [level + 1][size + 1][dim]: vectors of every level's codes and of "outside"; owned */
+    int16_t *codes; /* [level + 1][size + 1][dim]: vectors of every level's codes and of "outside"; owned */
     ts_dense layers[TS_LAYERS];
     int32_t *mix;             /* [depths][TS_PREDICTOR_MIX]; owned */
     uint32_t mass[TS_MASSES]; /* 2^20 exp(-i / 256), at least 1 */

@@ -98,7 +98,7 @@ static ts_entropy_model *make_model(const int *sizes, uint32_t seed) {
 }
 
 static void test_round_trip(void) {
-    static const int sizes[][3] = {{1024, 1024, 1024}, {37, 5, 100}, {1, 2, 3}, {2048, 1, 2000}};
+    static const int sizes[][3] = {{1024, 1024, 1024}, {37, 37, 37}, {3, 3, 3}, {2048, 2048, 2048}};
     static const int sides[][2] = {{1, 1}, {1, 9}, {9, 1}, {21, 30}};
     for (size_t c = 0; c < 4 * 4; c++) {
         const int *size = sizes[c / 4], height = sides[c % 4][0], width = sides[c % 4][1];
@@ -186,6 +186,12 @@ static void test_refusals(void) {
     test_row("another level, other codes");
     CHECK_INT(ts_predictor_new(&predictor, 0, SIZE, DEPTHS, b.bytes, b.size, &err), TESS_ERR_MODEL);
     CHECK_INT(ts_predictor_new(&predictor, 1, 4096, 13, b.bytes, b.size, &err), TESS_ERR_MODEL);
+    test_row("lower levels of another size");
+    ts_entropy_model *model = NULL;
+    CHECK_INT(ts_entropy_model_new(&model, 2, (const int[2]){SIZE + 1, SIZE}, NULL, NULL, NULL), TESS_OK);
+    CHECK_INT(ts_entropy_model_add(model, 1, b.bytes, b.size, &err), TESS_ERR_OPTION);
+    CHECK_INT(ts_entropy_model_add(model, 2, b.bytes, b.size, &err), TESS_ERR_OPTION);
+    ts_entropy_model_free(model);
     test_row("a bias that overflows");
     const size_t bias = 12 + 2 * (SIZE + 1) * 4 + 10 * 65 * 4;
     memcpy(b.bytes + bias, "\xff\xff\xff\x7f", 4);

@@ -58,7 +58,7 @@ static void decode_predicted(const uint8_t *data, size_t size) {
     const ts_token_view view = {tokens, 8, 64, 8, 8};
     ts_entropy_model *predicted = NULL;
     ts_entropy_coder *reader = NULL;
-    require(ts_entropy_model_new(&predicted, 2, (const int[2]){256, 37}, NULL, NULL, NULL) == TESS_OK);
+    require(ts_entropy_model_new(&predicted, 2, (const int[2]){37, 37}, NULL, NULL, NULL) == TESS_OK);
     if (ts_entropy_model_add(predicted, 1, data, size, NULL) == TESS_OK) {
         require(ts_entropy_coder_new(&reader, predicted, true, NULL) == TESS_OK);
         ts_entropy_decode(reader, 1, &view, data + size - tail, tail, NULL, NULL);
