@@ -15,7 +15,7 @@ const shots = [
   { file: 'compress.png', viewport: DESKTOP, colorScheme: 'light', hash: '#compress?rule=bpp&bpp=0.2', act: (page) => openSample(page, 2) },
   { file: 'tokens.png', viewport: DESKTOP, colorScheme: 'dark', hash: '#compress?paint=bits', act: showBits },
   { file: 'train.png', viewport: DESKTOP, colorScheme: 'light', hash: `#train?preset=vqgan&data=avatars&side=64&codes=512&steps=${TRAINING_STEPS}`, act: showTraining },
-  { file: 'generate.png', viewport: DESKTOP, colorScheme: 'dark', hash: `#generate?temperature=0.8&prompt=${encodeURIComponent('cartoon face, brown skin, long red hair, glasses, light blue background')}`, act: showSamples },
+  { file: 'generate.png', viewport: DESKTOP, colorScheme: 'dark', hash: `#generate?temperature=0.8&prompt=${encodeURIComponent('cartoon face, pale skin, short black hair, glasses, peach background')}`, act: showSamples },
   { file: 'upscale.png', viewport: DESKTOP, colorScheme: 'light', hash: '#upscale', act: showEnlarged },
   { file: 'start.png', viewport: DESKTOP, colorScheme: 'light', act: async () => {} },
   { file: 'inpaint.png', viewport: DESKTOP, colorScheme: 'light', hash: '#inpaint?brush=5', act: showFilled },
